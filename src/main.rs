@@ -1,1 +1,102 @@
-fn main() {}
+//! The door: arguments in, exit code out.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+use facebench::{
+    backend::runtime::{Flavor, Runtimes},
+    cli::{Cli, Command, ModelsCommand, SetupFlavor},
+    commands::{self, Failure},
+    measure::worker,
+    model::fetch::FetchOptions,
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code.into(),
+        Err(error) => {
+            // A reader that has seen enough (head, less) is no error of ours.
+            if broken_pipe(&error) {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("error: {error:#}");
+            error
+                .downcast_ref::<Failure>()
+                .map_or(1, Failure::exit_code)
+                .into()
+        }
+    }
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn run() -> anyhow::Result<u8> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match Cli::parse().command {
+        Command::Worker => {
+            drop(out);
+            return Ok(u8::from(!worker::main()));
+        }
+        Command::Run(args) => {
+            let argv = std::env::args().collect();
+            return Ok(commands::run::run(&args, &commands::home()?, argv, &mut out)?);
+        }
+        Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
+        Command::Devices { json } => commands::devices::list(&mut out, json, &commands::home()?)?,
+        Command::Models { command } => models(command, &mut out)?,
+        Command::Setup {
+            flavor: SetupFlavor::Cpu,
+        } => {
+            let runtimes = Runtimes::of_process(commands::home()?);
+            let library = runtimes
+                .install(Flavor::Cpu, &|line| eprintln!("{line}"))
+                .map_err(Failure::from)?;
+            writeln!(out, "{}", library.path.display()).context("cannot write the answer")?;
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut out);
+        }
+    }
+    out.flush().context("cannot write the answer")?;
+    Ok(0)
+}
+
+fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
+    let home = commands::home()?;
+    match command {
+        ModelsCommand::List { json } => commands::models::list(out, json, &home)?,
+        ModelsCommand::Verify => commands::models::verify(out, &home)?,
+        ModelsCommand::Fetch {
+            name,
+            accept_license,
+            sha256,
+            url,
+            timeout,
+        } => {
+            let options = FetchOptions {
+                accept_license,
+                sha256,
+                url,
+                timeout,
+            };
+            let bar = io::stderr().is_terminal().then(|| indicatif::ProgressBar::new(0));
+            let mut progress = |done: u64, total: Option<u64>| {
+                if let Some(bar) = &bar {
+                    bar.set_length(total.unwrap_or(done));
+                    bar.set_position(done);
+                }
+            };
+            commands::models::fetch(out, &mut io::stderr(), &name, &home, &options, &mut progress)?;
+        }
+    }
+    Ok(())
+}

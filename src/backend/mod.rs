@@ -1,0 +1,152 @@
+//! Where a network runs: a runtime, an execution provider, a device. Knows tensors and files, and no face.
+//!
+//! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
+
+pub mod null;
+pub mod onnxruntime;
+pub mod profile;
+pub mod runtime;
+pub mod spec;
+pub mod table;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayView4, ArrayViewD};
+use thiserror::Error;
+
+pub use self::profile::Profile;
+
+/// Something that can load networks: one runtime with one execution provider on one device.
+pub trait Backend: Send + Sync {
+    /// Loads the ONNX file `network`. Sessions of one backend may run at the same time, each in its own thread.
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError>;
+
+    /// What runs here, for the record.
+    fn identity(&self) -> &Identity;
+}
+
+/// One loaded network.
+pub trait Session: Send {
+    /// Names and shapes as the graph declares them.
+    fn signature(&self) -> &Signature;
+
+    /// Runs the network on `input` (batch x channels x height x width) and lets `read` see the outputs in the
+    /// graph's order before they are taken back.
+    fn run(
+        &mut self,
+        input: ArrayView4<'_, f32>,
+        read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError>;
+
+    /// Ends profiling and says where the nodes ran; `None` where the session was loaded without profiling or the
+    /// runtime has none.
+    fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
+        Ok(None)
+    }
+}
+
+/// One output tensor of a run.
+pub struct Output<'a> {
+    /// The output's name in the graph.
+    pub name: &'a str,
+    /// Its numbers, in the shape of this run.
+    pub values: ArrayViewD<'a, f32>,
+}
+
+/// How a session is to be loaded.
+#[derive(Debug, Clone, Default)]
+pub struct SessionSettings {
+    /// Threads that one run may use; 0 leaves it to the runtime.
+    pub threads: usize,
+    /// Where to write a profile of every node, for the placement check; never set while measuring.
+    pub profile: Option<PathBuf>,
+}
+
+/// What a graph declares: its inputs and outputs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// The graph's inputs.
+    pub inputs: Vec<TensorInfo>,
+    /// The graph's outputs.
+    pub outputs: Vec<TensorInfo>,
+}
+
+/// One declared tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its sides; `None` where the graph leaves one open.
+    pub shape: Vec<Option<usize>>,
+    /// Whether it holds 32-bit floats.
+    pub is_f32: bool,
+}
+
+impl std::fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sides: Vec<_> = self
+            .shape
+            .iter()
+            .map(|s| s.map_or("?".into(), |s| s.to_string()))
+            .collect();
+        write!(f, "{}[{}]", self.name, sides.join("x"))
+    }
+}
+
+/// What runs: written into the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The runtime's name, as its makers write it.
+    pub runtime: &'static str,
+    /// The runtime's own version.
+    pub version: String,
+    /// The execution provider, as the runtime names it.
+    pub provider: &'static str,
+    /// The device, as a person would name it.
+    pub device: String,
+}
+
+/// Why a network could not be loaded or run.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The runtime's library could not be opened.
+    #[error("cannot load the ONNX Runtime library {}: {reason}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// The loader's words.
+        reason: String,
+    },
+    /// The file is no network that this runtime can load.
+    #[error("{}: not a network that {runtime} can load: {reason}", network.display())]
+    Load {
+        /// The ONNX file.
+        network: PathBuf,
+        /// The runtime's name.
+        runtime: &'static str,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The network does not read one float tensor of four sides.
+    #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.display())]
+    Input {
+        /// The ONNX file.
+        network: PathBuf,
+        /// The declared inputs.
+        found: String,
+    },
+    /// A run failed.
+    #[error("the network failed while running: {reason}")]
+    Run {
+        /// The runtime's words.
+        reason: String,
+    },
+    /// A profile could not be read.
+    #[error("the runtime's profile {} cannot be read: {reason}", path.display())]
+    Profile {
+        /// The profile.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}

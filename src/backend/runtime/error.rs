@@ -1,0 +1,183 @@
+//! What can go wrong with a runtime library, and what mends it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Flavor;
+
+/// Why there is no usable library. Its text is two lines: what is wrong, then the mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{fault}\n{}", self.mend())]
+pub struct RuntimeError {
+    /// The flavour that was asked for.
+    pub flavor: Flavor,
+    /// What is wrong; its text is the first line alone, for records that keep reason and mend apart.
+    pub fault: Fault,
+}
+
+/// One way in which a library cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The file cannot be read.
+    #[error("cannot read the ONNX Runtime library {}: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file is something else than a shared library.
+    #[error("{} is not a shared library: {found}", path.display())]
+    NotALibrary {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The library is for another processor.
+    #[error("{} is a library for {found}, and this machine is {}", path.display(), std::env::consts::ARCH)]
+    WrongArchitecture {
+        /// The file.
+        path: PathBuf,
+        /// The processor that it is for.
+        found: String,
+    },
+    /// A library, but not ONNX Runtime's main one.
+    #[error("{} is a shared library, but not ONNX Runtime: it has no OrtGetApiBase", path.display())]
+    NotOnnxRuntime {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No wheel is pinned for this system.
+    #[error("there is no pinned ONNX Runtime for {os} on {arch}")]
+    UnsupportedPlatform {
+        /// The operating system.
+        os: &'static str,
+        /// The processor architecture.
+        arch: &'static str,
+    },
+    /// No Python on the search path.
+    #[error("ONNX Runtime is not installed, and installing it needs Python 3, which is not on PATH")]
+    NoPython,
+    /// Python cannot be started.
+    #[error("cannot run {}: {cause}", python.display())]
+    BrokenPython {
+        /// The program.
+        python: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// Python without its installer.
+    #[error("ONNX Runtime is not installed, and {} has no pip to install it with", python.display())]
+    NoPip {
+        /// The program.
+        python: PathBuf,
+    },
+    /// pip could not reach its index.
+    #[error("ONNX Runtime is not installed, and pip cannot reach its package index: {said}")]
+    NoNetwork {
+        /// The telling line of pip's.
+        said: String,
+    },
+    /// What pip got is not what was pinned.
+    #[error("pip got another file than the pinned ONNX Runtime wheel, and refused it: {said}")]
+    HashMismatch {
+        /// The wanted and the found hash.
+        said: String,
+    },
+    /// pip's index does not have the wheel.
+    #[error("pip's package index does not offer the pinned ONNX Runtime: {said}")]
+    NoWheel {
+        /// The telling line of pip's.
+        said: String,
+    },
+    /// No room.
+    #[error("no room on the disk for ONNX Runtime under {}", path.display())]
+    DiskFull {
+        /// Where it was being installed.
+        path: PathBuf,
+    },
+    /// The home cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    NotWritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// pip failed in a way of its own.
+    #[error("pip could not install ONNX Runtime. Its last words:\n{said}")]
+    Pip {
+        /// The last lines of its stderr.
+        said: String,
+    },
+}
+
+impl RuntimeError {
+    /// What the user can do about it, in one line.
+    pub fn mend(&self) -> String {
+        let flavor = self.flavor.name();
+        let arch = std::env::consts::ARCH;
+        let own = "set ORT_DYLIB_PATH to a libonnxruntime.so";
+        let elsewhere = format!(
+            "{own}, or run `facebench setup {flavor}` where there is a network and copy the runtimes folder of its home here"
+        );
+        match &self.fault {
+            Fault::Unreadable { .. }
+            | Fault::NotALibrary { .. }
+            | Fault::WrongArchitecture { .. }
+            | Fault::NotOnnxRuntime { .. } => format!(
+                "give ORT_DYLIB_PATH or runtime= the full path of a libonnxruntime.so for {arch}, or leave it out to have one installed"
+            ),
+            Fault::UnsupportedPlatform { .. } => format!("{own} built for this machine"),
+            Fault::NoPython => format!("install Python 3 with pip, or {elsewhere}"),
+            Fault::BrokenPython { .. } => format!("mend this Python, or {elsewhere}"),
+            Fault::NoPip { python } => format!(
+                "run `apt install python3-pip` or `{} -m ensurepip`, or {own}",
+                python.display()
+            ),
+            Fault::NoNetwork { .. } => {
+                format!("give pip its proxy or mirror (`pip config`), or {elsewhere}")
+            }
+            Fault::HashMismatch { .. } => format!(
+                "try again; if it stays, the mirror or proxy alters files: use another (`pip config`), or {own}"
+            ),
+            Fault::NoWheel { .. } => format!(
+                "use an index that has onnxruntime {} (`pip config`), or {elsewhere}",
+                self.flavor.version()
+            ),
+            Fault::DiskFull { .. } => "free 200 MB there, or choose another home".into(),
+            Fault::NotWritable { .. } => format!("choose a home that you can write, or {own}"),
+            Fault::Pip { .. } => elsewhere,
+        }
+    }
+}
+
+impl Fault {
+    /// For `map_err`: what an I/O error at `path`, inside the home, means.
+    pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |cause| match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::NotWritable { path, cause },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_folder_that_cannot_be_written() {
+        let fault = |kind: io::ErrorKind| Fault::at(Path::new("/home"))(kind.into());
+        assert!(matches!(
+            fault(io::ErrorKind::StorageFull),
+            Fault::DiskFull { .. }
+        ));
+        assert!(matches!(
+            fault(io::ErrorKind::PermissionDenied),
+            Fault::NotWritable { .. }
+        ));
+    }
+}

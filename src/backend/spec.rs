@@ -1,0 +1,311 @@
+//! Backend SPECs: `cpu,threads=1,streams=2` as typed values, with errors that name the nearest valid word.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{
+    null::NullOptions,
+    table::{BACKENDS, DeviceArgument, Row, find},
+};
+
+/// What the numbers inside a network are; it decides which agreement limits apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    Fp32,
+    /// 32-bit floats multiplied with 10-bit mantissas (NVIDIA's tensor cores).
+    Tf32,
+    /// 16-bit floats.
+    Fp16,
+    /// 8-bit integers.
+    Int8,
+}
+
+const PRECISIONS: [(&str, Precision); 4] = [
+    ("fp32", Precision::Fp32),
+    ("tf32", Precision::Tf32),
+    ("fp16", Precision::Fp16),
+    ("int8", Precision::Int8),
+];
+
+impl Precision {
+    /// The word on the command line and in records.
+    pub fn name(self) -> &'static str {
+        PRECISIONS
+            .iter()
+            .find(|(_, p)| *p == self)
+            .map_or("fp32", |(name, _)| name)
+    }
+}
+
+/// One arm as asked for: a backend, a device and options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackendSpec {
+    /// The text as the user gave it.
+    pub requested: String,
+    /// The backend's word, one of [`BACKENDS`].
+    pub word: String,
+    /// What followed the word after a colon.
+    pub device: Option<String>,
+    /// Threads a stream may use.
+    pub threads: Option<usize>,
+    /// Photos in work at the same time.
+    pub streams: Option<usize>,
+    /// Photos a detector run and faces a recognizer run may take, where the network allows it.
+    pub batch: usize,
+    /// What the numbers inside the network are.
+    pub precision: Precision,
+    /// A name for tables instead of the requested text.
+    pub label: Option<String>,
+    /// A runtime library instead of the pinned one.
+    pub runtime: Option<PathBuf>,
+    /// What `null` does.
+    pub null: NullOptions,
+}
+
+/// Why a SPEC has no meaning. The program exits with 2.
+#[derive(Debug, Error, PartialEq)]
+pub enum SpecError {
+    /// No such backend.
+    #[error("unknown backend \"{word}\"{}; known: {}", nearest(word, BACKENDS.iter().map(|r| r.word)), words())]
+    UnknownBackend {
+        /// What was given.
+        word: String,
+    },
+    /// No such option of this backend.
+    #[error("{backend}: unknown option \"{option}\"{}; known: {}", nearest(option, known.iter().copied()), known.join(", "))]
+    UnknownOption {
+        /// The backend's word.
+        backend: String,
+        /// What was given.
+        option: String,
+        /// What the backend accepts.
+        known: &'static [&'static str],
+    },
+    /// An option without a value, or twice.
+    #[error("{backend}: {what}")]
+    Malformed {
+        /// The backend's word.
+        backend: String,
+        /// What is wrong, with the form that is right.
+        what: String,
+    },
+    /// A value that the option cannot take.
+    #[error("{backend}: {option}={value}: {expected}")]
+    BadValue {
+        /// The backend's word.
+        backend: String,
+        /// The option.
+        option: String,
+        /// What was given.
+        value: String,
+        /// What the option takes.
+        expected: String,
+    },
+}
+
+fn words() -> String {
+    BACKENDS.iter().map(|row| row.word).collect::<Vec<_>>().join(", ")
+}
+
+/// `, did you mean "x"?` where a known word is near enough to be a slip of the fingers.
+pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|word| (strsim::damerau_levenshtein(given, word), word))
+        .min()
+        .filter(|(distance, word)| *distance <= 2.max(word.len() / 3) && *distance < word.len())
+        .map_or(String::new(), |(_, word)| format!(" (did you mean \"{word}\"?)"))
+}
+
+/// Durations as people write them: `10ms`, `1.5s`, `2m`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("\"{text}\" is no duration; write it like 10ms, 1.5s or 2m");
+    let duration = text.parse::<jiff::SignedDuration>().map_err(|_| expected())?;
+    Duration::try_from(duration).map_err(|_| expected())
+}
+
+impl BackendSpec {
+    /// The backend's row in the table.
+    pub fn row(&self) -> &'static Row {
+        find(&self.word).unwrap_or(&BACKENDS[0])
+    }
+
+    /// Whether this is the backend without networks.
+    pub fn is_null(&self) -> bool {
+        self.word == "null"
+    }
+
+    /// A bare SPEC of `word`, for backends that facebench itself starts.
+    pub fn bare(word: &str) -> Self {
+        Self {
+            requested: word.to_owned(),
+            word: word.to_owned(),
+            device: None,
+            threads: None,
+            streams: None,
+            batch: 1,
+            precision: Precision::Fp32,
+            label: None,
+            runtime: None,
+            null: NullOptions::default(),
+        }
+    }
+
+    fn set(&mut self, option: &str, value: &str) -> Result<(), SpecError> {
+        let bad = |expected: &str| SpecError::BadValue {
+            backend: self.word.clone(),
+            option: option.to_owned(),
+            value: value.to_owned(),
+            expected: expected.to_owned(),
+        };
+        let count = |most: usize| {
+            value
+                .parse()
+                .ok()
+                .filter(|n| (1..=most).contains(n))
+                .ok_or_else(|| bad(&format!("expected a whole number from 1 to {most}")))
+        };
+        match option {
+            "threads" => self.threads = Some(count(1024)?),
+            "streams" => self.streams = Some(count(1024)?),
+            "batch" => self.batch = count(4096)?,
+            "precision" => {
+                let found = PRECISIONS.iter().find(|(name, _)| *name == value);
+                let near = nearest(value, PRECISIONS.iter().map(|(name, _)| *name));
+                self.precision = found
+                    .ok_or_else(|| bad(&format!("expected fp32, tf32, fp16 or int8{near}")))?
+                    .1;
+            }
+            "label" if value.is_empty() => return Err(bad("expected a name")),
+            "label" => self.label = Some(value.to_owned()),
+            "runtime" => self.runtime = Some(PathBuf::from(value)),
+            "delay" => self.null.delay = parse_duration(value).map_err(|e| bad(&e))?,
+            "faces" => {
+                self.null.faces = value.parse().map_err(|_| bad("expected a whole number"))?;
+            }
+            "crash" => self.null.crash = Some(count(1_000_000)?),
+            "hang" => self.null.hang = Some(count(1_000_000)?),
+            _ => {
+                return Err(SpecError::UnknownOption {
+                    backend: self.word.clone(),
+                    option: option.to_owned(),
+                    known: self.row().options,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for BackendSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let mut parts = text.split(',');
+        let head = parts.next().unwrap_or_default();
+        let (word, device) = head
+            .split_once(':')
+            .map_or((head, None), |(word, device)| (word, Some(device)));
+        let row = find(word).ok_or_else(|| SpecError::UnknownBackend {
+            word: word.to_owned(),
+        })?;
+        let malformed = |what: String| SpecError::Malformed {
+            backend: word.to_owned(),
+            what,
+        };
+        match (row.device, device) {
+            (DeviceArgument::None, Some(device)) => {
+                return Err(malformed(format!("takes no device, but \":{device}\" was given")));
+            }
+            (DeviceArgument::Index, Some(device)) if device.parse::<u32>().is_err() => {
+                return Err(malformed(format!(
+                    "expected a device number, such as {word}:0, not \"{device}\""
+                )));
+            }
+            (DeviceArgument::RequiredName, None) => {
+                return Err(malformed(format!("expected a device, such as {word}:UUID")));
+            }
+            (_, Some("")) => return Err(malformed("nothing follows the colon".to_owned())),
+            _ => {}
+        }
+        let mut spec = Self {
+            requested: text.to_owned(),
+            device: device.map(str::to_owned),
+            ..Self::bare(word)
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        for part in parts {
+            let (option, value) = part
+                .split_once('=')
+                .ok_or_else(|| malformed(format!("expected option=value after the comma, not \"{part}\"")))?;
+            if !row.options.contains(&option) {
+                return Err(SpecError::UnknownOption {
+                    backend: word.to_owned(),
+                    option: option.to_owned(),
+                    known: row.options,
+                });
+            }
+            if seen.contains(&option) {
+                return Err(malformed(format!("{option} is given twice")));
+            }
+            seen.push(option);
+            spec.set(option, value)?;
+        }
+        Ok(spec)
+    }
+}
+
+impl fmt::Display for BackendSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label.as_deref().unwrap_or(&self.requested))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_become_types() {
+        let spec: BackendSpec = "cpu,threads=2,streams=3,batch=8,precision=int8,label=mine"
+            .parse()
+            .unwrap();
+        assert_eq!((spec.threads, spec.streams, spec.batch), (Some(2), Some(3), 8));
+        assert_eq!(
+            (spec.precision, spec.to_string().as_str()),
+            (Precision::Int8, "mine")
+        );
+        let spec: BackendSpec = "cuda:1".parse().unwrap();
+        assert_eq!((spec.word.as_str(), spec.device.as_deref()), ("cuda", Some("1")));
+        let spec: BackendSpec = "null,delay=2.5ms,faces=3,crash=2".parse().unwrap();
+        assert_eq!(spec.null.delay, Duration::from_micros(2500));
+        assert_eq!((spec.null.faces, spec.null.crash), (3, Some(2)));
+    }
+
+    #[test]
+    fn wrong_words_name_the_nearest_right_one() {
+        let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
+        insta::assert_snapshot!(message("cpuu"), @"");
+        insta::assert_snapshot!(message("cpu,thread=2"), @"");
+        insta::assert_snapshot!(message("cpu,threads=0"), @"");
+        insta::assert_snapshot!(message("cpu,threads"), @"");
+        insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"");
+        insta::assert_snapshot!(message("cpu,precision=int9"), @"");
+        insta::assert_snapshot!(message("cpu:1"), @"");
+        insta::assert_snapshot!(message("cuda:x"), @"");
+        insta::assert_snapshot!(message("mig"), @"");
+        insta::assert_snapshot!(message("null,delay=soon"), @"");
+        insta::assert_snapshot!(message("zebra"), @"");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(cpu|null|cuda|mig|[a-z]{0,5})[:,=a-z0-9.]{0,24}") {
+            let _ = text.parse::<BackendSpec>();
+        }
+    }
+}

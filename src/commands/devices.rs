@@ -1,0 +1,137 @@
+//! `facebench devices`: what this machine is, and which backend can run on it.
+
+use std::{io::Write, path::Path};
+
+use serde::Serialize;
+
+use super::{Failure, ready};
+use crate::{
+    backend::table::BACKENDS,
+    host::{Host, format_cpu_list},
+};
+
+#[derive(Serialize)]
+struct Devices {
+    host: Host,
+    usable_cores: usize,
+    backends: Vec<State>,
+}
+
+#[derive(Serialize)]
+struct State {
+    backend: &'static str,
+    summary: &'static str,
+    ready: bool,
+    built: bool,
+    state: String,
+    mend: Option<String>,
+}
+
+/// Writes the machine and every backend, as text or JSON.
+pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), Failure> {
+    let host = Host::current();
+    let backends = BACKENDS
+        .iter()
+        .map(|row| {
+            let (state, mend) = match ready::state(row, home) {
+                Ok(state) => (state, None),
+                Err((reason, mend)) => (reason, Some(mend)),
+            };
+            State {
+                backend: row.word,
+                summary: row.summary,
+                ready: mend.is_none(),
+                built: row.built,
+                state,
+                mend,
+            }
+        })
+        .collect();
+    let devices = Devices {
+        usable_cores: host.cpu.usable_cores(),
+        host,
+        backends,
+    };
+    if json {
+        serde_json::to_writer_pretty(&mut *out, &devices).map_err(std::io::Error::from)?;
+        return Ok(writeln!(out)?);
+    }
+    text(out, &devices)
+}
+
+fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
+    let Host {
+        cpu,
+        memory,
+        os,
+        kernel,
+        facts,
+        unavailable,
+    } = &devices.host;
+    // A missing value is shown with its reason; without a reason there is none to miss, such as a quota.
+    let or_reason = |value: Option<String>, field: &str, absent: &str| {
+        value.unwrap_or_else(|| {
+            unavailable
+                .get(field)
+                .map_or_else(|| absent.to_owned(), |reason| format!("unknown ({reason})"))
+        })
+    };
+    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let rows = [
+        ("cpu", or_reason(cpu.model.clone(), "cpu.model", "unknown")),
+        (
+            "cores",
+            format!(
+                "{} logical, {} physical, {} usable here",
+                or_reason(cpu.cores.map(|n| n.to_string()), "cpu.cores", "unknown"),
+                or_reason(
+                    cpu.physical_cores.map(|n| n.to_string()),
+                    "cpu.physical_cores",
+                    "unknown"
+                ),
+                devices.usable_cores
+            ),
+        ),
+        (
+            "affinity",
+            or_reason(
+                cpu.affinity.as_deref().map(format_cpu_list),
+                "cpu.affinity",
+                "unknown",
+            ),
+        ),
+        (
+            "quota",
+            or_reason(cpu.quota.map(|q| format!("{q:.2} cores")), "cpu.quota", "none"),
+        ),
+        (
+            "flags",
+            or_reason(cpu.flags.as_ref().map(|f| f.join(" ")), "cpu.flags", "unknown"),
+        ),
+        (
+            "memory",
+            format!(
+                "{}, limit {}",
+                or_reason(memory.total_bytes.map(gb), "memory.total_bytes", "unknown"),
+                or_reason(memory.limit_bytes.map(gb), "memory.limit_bytes", "none")
+            ),
+        ),
+        ("os", or_reason(os.clone(), "os", "unknown")),
+        ("kernel", or_reason(kernel.clone(), "kernel", "unknown")),
+    ];
+    for (name, value) in rows {
+        writeln!(out, "{name:<10}{value}")?;
+    }
+    for fact in facts {
+        writeln!(
+            out,
+            "{:<10}{}: {} ({})",
+            "fact", fact.kind, fact.value, fact.source
+        )?;
+    }
+    writeln!(out)?;
+    for backend in &devices.backends {
+        writeln!(out, "{:<10}{}", backend.backend, backend.state)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! `facebench faces`: what the pipeline sees in photos, as JSON lines and drawn pictures.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use serde::Serialize;
+
+use super::{Failure, limits, networks, ready};
+use crate::{
+    backend::{Backend, BackendError, onnxruntime::OnnxRuntime, spec::BackendSpec},
+    cli::FacesArgs,
+    dataset::{Photo, Survey, identities::identities},
+    host::Host,
+    measure::pipeline::{Networks, Pipeline, PipelineError},
+    model::{ModelError, gallery::Gallery},
+    vision::{
+        draw::draw_face,
+        face::{Embedding, Face},
+        image::{Limits, decode},
+    },
+};
+
+/// Least cosine at which two faces are one person, where nobody published one for the network.
+const MATCH_THRESHOLD: f32 = 0.4;
+
+/// One line of the answer.
+#[derive(Serialize)]
+struct Line<'a> {
+    photo: &'a str,
+    width: u32,
+    height: u32,
+    faces: Vec<Named<'a>>,
+}
+
+/// A face, with a name where there is a gallery.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    face: &'a Face,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosine: Option<f32>,
+}
+
+/// Writes one JSON line a photo to `out` (unless only drawings are wanted) and the drawings to `--draw`.
+pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let networks = networks(&args.networks, home, "faces")?;
+    let spec = BackendSpec::bare("cpu");
+    let library = ready::library(&spec, home, &|line| eprintln!("{line}"))
+        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let mut photos = Vec::new();
+    let mut skipped = 0;
+    for input in &args.inputs {
+        let survey = Survey::of(input, limits(&args.networks))?;
+        for (name, reason) in survey.skipped {
+            skip(args, &name, &reason, &mut skipped)?;
+        }
+        photos.extend(survey.dataset.photos);
+    }
+    let library = library.ok_or_else(|| Failure::Usage("no runtime".to_owned()))?;
+    let backend = OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?;
+    let threshold = args
+        .match_threshold
+        .or(networks
+            .recognizer
+            .settings
+            .and_then(|settings| settings.match_threshold))
+        .unwrap_or(MATCH_THRESHOLD);
+    let gallery = match &args.gallery {
+        Some(folder) => Some(enrol(folder, args, &backend, &networks)?),
+        None => None,
+    };
+    if let Some(folder) = &args.draw {
+        std::fs::create_dir_all(folder).map_err(|source| Failure::Output {
+            path: folder.clone(),
+            source,
+        })?;
+    }
+    let mut done = 0;
+    each(&backend, &networks, &photos, &mut |photo, answer| {
+        let faces = match answer {
+            Ok(faces) => faces,
+            Err(reason) => return skip(args, &photo.name, &reason, &mut skipped),
+        };
+        done += 1;
+        let named: Vec<Named<'_>> = faces
+            .iter()
+            .map(|face| name(face, gallery.as_ref(), threshold))
+            .collect();
+        if let Some(folder) = &args.draw {
+            draw(photo, &named, folder, limits(&args.networks))?;
+        }
+        if args.json || args.draw.is_none() {
+            let line = Line {
+                photo: &photo.name,
+                width: photo.width,
+                height: photo.height,
+                faces: named,
+            };
+            serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    if done == 0 {
+        return Err(Failure::Photo("no photo could be read".to_owned()));
+    }
+    if skipped > 0 {
+        eprintln!("{done} photos, {skipped} files skipped");
+    }
+    Ok(())
+}
+
+fn skip(args: &FacesArgs, name: &str, reason: &str, skipped: &mut usize) -> Result<(), Failure> {
+    if args.networks.strict {
+        return Err(Failure::Photo(format!(
+            "{name}: {reason} (without --strict it would be skipped)"
+        )));
+    }
+    eprintln!("skipped {name}: {reason}");
+    *skipped += 1;
+    Ok(())
+}
+
+fn name<'a>(face: &'a Face, gallery: Option<&'a Gallery>, threshold: f32) -> Named<'a> {
+    let nearest = gallery
+        .zip(face.embedding.as_ref())
+        .and_then(|(gallery, face)| gallery.nearest(face));
+    Named {
+        face,
+        name: nearest.map(|nearest| {
+            if nearest.cosine >= threshold {
+                nearest.name
+            } else {
+                "unknown"
+            }
+        }),
+        cosine: nearest.map(|nearest| nearest.cosine),
+    }
+}
+
+/// Enrols the largest face of each named photo in `folder`.
+fn enrol(
+    folder: &Path,
+    args: &FacesArgs,
+    backend: &dyn Backend,
+    networks: &Networks,
+) -> Result<Gallery, Failure> {
+    let survey = Survey::of(folder, limits(&args.networks))?;
+    let people = identities(folder, &survey.dataset)?;
+    let mut photos = survey.dataset.photos;
+    photos.retain(|photo| people.contains_key(&photo.name));
+    let mut enrolled: Vec<(String, Embedding)> = Vec::new();
+    each(backend, networks, &photos, &mut |photo, answer| {
+        let faces = match answer {
+            Ok(faces) => faces,
+            Err(reason) => {
+                eprintln!("gallery: skipped {}: {reason}", photo.name);
+                return Ok(());
+            }
+        };
+        let largest = faces.into_iter().max_by(|a, b| {
+            a.detection
+                .bounding_box
+                .area()
+                .total_cmp(&b.detection.bounding_box.area())
+        });
+        match (largest.and_then(|face| face.embedding), people.get(&photo.name)) {
+            (Some(embedding), Some(person)) => enrolled.push((person.clone(), embedding)),
+            _ => eprintln!("gallery: no face in {}", photo.name),
+        }
+        Ok(())
+    })?;
+    Ok(Gallery::new(enrolled))
+}
+
+fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Result<(), Failure> {
+    let unreadable = |reason: String| Failure::Photo(format!("{}: {reason}", photo.name));
+    let bytes = std::fs::read(&photo.path).map_err(|e| unreadable(e.to_string()))?;
+    let mut picture = decode(&bytes, limits).map_err(|e| unreadable(e.to_string()))?;
+    for named in faces.iter().rev() {
+        let score = format!("{:.2}", named.face.detection.score);
+        let caption = match (named.name, named.cosine) {
+            (Some(name), Some(cosine)) => format!("{name} {cosine:.2}"),
+            _ => score,
+        };
+        draw_face(&mut picture, named.face, &caption);
+    }
+    // The name keeps its ending, so that a.jpg and a.png do not meet.
+    let path: PathBuf = folder.join(format!("{}.png", photo.name));
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .map_err(image::ImageError::IoError);
+    written
+        .and_then(|()| picture.save_with_format(&path, image::ImageFormat::Png))
+        .map_err(|error| Failure::Output {
+            path: path.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })
+}
+
+type Answer = Result<Vec<Face>, String>;
+
+/// Recognises `photos` on all cores and gives each answer to `then`, in the order of the photos.
+fn each(
+    backend: &dyn Backend,
+    networks: &Networks,
+    photos: &[Photo],
+    then: &mut dyn FnMut(&Photo, Answer) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let streams = Host::current().cpu.usable_cores().min(photos.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let broken: Mutex<Option<ModelError>> = Mutex::new(None);
+    let gallery = Arc::new(Gallery::default());
+    thread::scope(|scope| {
+        let (sender, answers) = mpsc::sync_channel::<(usize, Answer)>(streams * 2);
+        for _ in 0..streams {
+            let (sender, next, broken, gallery) = (sender.clone(), &next, &broken, Arc::clone(&gallery));
+            scope.spawn(move || {
+                let work = || -> Result<(), ModelError> {
+                    let (mut pipeline, _) = Pipeline::load(backend, networks, gallery, 1, 1, None)?;
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(photo) = photos.get(index) else {
+                            return Ok(());
+                        };
+                        let answer = recognise(&mut pipeline, photo)?;
+                        if sender.send((index, answer)).is_err() {
+                            return Ok(());
+                        }
+                    }
+                };
+                if let Err(error) = work() {
+                    next.store(photos.len(), Ordering::Relaxed);
+                    broken
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting: BTreeMap<usize, Answer> = BTreeMap::new();
+        let mut turn = 0;
+        for (index, answer) in answers {
+            waiting.insert(index, answer);
+            while let Some(answer) = waiting.remove(&turn) {
+                then(&photos[turn], answer)?;
+                turn += 1;
+            }
+        }
+        Ok::<(), Failure>(())
+    })?;
+    match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// The faces of one photo; the outer error is a network's and ends everything.
+fn recognise(pipeline: &mut Pipeline, photo: &Photo) -> Result<Answer, ModelError> {
+    let bytes = match std::fs::read(&photo.path) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let mut faces = [Vec::new()];
+    match pipeline.run(&[bytes], &mut faces) {
+        Ok(_) => Ok(Ok(std::mem::take(&mut faces[0]))),
+        Err(PipelineError::Photo(error)) => Ok(Err(error.to_string())),
+        Err(PipelineError::Model(error)) => Err(error),
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self::Model(error.into())
+    }
+}

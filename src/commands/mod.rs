@@ -1,0 +1,129 @@
+//! What each command does, once its words are understood: here the rooms are joined. One file a command.
+
+pub mod devices;
+pub mod faces;
+pub mod models;
+pub mod progress;
+pub mod ready;
+pub mod run;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use crate::{
+    backend::runtime::RuntimeError,
+    cli::NetworkArgs,
+    dataset::{DatasetError, identities::IdentitiesError},
+    measure::{pipeline::Networks, plan::PlanError, study::StudyError},
+    model::{ModelError, catalog::Role, network::Network},
+    record::Unavailable,
+    vision::image::Limits,
+};
+
+/// Why a command ends without its result; [`Failure::exit_code`] says with which status.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Words that mean nothing together; the text says what to give.
+    #[error("{0}")]
+    Usage(String),
+    /// Backends that cannot run, before anything is measured.
+    #[error("{}", unavailable(.0))]
+    Unavailable(Vec<Unavailable>),
+    /// A plan that makes no sense.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// No runtime.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A network.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The catalog's commands.
+    #[error(transparent)]
+    Models(#[from] models::ModelsError),
+    /// The photos.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The people in them.
+    #[error(transparent)]
+    Identities(#[from] IdentitiesError),
+    /// The study.
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    /// A file that cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Output {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A photo, with `--strict` or where there is no other.
+    #[error("{0}")]
+    Photo(String),
+    /// There is no home for runtimes and networks.
+    #[error(
+        "neither FACEBENCH_HOME nor a home folder is known; set FACEBENCH_HOME to a folder for runtimes and networks"
+    )]
+    NoHome,
+    /// Standard output.
+    #[error("cannot write the answer: {0}")]
+    Answer(#[from] io::Error),
+}
+
+fn unavailable(list: &[Unavailable]) -> String {
+    list.iter()
+        .map(|u| format!("{}: {}\n{}", u.backend, u.reason, u.mend))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Failure {
+    /// The program's exit status.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_)
+            | Self::Plan(_)
+            | Self::Model(ModelError::Catalog(_) | ModelError::WrongRole { .. })
+            | Self::Models(models::ModelsError::Catalog(_)) => 2,
+            Self::Unavailable(_) | Self::Runtime(_) => 4,
+            _ => 1,
+        }
+    }
+}
+
+/// facebench's home: `FACEBENCH_HOME`, else `facebench` in the user's cache folder.
+pub fn home() -> Result<PathBuf, Failure> {
+    use etcetera::BaseStrategy;
+    if let Some(home) = std::env::var_os("FACEBENCH_HOME").filter(|home| !home.is_empty()) {
+        return Ok(home.into());
+    }
+    let base = etcetera::choose_base_strategy().map_err(|_| Failure::NoHome)?;
+    Ok(base.cache_dir().join("facebench"))
+}
+
+/// The networks that `arguments` name.
+fn networks(arguments: &NetworkArgs, home: &Path, command: &str) -> Result<Networks, Failure> {
+    let (Some(detector), Some(recognizer)) = (&arguments.detector, &arguments.recognizer) else {
+        return Err(Failure::Usage(format!(
+            "facebench {command} needs networks: --detector NAME|PATH and --recognizer NAME|PATH\n\
+             (facebench models list names some; yunet-2023mar and sface-2021dec may be used freely)"
+        )));
+    };
+    Ok(Networks {
+        detector: Network::find(detector, Role::Detector, home)?,
+        recognizer: Network::find(recognizer, Role::Recognizer, home)?,
+        score: arguments.score,
+        max_pixels: limits(arguments).max_pixels,
+    })
+}
+
+fn limits(arguments: &NetworkArgs) -> Limits {
+    Limits {
+        max_pixels: arguments.max_megapixels * 1_000_000,
+    }
+}

@@ -1,0 +1,26 @@
+//! A planted machine for tests: files below a temporary root.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+pub(super) struct Fake(TempDir);
+
+impl Fake {
+    pub(super) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// Plants a file at an absolute path.
+    pub(super) fn file(self, path: &str, text: &str) -> Self {
+        let real = self.root().join(path.trim_start_matches('/'));
+        fs::create_dir_all(real.parent().expect("a file has a folder")).expect("the folder can be made");
+        fs::write(real, text).expect("the file can be written");
+        self
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.0.path()
+    }
+}

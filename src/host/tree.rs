@@ -1,0 +1,63 @@
+//! A file system below a chosen root: the real one, or a planted one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Reading;
+
+/// Reads absolute paths as if `root` were `/`.
+pub(super) struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// The file's text without the white space around it; the reason names the path as the machine knows it.
+    pub(super) fn text(&self, path: &str) -> Reading<String> {
+        match fs::read(self.real(path)) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            Err(error) => Err(format!("cannot read {path}: {error}")),
+        }
+    }
+
+    /// The same, where an empty file says as little as a missing one.
+    pub(super) fn filled(&self, path: &str) -> Reading<String> {
+        let text = self.text(path)?;
+        if text.is_empty() {
+            Err(format!("{path} is empty"))
+        } else {
+            Ok(text)
+        }
+    }
+
+    pub(super) fn exists(&self, path: &str) -> bool {
+        self.real(path).symlink_metadata().is_ok()
+    }
+
+    fn real(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+}
+
+/// The value after `key` and a colon in text of the `/proc` style, first occurrence.
+pub(super) fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim())
+    })
+}
+
+/// A `/proc` size such as `MemTotal:  24684084 kB`, in bytes; `path` is only for the reason.
+pub(super) fn kilobytes(text: &str, key: &str, path: &str) -> Reading<u64> {
+    let value = field(text, key).ok_or_else(|| format!("{path} has no {key}"))?;
+    value
+        .strip_suffix("kB")
+        .and_then(|number| number.trim().parse::<u64>().ok())
+        .and_then(|kilobytes| kilobytes.checked_mul(1024))
+        .ok_or_else(|| format!("{path}: {key} is not a size in kB: `{value}`"))
+}

@@ -1,0 +1,193 @@
+//! Whether two arms see the same faces: no speed counts without it.
+
+use super::{
+    protocol::Seen,
+    stats::{median, quantile},
+};
+use crate::{
+    backend::spec::Precision,
+    record::{Accuracy, Check, Outcome},
+    vision::face::Face,
+};
+
+/// Reference faces below this score may come and go with the last bit.
+const SURE_SCORE: f32 = 0.7;
+/// Least IoU of a face found again.
+const MATCH_IOU: f32 = 0.8;
+/// Least share of sure faces found again.
+const MATCHED: f64 = 0.99;
+/// Largest difference in the number of faces, as a fraction.
+const COUNT_MARGIN: f64 = 0.02;
+
+/// Least cosines of matched faces' embeddings: median and 1st percentile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CosineLimits {
+    /// For the median.
+    pub median: f64,
+    /// For the 1st percentile.
+    pub p01: f64,
+}
+
+/// The limits for an arm of this precision.
+pub fn limits(precision: Precision) -> CosineLimits {
+    let (median, p01) = match precision {
+        Precision::Fp32 => (0.9999, 0.99),
+        Precision::Tf32 | Precision::Fp16 => (0.999, 0.98),
+        Precision::Int8 => (0.98, 0.90),
+    };
+    CosineLimits { median, p01 }
+}
+
+/// Compares what an arm saw with what the `reference` saw, photo by photo.
+pub fn compare(name: &str, reference: &[Seen], arm: &[Seen]) -> Accuracy {
+    let (mut sure, mut matched, mut expected, mut found) = (0usize, 0usize, 0usize, 0usize);
+    let (mut ious, mut cosines) = (Vec::new(), Vec::new());
+    for (reference, arm) in reference.iter().zip(arm) {
+        expected += reference.faces.len();
+        found += arm.faces.len();
+        let mut free: Vec<&Face> = arm.faces.iter().collect();
+        for face in reference
+            .faces
+            .iter()
+            .filter(|face| face.detection.score >= SURE_SCORE)
+        {
+            sure += 1;
+            let iou = |other: &Face| other.detection.bounding_box.iou(&face.detection.bounding_box);
+            let best = free
+                .iter()
+                .enumerate()
+                .map(|(i, other)| (i, iou(other)))
+                .max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((place, overlap)) = best.filter(|(_, overlap)| *overlap >= MATCH_IOU) else {
+                continue;
+            };
+            // Each face answers for one only.
+            let other = free.swap_remove(place);
+            matched += 1;
+            ious.push(f64::from(overlap));
+            if let (Some(a), Some(b)) = (&face.embedding, &other.embedding) {
+                cosines.push(f64::from(a.cosine(b)));
+            }
+        }
+    }
+    cosines.sort_by(f64::total_cmp);
+    Accuracy {
+        reference: name.to_owned(),
+        faces_matched: (sure > 0).then(|| matched as f64 / sure as f64),
+        faces_ratio: (expected > 0).then(|| found as f64 / expected as f64),
+        iou_median: median(&ious),
+        cosine_median: median(&cosines),
+        cosine_p01: quantile(&cosines, 0.01),
+        verification: None,
+    }
+}
+
+/// Holds the comparison against the limits of `precision`.
+pub fn check(accuracy: &Accuracy, precision: Precision) -> Check {
+    let CosineLimits { median, p01 } = limits(precision);
+    let limit = format!(
+        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01} ({})",
+        MATCHED * 100.0,
+        COUNT_MARGIN * 100.0,
+        precision.name()
+    );
+    let (Some(matched), Some(ratio)) = (accuracy.faces_matched, accuracy.faces_ratio) else {
+        return Check {
+            id: "agreement".into(),
+            outcome: Outcome::Unknown,
+            observed: format!("{} found no sure face in these photos", accuracy.reference),
+            limit,
+            advice: "measure photos with faces in them".into(),
+        };
+    };
+    let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
+    let passed = matched >= MATCHED
+        && (ratio - 1.0).abs() <= COUNT_MARGIN
+        && accuracy.cosine_median.is_some_and(|v| v >= median)
+        && accuracy.cosine_p01.is_some_and(|v| v >= p01);
+    Check {
+        id: "agreement".into(),
+        outcome: if passed { Outcome::Passed } else { Outcome::Failed },
+        observed: format!(
+            "against {}: {:.2} % matched, {:.3} times the faces, cosine median {}, 1st percentile {}",
+            accuracy.reference,
+            matched * 100.0,
+            ratio,
+            show(accuracy.cosine_median),
+            show(accuracy.cosine_p01)
+        ),
+        limit,
+        advice: if passed {
+            String::new()
+        } else {
+            "this arm computes something else than the reference: its speed is of another task".into()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::vision::face::{Detection, Embedding};
+
+    fn seen(faces: &[(f32, f32, [f32; 2])]) -> Seen {
+        let face = |&(x, score, embedding): &(f32, f32, [f32; 2])| Face {
+            detection: Detection {
+                bounding_box: [x, 0.0, x + 10.0, 10.0].into(),
+                landmarks: [[0.0; 2]; 5],
+                score,
+            },
+            embedding: Some(Embedding::from_raw(&embedding)),
+        };
+        Seen {
+            faces: faces.iter().map(face).collect(),
+            time: Duration::ZERO,
+        }
+    }
+
+    fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
+        let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
+        check(&accuracy, precision).outcome
+    }
+
+    #[test]
+    fn an_arm_agrees_with_itself() {
+        let a = seen(&[(0.0, 0.9, [1.0, 0.0]), (100.0, 0.8, [0.0, 1.0])]);
+        assert_eq!(outcome(&a, &a, Precision::Fp32), Outcome::Passed);
+    }
+
+    #[test]
+    fn lost_faces_extra_faces_and_turned_embeddings_fail() {
+        let a = seen(&[(0.0, 0.9, [1.0, 0.0]), (100.0, 0.8, [0.0, 1.0])]);
+        let lost = seen(&[(0.0, 0.9, [1.0, 0.0])]);
+        let extra = seen(&[
+            (0.0, 0.9, [1.0, 0.0]),
+            (100.0, 0.8, [0.0, 1.0]),
+            (300.0, 0.6, [1.0, 1.0]),
+        ]);
+        let turned = seen(&[(0.0, 0.9, [1.0, 0.1]), (100.0, 0.8, [0.1, 1.0])]);
+        for arm in [&lost, &extra, &turned] {
+            assert_eq!(outcome(&a, arm, Precision::Fp32), Outcome::Failed);
+        }
+        assert_eq!(
+            outcome(&a, &turned, Precision::Int8),
+            Outcome::Passed,
+            "int8 has its own limits"
+        );
+    }
+
+    #[test]
+    fn one_face_does_not_answer_for_two() {
+        let twins = seen(&[(0.0, 0.9, [1.0, 0.0]), (0.5, 0.9, [1.0, 0.0])]);
+        let single = seen(&[(0.0, 0.9, [1.0, 0.0]), (50.0, 0.9, [1.0, 0.0])]);
+        let accuracy = compare("cpu", &[twins], &[single]);
+        assert_eq!(accuracy.faces_matched, Some(0.5));
+    }
+
+    #[test]
+    fn without_faces_the_answer_is_unknown() {
+        assert_eq!(outcome(&seen(&[]), &seen(&[]), Precision::Fp32), Outcome::Unknown);
+    }
+}

@@ -1,0 +1,178 @@
+//! What a study and its workers say to each other: one JSON value a line, requests on the worker's standard input,
+//! replies on its standard output.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::pipeline::{Loaded, Networks, StageTimes};
+use crate::{
+    backend::{profile::ProviderTime, spec::BackendSpec},
+    record::Scenario,
+    vision::face::Face,
+};
+
+/// From the study to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Request {
+    /// Load everything; answered by [`Reply::Ready`]. The first request.
+    Prepare(Box<Job>),
+    /// The check pass: the faces of every photo, once, and where the nodes ran. Answered by one [`Reply::Photo`] for
+    /// each photo and [`Reply::Observed`].
+    Observe,
+    /// Work for this long without measuring; answered by [`Reply::WarmedUp`].
+    WarmUp {
+        /// Least time.
+        duration: Duration,
+    },
+    /// Measure whole passes for at least this long; answered by [`Reply::Block`].
+    Block {
+        /// Least time.
+        duration: Duration,
+    },
+    /// Say goodbye; answered by [`Reply::Finished`].
+    Finish,
+}
+
+/// What a worker works on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    /// The arm.
+    pub spec: BackendSpec,
+    /// The runtime's library; `None` for backends that need none.
+    pub library: Option<PathBuf>,
+    /// The networks; `None` for `null`.
+    pub networks: Option<Networks>,
+    /// The photos, in the order in which every pass takes them.
+    pub photos: Vec<PathBuf>,
+    /// For each photo, the numbers of the strata that it belongs to.
+    pub strata: Vec<Vec<usize>>,
+    /// Keep the encoded photos in memory.
+    pub preload: bool,
+    /// Offline or single-stream.
+    pub scenario: Scenario,
+    /// Photos in work at the same time.
+    pub streams: usize,
+    /// Threads of one stream.
+    pub threads: usize,
+    /// Photos of a detector run, faces of a recognizer run.
+    pub batch: usize,
+    /// The host cores that the worker may use; empty for all.
+    pub host_cores: Vec<usize>,
+    /// Enrolled embeddings that every face is matched against.
+    pub gallery: Vec<Vec<f32>>,
+}
+
+/// From a worker to the study.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Reply {
+    /// Everything is loaded.
+    Ready(Box<Ready>),
+    /// Still alive: photos done since the request.
+    Progress {
+        /// Photos done.
+        images: usize,
+    },
+    /// What the check pass saw in one photo.
+    Photo {
+        /// Its number in the job.
+        index: usize,
+        /// What was seen, or why the photo cannot be read.
+        seen: Result<Seen, String>,
+    },
+    /// The check pass is over.
+    Observed {
+        /// Node time by provider; `None` for runtimes that have no providers.
+        profile: Option<ObservedProfile>,
+    },
+    /// The warm-up is over.
+    WarmedUp {
+        /// Photos done.
+        images: usize,
+    },
+    /// A block is measured.
+    Block(Box<Block>),
+    /// The last words.
+    Finished {
+        /// Peak resident set.
+        rss_peak_bytes: Result<u64, String>,
+    },
+    /// The worker cannot go on; it ends after this.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A worker's account of its loading.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ready {
+    /// The runtime's name.
+    pub runtime: String,
+    /// The runtime's version.
+    pub version: String,
+    /// The execution provider.
+    pub provider: String,
+    /// The device.
+    pub device: String,
+    /// What the networks turned out to be; `None` for `null`.
+    pub loaded: Option<Loaded>,
+    /// Time to load runtime and networks, all streams.
+    pub load: Duration,
+    /// Time of the first photo.
+    pub first_image: Duration,
+}
+
+/// One photo in the check pass.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its faces, best score first.
+    pub faces: Vec<Face>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+/// A profile on its way to the study.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ObservedProfile {
+    /// Nodes and microseconds by provider.
+    pub providers: std::collections::BTreeMap<String, (usize, u64)>,
+    /// Microseconds in quantized operators.
+    pub quantized_us: u64,
+    /// Microseconds in nodes that read 16-bit floats.
+    pub half_us: u64,
+}
+
+impl From<crate::backend::Profile> for ObservedProfile {
+    fn from(profile: crate::backend::Profile) -> Self {
+        let pair = |time: ProviderTime| (time.nodes, time.time_us);
+        Self {
+            providers: profile
+                .providers
+                .into_iter()
+                .map(|(name, time)| (name, pair(time)))
+                .collect(),
+            quantized_us: profile.quantized_us,
+            half_us: profile.half_us,
+        }
+    }
+}
+
+/// One measured block.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Block {
+    /// From the first photo's start to the last one's end.
+    pub seconds: f64,
+    /// Photos done: a multiple of the dataset.
+    pub images: usize,
+    /// Faces found.
+    pub faces: usize,
+    /// Time by stage, all streams together.
+    pub stages: StageTimes,
+    /// For each stratum, photos done and the seconds that streams spent on them. Empty where photos share runs.
+    pub strata: Vec<(usize, f64)>,
+    /// Time of each photo: microseconds and how often, from an HDR histogram. Empty where photos share runs.
+    pub latencies: Vec<(u64, u64)>,
+}

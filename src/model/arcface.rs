@@ -1,0 +1,148 @@
+//! Recognizers of the `ArcFace` family: aligned 112x112 crops in, embeddings out (Deng and others: "`ArcFace`: Additive
+//! Angular Margin Loss for Deep Face Recognition", 2019; `MobileFaceNet`, `SFace` and the w600k networks share it).
+
+use image::RgbImage;
+use ndarray::{Array4, s};
+
+use super::{
+    ModelError,
+    catalog::{Family, Settings},
+    family::list,
+};
+use crate::{
+    backend::{Session, Signature},
+    vision::{
+        align::{self, CROP_SIZE},
+        face::{Embedding, Landmarks},
+        tensor::{self, Normalization},
+    },
+};
+
+/// Shortest embedding that is taken for one.
+const SHORTEST: usize = 64;
+
+/// Numbers in an embedding; `None` where the graph leaves it open. The error says what is unlike a recognizer.
+pub fn check(signature: &Signature) -> Result<Option<usize>, String> {
+    let side = Some(CROP_SIZE as usize);
+    let (inputs, outputs) = (&signature.inputs, &signature.outputs);
+    let reads_crops = inputs.len() == 1
+        && inputs[0].shape.len() == 4
+        && inputs[0].shape[2..]
+            .iter()
+            .all(|length| length.is_none() || *length == side);
+    let [output] = outputs.as_slice() else {
+        return Err(format!("expected one output, found {}", list(outputs)));
+    };
+    match output.shape.as_slice() {
+        // Open sides on the way in could be any network; a crop's size on one side at least must be known.
+        _ if !reads_crops => Err(format!("expected crops of 112x112, found {}", list(inputs))),
+        [_, length] if length.is_none_or(|n| n >= SHORTEST) => Ok(*length),
+        _ => Err(format!("expected a batch of embeddings, found {output}")),
+    }
+}
+
+/// A loaded recognizer with its settings and buffers.
+pub struct Recognizer {
+    session: Box<dyn Session>,
+    normalization: Normalization,
+    input: Array4<f32>,
+    crop: RgbImage,
+}
+
+impl Recognizer {
+    /// Puts `session` to work with `settings`; at most `batch` faces go into one run, fewer where the graph has a
+    /// fixed batch. `network` names it in errors.
+    pub fn new(
+        network: &str,
+        session: Box<dyn Session>,
+        settings: &Settings,
+        batch: usize,
+    ) -> Result<Self, ModelError> {
+        let signature = session.signature();
+        check(signature).map_err(|reason| ModelError::NotOfFamily {
+            network: network.to_owned(),
+            family: Family::Arcface,
+            reason,
+        })?;
+        let batch = signature.inputs[0].shape[0].unwrap_or(batch.max(1));
+        let side = CROP_SIZE as usize;
+        Ok(Self {
+            session,
+            normalization: settings.input.normalization(),
+            input: Array4::zeros((batch, 3, side, side)),
+            crop: RgbImage::new(CROP_SIZE, CROP_SIZE),
+        })
+    }
+
+    /// Most faces in one run.
+    pub fn batch(&self) -> usize {
+        self.input.dim().0
+    }
+
+    /// The session, for its profile.
+    pub fn session(&mut self) -> &mut dyn Session {
+        self.session.as_mut()
+    }
+
+    /// Aligns the face at `landmarks` of `photo` into place `slot` of the next run (below [`Recognizer::batch`]).
+    pub fn align(&mut self, photo: &RgbImage, landmarks: &Landmarks, slot: usize) {
+        align::align(photo, landmarks, &mut self.crop);
+        tensor::write_planes(
+            &self.crop,
+            self.normalization,
+            &mut self.input.index_axis_mut(ndarray::Axis(0), slot),
+        );
+    }
+
+    /// Embeds the first `count` places, in order.
+    pub fn embed(&mut self, count: usize, embeddings: &mut Vec<Embedding>) -> Result<(), ModelError> {
+        let fixed = self.session.signature().inputs[0].shape[0].is_some();
+        let batch = if fixed { self.batch() } else { count };
+        let mut read = Ok(());
+        self.session
+            .run(self.input.slice(s![..batch, .., .., ..]), &mut |outputs| {
+                let output = &outputs[0];
+                let values = output.values.as_slice().unwrap_or_default();
+                if values.is_empty() || output.values.shape()[0] != batch {
+                    let shape = output.values.shape().to_vec();
+                    read = Err(ModelError::Shape {
+                        output: output.name.to_owned(),
+                        shape,
+                    });
+                    return;
+                }
+                embeddings.extend(
+                    values
+                        .chunks_exact(values.len() / batch)
+                        .take(count)
+                        .map(Embedding::from_raw),
+                );
+            })?;
+        read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::family::tests::signature;
+
+    #[test]
+    fn only_crops_to_embeddings_pass() {
+        assert_eq!(
+            check(&signature(&[-1, 3, 112, 112], &[("e", &[-1, 512])])),
+            Ok(Some(512))
+        );
+        assert_eq!(
+            check(&signature(&[1, 3, 112, 112], &[("fc1", &[1, 128])])),
+            Ok(Some(128))
+        );
+        for (input, outputs) in [
+            (&[1i64, 3, 224, 224][..], vec![("logits", &[1i64, 1000][..])]),
+            (&[1, 3, 112, 112], vec![("age", &[1, 1][..])]),
+            (&[1, 3, 112, 112], vec![("a", &[1, 128][..]), ("b", &[1, 128])]),
+        ] {
+            assert!(check(&signature(input, &outputs)).is_err());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Telling a network's family from its graph's inputs and outputs.
+
+use super::{
+    ModelError,
+    catalog::{Family, Role},
+    scrfd::Scrfd,
+    yunet::Yunet,
+};
+use crate::backend::{Signature, TensorInfo};
+
+/// The family of a graph with `signature`; `network` names it in errors.
+pub fn recognise(network: &str, signature: &Signature) -> Result<Family, ModelError> {
+    let unknown = |reason: String| ModelError::UnknownFamily {
+        network: network.to_owned(),
+        reason,
+    };
+    let attempts = [
+        (Family::Yunet, Yunet::new(signature).map(drop)),
+        (Family::Scrfd, Scrfd::new(signature).map(drop)),
+        (Family::Arcface, super::arcface::check(signature).map(drop)),
+    ];
+    if let Some((family, _)) = attempts.iter().find(|(_, fits)| fits.is_ok()) {
+        return Ok(*family);
+    }
+    let outputs = list(&signature.outputs);
+    let names: Vec<_> = signature.outputs.iter().map(|o| o.name.as_str()).collect();
+    Err(unknown(
+        if names.contains(&"scores") && names.contains(&"boxes") {
+            format!("a detector without landmarks (outputs {outputs}): its faces cannot be aligned")
+        } else if names.contains(&"loc") && names.contains(&"conf") {
+            format!("a YuNet of 2022 or older (outputs {outputs}): use the 2023mar export")
+        } else {
+            format!("its outputs {outputs} fit no family")
+        },
+    ))
+}
+
+/// Holds a graph against the family that somebody named, or finds it out where `named` is `None`; then against the
+/// `role` that it was given.
+pub fn settle(
+    network: &str,
+    signature: &Signature,
+    named: Option<Family>,
+    role: Role,
+) -> Result<Family, ModelError> {
+    let family = match named {
+        None => recognise(network, signature)?,
+        Some(family) => {
+            let fits = match family {
+                Family::Yunet => Yunet::new(signature).map(drop),
+                Family::Scrfd => Scrfd::new(signature).map(drop),
+                Family::Arcface => super::arcface::check(signature).map(drop),
+            };
+            fits.map_err(|reason| ModelError::NotOfFamily {
+                network: network.to_owned(),
+                family,
+                reason,
+            })?;
+            family
+        }
+    };
+    if family.role() == role {
+        Ok(family)
+    } else {
+        Err(ModelError::WrongRole {
+            network: network.to_owned(),
+            family,
+            given: role,
+        })
+    }
+}
+
+/// Tensors in words: `scores[1x4420x2], boxes[1x4420x4]`, the first few.
+pub(super) fn list(tensors: &[TensorInfo]) -> String {
+    const SHOWN: usize = 4;
+    let mut words: Vec<_> = tensors.iter().take(SHOWN).map(ToString::to_string).collect();
+    if tensors.len() > SHOWN {
+        words.push(format!("{} more", tensors.len() - SHOWN));
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::model) fn tensor(name: &str, shape: &[i64]) -> TensorInfo {
+        let shape = shape.iter().map(|s| usize::try_from(*s).ok()).collect();
+        TensorInfo {
+            name: name.to_owned(),
+            shape,
+            is_f32: true,
+        }
+    }
+
+    pub(in crate::model) fn signature(input: &[i64], outputs: &[(&str, &[i64])]) -> Signature {
+        Signature {
+            inputs: vec![tensor("input", input)],
+            outputs: outputs.iter().map(|(name, shape)| tensor(name, shape)).collect(),
+        }
+    }
+
+    #[test]
+    fn each_kind_of_graph_is_told() {
+        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
+        assert_eq!(recognise("r", &arcface).unwrap(), Family::Arcface);
+        let ultraface = signature(
+            &[1, 3, 240, 320],
+            &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
+        );
+        let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
+        insta::assert_snapshot!(message, @"");
+        let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
+        let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
+        insta::assert_snapshot!(message, @"");
+    }
+
+    #[test]
+    fn a_recognizer_given_as_detector_says_so() {
+        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
+        let message = settle("r.onnx", &arcface, None, Role::Detector)
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(message, @"");
+        let message = settle("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(message, @"");
+    }
+}

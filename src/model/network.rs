@@ -1,0 +1,259 @@
+//! From what the user named (a catalog entry or a file) to an ONNX file with its settings.
+
+use std::{
+    convert::Infallible,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ModelError,
+    arcface::Recognizer,
+    catalog::{Catalog, Family, Role, Settings},
+    detector::Detector,
+    family,
+    fetch::{self, LocalState},
+};
+use crate::backend::{Backend, SessionSettings};
+
+/// A network as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkName {
+    /// A catalog entry, such as `yunet-2023mar`.
+    Catalog(String),
+    /// A file, with the family where it was named (`yunet:face.onnx`).
+    File {
+        /// The family before the colon.
+        family: Option<Family>,
+        /// The ONNX file.
+        path: PathBuf,
+    },
+}
+
+impl FromStr for NetworkName {
+    type Err = Infallible;
+
+    /// `FAMILY:PATH` names family and file; a word with a separator or ending in `.onnx` is a file; any other is a
+    /// catalog name.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        if let Some((word, path)) = text.split_once(':')
+            && let Ok(family) = word.parse()
+        {
+            return Ok(Self::File {
+                family: Some(family),
+                path: path.into(),
+            });
+        }
+        let is_file = text.contains(std::path::MAIN_SEPARATOR)
+            || Path::new(text)
+                .extension()
+                .is_some_and(|end| end.eq_ignore_ascii_case("onnx"));
+        Ok(if is_file {
+            Self::File {
+                family: None,
+                path: text.into(),
+            }
+        } else {
+            Self::Catalog(text.to_owned())
+        })
+    }
+}
+
+/// A network found on this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// The catalog's name, or the file's.
+    pub name: String,
+    /// What it was given as.
+    pub role: Role,
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// Its hash, 64 hex digits.
+    pub sha256: String,
+    /// Its family, where the user or the catalog says so; else the graph does when it is loaded.
+    pub family: Option<Family>,
+    /// The catalog's settings, where it knows the file; else the family's defaults hold.
+    pub settings: Option<Settings>,
+    /// Its licence, where the catalog knows the file.
+    pub license: Option<String>,
+}
+
+impl Network {
+    /// Finds `name` on this machine: in the catalog's folder under `home`, or by its path. A file whose hash the
+    /// catalog knows gets the catalog's settings, whatever it is called.
+    pub fn find(name: &NetworkName, role: Role, home: &Path) -> Result<Self, ModelError> {
+        let catalog = Catalog::embedded()?;
+        let (path, named) = match name {
+            NetworkName::Catalog(name) => {
+                let entry = catalog.get(name)?;
+                let path = match fetch::local(entry, home) {
+                    LocalState::Present(path) | LocalState::Unchecked { path, .. } => path,
+                    LocalState::Wrong { path, .. } => {
+                        return Err(ModelError::WrongFile {
+                            name: name.clone(),
+                            path,
+                        });
+                    }
+                    LocalState::Absent => {
+                        let name = name.clone();
+                        return Err(match &entry.pack {
+                            None => ModelError::Absent { name },
+                            Some(pack) => ModelError::AbsentPack {
+                                name,
+                                pack: pack.clone(),
+                                file: entry.file.clone(),
+                                by_path: entry.by_path(),
+                            },
+                        });
+                    }
+                };
+                (path, Some(entry.clone()))
+            }
+            NetworkName::File { path, .. } => (path.clone(), None),
+        };
+        let sha256 = fetch::sha256_file(&path).map_err(|source| ModelError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let entry = named.or_else(|| catalog.by_sha256(&sha256).cloned());
+        let named_family = match name {
+            NetworkName::File { family, .. } => *family,
+            NetworkName::Catalog(_) => None,
+        };
+        let family = named_family.or(entry.as_ref().map(|entry| entry.family));
+        // The user's word wins over the catalog's: its settings then belong to another family.
+        let entry = entry.filter(|entry| family == Some(entry.family));
+        let network = Self {
+            name: entry
+                .as_ref()
+                .map_or_else(|| file_name(&path), |entry| entry.name.clone()),
+            role,
+            path,
+            sha256,
+            family,
+            settings: entry.as_ref().map(super::catalog::CatalogEntry::settings),
+            license: entry.map(|entry| entry.license.text),
+        };
+        match family {
+            Some(family) if family.role() != role => Err(ModelError::WrongRole {
+                network: network.name,
+                family,
+                given: role,
+            }),
+            _ => Ok(network),
+        }
+    }
+
+    /// Its settings once its family is known, with `score` (if given) as the score threshold.
+    pub fn settings(&self, family: Family, score: Option<f32>) -> Settings {
+        let mut settings = self.settings.unwrap_or_else(|| family.defaults());
+        if let Some(score) = score {
+            settings.score_threshold = score;
+        }
+        settings
+    }
+
+    /// Loads it as a detector.
+    pub fn load_detector(
+        &self,
+        backend: &dyn Backend,
+        session: &SessionSettings,
+        score: Option<f32>,
+        batch: usize,
+    ) -> Result<(Detector, Family), ModelError> {
+        let session = backend.load(&self.path, session)?;
+        let family = family::settle(&self.shown(), session.signature(), self.family, Role::Detector)?;
+        let settings = self.settings(family, score);
+        Ok((
+            Detector::new(&self.shown(), session, family, &settings, batch)?,
+            family,
+        ))
+    }
+
+    /// Loads it as a recognizer.
+    pub fn load_recognizer(
+        &self,
+        backend: &dyn Backend,
+        session: &SessionSettings,
+        batch: usize,
+    ) -> Result<(Recognizer, Family), ModelError> {
+        let session = backend.load(&self.path, session)?;
+        let family = family::settle(&self.shown(), session.signature(), self.family, Role::Recognizer)?;
+        let settings = self.settings(family, None);
+        Ok((Recognizer::new(&self.shown(), session, &settings, batch)?, family))
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_files_and_families_are_told_apart() {
+        let parse = |text: &str| text.parse::<NetworkName>().unwrap();
+        assert_eq!(
+            parse("yunet-2023mar"),
+            NetworkName::Catalog("yunet-2023mar".into())
+        );
+        assert_eq!(
+            parse("net.onnx"),
+            NetworkName::File {
+                family: None,
+                path: "net.onnx".into()
+            }
+        );
+        assert_eq!(
+            parse("a/net"),
+            NetworkName::File {
+                family: None,
+                path: "a/net".into()
+            }
+        );
+        assert_eq!(
+            parse("scrfd:det"),
+            NetworkName::File {
+                family: Some(Family::Scrfd),
+                path: "det".into()
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_absent_says_how_to_get_it() {
+        let home = tempfile::tempdir().unwrap();
+        let message = |name: &str, role| {
+            Network::find(&name.parse().unwrap(), role, home.path())
+                .unwrap_err()
+                .to_string()
+        };
+        insta::assert_snapshot!(message("yunet-2023mar", Role::Detector), @"");
+        insta::assert_snapshot!(message("scrfd-500m", Role::Detector), @"");
+        insta::assert_snapshot!(message("no/such.onnx", Role::Detector), @"");
+    }
+
+    #[test]
+    fn a_family_of_the_other_role_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n.onnx");
+        std::fs::write(&path, b"x").unwrap();
+        let name = NetworkName::File {
+            family: Some(Family::Yunet),
+            path,
+        };
+        let error = Network::find(&name, Role::Recognizer, folder.path()).unwrap_err();
+        assert!(matches!(error, ModelError::WrongRole { .. }), "{error}");
+    }
+}

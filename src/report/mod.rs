@@ -1,0 +1,3 @@
+//! What people read, drawn from records and nothing else.
+
+pub mod table;

@@ -1,0 +1,9 @@
+//! Pixels and geometry: decode, resize, align, suppress, draw. Knows no network and no runtime.
+
+pub mod align;
+pub mod draw;
+pub mod face;
+pub mod image;
+pub mod nms;
+pub mod resize;
+pub mod tensor;
