@@ -43,6 +43,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ModelsCommand,
     },
+    /// Draw photos of faces by rule, with their ground truth
+    Datasets {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: DatasetsCommand,
+    },
     /// Install a pinned ONNX Runtime into the cache
     Setup {
         /// Which
@@ -189,6 +195,22 @@ pub enum ModelsCommand {
         /// Longest silence of the server
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
+    },
+}
+
+/// `facebench datasets`.
+#[derive(Debug, Subcommand)]
+pub enum DatasetsCommand {
+    /// Draw photos into a folder: the same files for the same seed, with a manifest of boxes, landmarks and people
+    Render {
+        /// Decides every pixel
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many photos
+        #[arg(long, default_value_t = 120, value_parser = count)]
+        count: usize,
+        /// Where to
+        dir: PathBuf,
     },
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use facebench::{
     backend::runtime::{Flavor, Runtimes},
-    cli::{Cli, Command, ModelsCommand, SetupFlavor},
+    cli::{Cli, Command, DatasetsCommand, ModelsCommand, SetupFlavor},
     commands::{self, Failure},
     measure::worker,
     model::fetch::FetchOptions,
@@ -53,6 +53,11 @@ fn run() -> anyhow::Result<u8> {
         Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
         Command::Devices { json } => commands::devices::list(&mut out, json, &commands::home()?)?,
         Command::Models { command } => models(command, &mut out)?,
+        Command::Datasets {
+            command: DatasetsCommand::Render { seed, count, dir },
+        } => {
+            commands::datasets::render(seed, count, &dir, &mut out)?;
+        }
         Command::Setup {
             flavor: SetupFlavor::Cpu,
         } => {

@@ -1,6 +1,9 @@
 //! ONNX Runtime behind the [`Backend`] trait: the library loaded at run time, one environment a process.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::{CStr, c_char, c_void},
+    path::{Path, PathBuf},
+};
 
 use ndarray::ArrayView4;
 use ort::{
@@ -43,7 +46,7 @@ impl OnnxRuntime {
         environment.set_log_level(LogLevel::Error);
         let identity = Identity {
             runtime: RUNTIME,
-            version: version(),
+            version: version(library).unwrap_or_else(|| "unknown".to_owned()),
             provider: CPU_PROVIDER,
             device,
         };
@@ -67,18 +70,25 @@ impl OnnxRuntime {
     }
 }
 
-/// The version that the loaded library reports, such as `1.32.0`.
-fn version() -> String {
-    // `info()` reads "ORT Build Info: git-branch=rel-1.32.0, …"; the branch is the release.
-    let info = ort::info();
-    let release = info
-        .split("git-branch=")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next());
-    release
-        .map_or(info, |branch| branch.trim_start_matches("rel-"))
-        .trim()
-        .to_owned()
+/// The version that the library itself reports, such as `1.32.0`: its file may be called anything.
+#[allow(unsafe_code)] // `ort` does not pass this string on, and it is the one answer that cannot be a file name.
+fn version(library: &Path) -> Option<String> {
+    /// The head of `OrtApiBase` as `onnxruntime_c_api.h` declares it since its first version.
+    #[repr(C)]
+    struct ApiBase {
+        get_api: unsafe extern "C" fn(u32) -> *const c_void,
+        get_version_string: unsafe extern "C" fn() -> *const c_char,
+    }
+    // SAFETY: the library is loaded already (this only counts one more user), `OrtGetApiBase` has this type in every
+    // version, and both it and the version string live as long as the library, which is never unloaded.
+    unsafe {
+        let library = libloading::Library::new(library).ok()?;
+        let base = library
+            .get::<unsafe extern "C" fn() -> *const ApiBase>(b"OrtGetApiBase")
+            .ok()?();
+        let text = (base.as_ref()?.get_version_string)();
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
 }
 
 impl Backend for OnnxRuntime {

@@ -289,17 +289,17 @@ mod tests {
     #[test]
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
-        insta::assert_snapshot!(message("cpuu"), @"");
-        insta::assert_snapshot!(message("cpu,thread=2"), @"");
-        insta::assert_snapshot!(message("cpu,threads=0"), @"");
-        insta::assert_snapshot!(message("cpu,threads"), @"");
-        insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"");
-        insta::assert_snapshot!(message("cpu,precision=int9"), @"");
-        insta::assert_snapshot!(message("cpu:1"), @"");
-        insta::assert_snapshot!(message("cuda:x"), @"");
-        insta::assert_snapshot!(message("mig"), @"");
-        insta::assert_snapshot!(message("null,delay=soon"), @"");
-        insta::assert_snapshot!(message("zebra"), @"");
+        insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, label, runtime"#);
+        insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
+        insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
+        insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");
+        insta::assert_snapshot!(message("cpu,precision=int9"), @r#"cpu: precision=int9: expected fp32, tf32, fp16 or int8 (did you mean "int8"?)"#);
+        insta::assert_snapshot!(message("cpu:1"), @r#"cpu: takes no device, but ":1" was given"#);
+        insta::assert_snapshot!(message("cuda:x"), @r#"cuda: expected a device number, such as cuda:0, not "x""#);
+        insta::assert_snapshot!(message("mig"), @"mig: expected a device, such as mig:UUID");
+        insta::assert_snapshot!(message("null,delay=soon"), @r#"null: delay=soon: "soon" is no duration; write it like 10ms, 1.5s or 2m"#);
+        insta::assert_snapshot!(message("zebra"), @r#"unknown backend "zebra"; known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
     }
 
     proptest::proptest! {

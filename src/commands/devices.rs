@@ -14,11 +14,11 @@ use crate::{
 struct Devices {
     host: Host,
     usable_cores: usize,
-    backends: Vec<State>,
+    backends: Vec<Listed>,
 }
 
 #[derive(Serialize)]
-struct State {
+struct Listed {
     backend: &'static str,
     summary: &'static str,
     ready: bool,
@@ -37,7 +37,7 @@ pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), Failure>
                 Ok(state) => (state, None),
                 Err((reason, mend)) => (reason, Some(mend)),
             };
-            State {
+            Listed {
                 backend: row.word,
                 summary: row.summary,
                 ready: mend.is_none(),

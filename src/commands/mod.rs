@@ -1,5 +1,6 @@
 //! What each command does, once its words are understood: here the rooms are joined. One file a command.
 
+pub mod datasets;
 pub mod devices;
 pub mod faces;
 pub mod models;
@@ -48,6 +49,9 @@ pub enum Failure {
     /// The photos.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// Drawing photos.
+    #[error(transparent)]
+    Render(#[from] crate::dataset::render::RenderError),
     /// The people in them.
     #[error(transparent)]
     Identities(#[from] IdentitiesError),

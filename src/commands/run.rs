@@ -206,7 +206,7 @@ fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, Runti
         return Ok(None);
     }
     let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
-    arm.label = "cpu fp32 (check pass only)".to_owned();
+    "cpu fp32 (check pass only)".clone_into(&mut arm.label);
     match ready::library(&arm.spec, home, &|line| eprintln!("{line}")) {
         Ok(library) => Ok(library.map(|library| (arm, library))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
@@ -250,12 +250,7 @@ fn blank_record(
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let id = hash
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = base16ct::lower::encode_string(&hash.finalize())[..16].to_owned();
     Record {
         schema_version: SCHEMA_VERSION,
         id,

@@ -76,6 +76,14 @@ pub enum DatasetError {
         /// Why.
         source: io::Error,
     },
+    /// The one file is no photo.
+    #[error("{}: {reason}", path.display())]
+    NotAPhoto {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Nothing in it is a photo.
     #[error("{}: no photo in it{}", path.display(), reasons(skipped))]
     NoPhoto {
@@ -88,17 +96,18 @@ pub enum DatasetError {
 
 fn reasons(skipped: &[(String, String)]) -> String {
     const SHOWN: usize = 5;
-    let mut text: String = skipped
+    if skipped.is_empty() {
+        return " (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content)".to_owned();
+    }
+    let mut lines: Vec<String> = skipped
         .iter()
         .take(SHOWN)
         .map(|(name, reason)| format!("\n  {name}: {reason}"))
         .collect();
-    match skipped.len() {
-        0 => text.push_str(" (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content)"),
-        n if n > SHOWN => text.push_str(&format!("\n  and {} more", n - SHOWN)),
-        _ => {}
+    if skipped.len() > SHOWN {
+        lines.push(format!("\n  and {} more", skipped.len() - SHOWN));
     }
-    text
+    lines.concat()
 }
 
 /// One file of a folder on its way to a survey.
@@ -156,7 +165,7 @@ impl Survey {
         }
         let found: Vec<Found> = files
             .into_par_iter()
-            .map(|(name, path)| look(name, path, limits))
+            .map(|(name, path)| look(name, path, metadata.is_dir(), limits))
             .collect();
         let mut photos = Vec::new();
         for found in found {
@@ -168,6 +177,12 @@ impl Survey {
         }
         photos.sort_by(|a, b| a.name.cmp(&b.name));
         skipped.sort();
+        if let Some((_, reason)) = skipped.pop_if(|_| !metadata.is_dir()) {
+            return Err(DatasetError::NotAPhoto {
+                path: path.to_path_buf(),
+                reason,
+            });
+        }
         if photos.is_empty() {
             return Err(DatasetError::NoPhoto {
                 path: path.to_path_buf(),
@@ -190,7 +205,7 @@ fn relative(path: &Path, root: &Path) -> String {
         .join("/")
 }
 
-fn look(name: String, path: PathBuf, limits: Limits) -> Found {
+fn look(name: String, path: PathBuf, in_folder: bool, limits: Limits) -> Found {
     let extension = path
         .extension()
         .map(|e| e.to_string_lossy().to_lowercase())
@@ -204,7 +219,9 @@ fn look(name: String, path: PathBuf, limits: Limits) -> Found {
             bytes,
             sha256,
         }),
-        Err(Refusal::NotAnImage(_)) if PASSED_OVER.contains(&extension.as_str()) => Found::PassedOver,
+        Err(Refusal::NotAnImage(_)) if in_folder && PASSED_OVER.contains(&extension.as_str()) => {
+            Found::PassedOver
+        }
         Err(Refusal::NotAnImage(reason) | Refusal::Other(reason)) => Found::Skipped(name, reason),
     }
 }
@@ -282,7 +299,7 @@ impl Dataset {
             hash.update([0]);
             hash.update(photo.sha256);
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        base16ct::lower::encode_string(&hash.finalize())
     }
 
     /// A seeded sample of `count` photos in which each kind (by `kind_of`) keeps its share as nearly as whole photos

@@ -1,6 +1,9 @@
-//! Which photos: a folder, a file or a manifest, surveyed before anything is measured.
+//! Which photos and what is in them: folders surveyed before anything is measured, people by name, and faces drawn
+//! by rule with their ground truth.
 
 pub mod folder;
 pub mod identities;
+pub mod manifest;
+pub mod render;
 
 pub use folder::{Dataset, DatasetError, Photo, Survey};

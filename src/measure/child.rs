@@ -149,10 +149,7 @@ impl Child {
     }
 
     fn obituary(&mut self) -> ChildError {
-        let status = self
-            .process
-            .wait()
-            .map_or_else(|e| e.to_string(), |status| describe(status));
+        let status = self.process.wait().map_or_else(|e| e.to_string(), describe);
         // The reader of standard error may still be at it.
         thread::sleep(Duration::from_millis(20));
         let kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);

@@ -179,7 +179,7 @@ mod tests {
             host_cores: Vec::new(),
             cores: 2,
             margin: 0.02,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             quick: false,
         }
     }

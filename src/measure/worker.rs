@@ -478,9 +478,11 @@ fn run_stream(
             tally.faces += faces.iter().map(Vec::len).sum::<usize>();
             tally.images += range.len();
             if job.batch == 1 {
+                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
                 tally
                     .latencies
-                    .saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1));
+                    .record(micros)
+                    .map_err(|e| WorkerError::Protocol(e.to_string()))?;
                 for stratum in job.strata.get(range.start).into_iter().flatten() {
                     tally.strata[*stratum].0 += 1;
                     tally.strata[*stratum].1 += time;

@@ -109,10 +109,10 @@ pub(super) mod tests {
             &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
         );
         let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"u.onnx: a detector without landmarks (outputs scores[1x4420x2], boxes[1x4420x4]): its faces cannot be aligned; families that facebench reads: yunet, scrfd (detectors), arcface (recognizers)");
         let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
         let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"c.onnx: its outputs logits[1x1000] fit no family; families that facebench reads: yunet, scrfd (detectors), arcface (recognizers)");
     }
 
     #[test]
@@ -121,10 +121,10 @@ pub(super) mod tests {
         let message = settle("r.onnx", &arcface, None, Role::Detector)
             .unwrap_err()
             .to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"r.onnx is a recognizer (arcface) and was given as the detector: give it as --recognizer instead");
         let message = settle("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
             .unwrap_err()
             .to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"r.onnx: does not look like a network of the yunet family: it has no output cls_8 (outputs: embeddings[?x128])");
     }
 }

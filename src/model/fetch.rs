@@ -267,7 +267,7 @@ pub fn fetch(
 
     let mut part = Part::open(beside(&target, ".part"))?;
     download(&mut part, url, entry.bytes, options.timeout, progress)?;
-    let found = hex(&part.hasher.finalize_reset());
+    let found = base16ct::lower::encode_string(&part.hasher.finalize_reset());
     if found != sha256 {
         part.remove()?;
         return Err(FetchError::Hash {
@@ -539,7 +539,7 @@ impl Part {
 pub fn sha256_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     hash_into(&mut File::open(path)?, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
+    Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
 /// Feeds what is left of `file` to `hasher`; returns how many bytes that was.
@@ -554,14 +554,6 @@ fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
         hasher.update(&chunk[..got]);
         bytes += got as u64;
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    digest
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 fn place(entry: &CatalogEntry, home: &Path) -> PathBuf {
@@ -603,6 +595,6 @@ mod tests {
     #[test]
     fn a_hash_is_written_as_sha256sum_writes_it() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(hex(&Sha256::digest(b"")), empty);
+        assert_eq!(base16ct::lower::encode_string(&Sha256::digest(b"")), empty);
     }
 }

@@ -239,9 +239,9 @@ mod tests {
                 .unwrap_err()
                 .to_string()
         };
-        insta::assert_snapshot!(message("yunet-2023mar", Role::Detector), @"");
-        insta::assert_snapshot!(message("scrfd-500m", Role::Detector), @"");
-        insta::assert_snapshot!(message("no/such.onnx", Role::Detector), @"");
+        insta::assert_snapshot!(message("yunet-2023mar", Role::Detector), @"yunet-2023mar is not on this machine; fetch it: facebench models fetch yunet-2023mar");
+        insta::assert_snapshot!(message("scrfd-500m", Role::Detector), @"scrfd-500m is not on this machine; it comes in an archive (https://github.com/deepinsight/insightface/releases/download/v0.7/buffalo_s.zip): unpack det_500m.onnx and give it as --detector scrfd:PATH");
+        insta::assert_snapshot!(message("no/such.onnx", Role::Detector), @"no/such.onnx: No such file or directory (os error 2)");
     }
 
     #[test]

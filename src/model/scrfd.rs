@@ -66,8 +66,7 @@ impl DetectorFamily for Scrfd {
             let points = sample.rows(&outputs[level + 6], anchors, 10)?;
             for anchor in 0..anchors {
                 let score = scores[[anchor, 0]];
-                // Turned around, a NaN would pass.
-                if !(score >= threshold) {
+                if score.is_nan() || score < threshold {
                     continue;
                 }
                 let cell = anchor / ANCHORS;
@@ -102,6 +101,7 @@ impl DetectorFamily for Scrfd {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::Array2;
 
     use super::*;

@@ -56,8 +56,7 @@ impl DetectorFamily for Yunet {
             let points = sample.rows(&outputs[points], cells, 10)?;
             for cell in 0..cells {
                 let score = (class[[cell, 0]].clamp(0.0, 1.0) * object[[cell, 0]].clamp(0.0, 1.0)).sqrt();
-                // Turned around, a NaN would pass.
-                if !(score >= threshold) {
+                if score.is_nan() || score < threshold {
                     continue;
                 }
                 let (column, row, size) = ((cell % columns) as f32, (cell / columns) as f32, stride as f32);
@@ -93,6 +92,7 @@ impl DetectorFamily for Yunet {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::ArrayD;
 
     use super::*;

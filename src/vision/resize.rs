@@ -1,6 +1,10 @@
 //! Letterbox: a photo scaled to fit a canvas, and the way back.
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, images::ImageRef};
+use fast_image_resize::{
+    FilterType, ResizeAlg, ResizeOptions,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
+};
 use image::RgbImage;
 
 use super::face::{BoundingBox, Detection};
@@ -62,12 +66,12 @@ impl Resizer {
             pixels.copy_from_slice(photo.as_raw());
         } else {
             let options = ResizeOptions::new().resize_alg(ResizeAlg::Interpolation(FilterType::Bilinear));
-            let source = ImageRef::new(photo.width(), photo.height(), photo.as_raw(), PixelType::U8x3);
-            let target =
-                fast_image_resize::images::Image::from_slice_u8(width, height, &mut pixels, PixelType::U8x3);
+            let source = TypedImageRef::<U8x3>::from_buffer(photo.width(), photo.height(), photo.as_raw());
+            let target = TypedImage::<U8x3>::from_buffer(width, height, &mut pixels);
+            // One pixel type by name: left open, the compiler would build the scaler for every type there is.
             if let (Ok(source), Ok(mut target)) = (source, target) {
-                // Fails for mismatched pixel types alone, and both are U8x3.
-                let _ = self.inner.resize(&source, &mut target, &options);
+                // Fails for a crop outside the source alone, and there is no crop.
+                let _ = self.inner.resize_typed(&source, &mut target, &options);
             }
         }
         RgbImage::from_raw(width, height, pixels).unwrap_or_default()

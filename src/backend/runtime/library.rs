@@ -52,7 +52,7 @@ impl RuntimeLibrary {
         inspect(&path, &bytes)?;
         Ok(Self {
             version: version_in(&path),
-            sha256: hex(&Sha256::digest(&bytes)),
+            sha256: base16ct::lower::encode_string(&Sha256::digest(&bytes)),
             path,
             flavor,
             origin,
@@ -115,13 +115,6 @@ fn inspect(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 fn version_in(path: &Path) -> Option<String> {
     let (_, version) = path.file_name()?.to_str()?.split_once(".so.")?;
     version.contains('.').then(|| version.to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }
 
 #[cfg(test)]

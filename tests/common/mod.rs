@@ -1,0 +1,144 @@
+//! What the tests of the real program share: the program, small networks, drawn photos, the shared folder.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use image::{ImageFormat, Rgb, RgbImage};
+
+/// A file below the package.
+pub fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// One of the networks that `scripts/fixtures/networks.py` writes.
+pub fn network(name: &str) -> PathBuf {
+    package("tests/fixtures/networks").join(name)
+}
+
+/// The home of all tests: the pinned runtime is installed there once.
+pub fn home() -> PathBuf {
+    std::env::var_os("FACEBENCH_HOME").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("home"),
+        PathBuf::from,
+    )
+}
+
+/// The program, with the tests' home.
+pub fn facebench() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_facebench"));
+    command.env("FACEBENCH_HOME", home()).env_remove("ORT_DYLIB_PATH");
+    command
+}
+
+/// `facebench run` on the small networks, as short as can be.
+pub fn short_run(input: &Path, record: &Path) -> Command {
+    run_with(
+        input,
+        record,
+        &network("spots.onnx"),
+        &network("tiles.onnx"),
+        "50ms",
+    )
+}
+
+/// `facebench run` with three processes of one block.
+pub fn run_with(input: &Path, record: &Path, detector: &Path, recognizer: &Path, duration: &str) -> Command {
+    let mut command = facebench();
+    command.arg("run").arg("-i").arg(input).arg("-o").arg(record);
+    command
+        .arg("--detector")
+        .arg(detector)
+        .arg("--recognizer")
+        .arg(recognizer);
+    command.args([
+        "--warmup",
+        "10ms",
+        "--processes",
+        "3",
+        "--blocks",
+        "1",
+        "--seed",
+        "1",
+        "-d",
+        duration,
+    ]);
+    command
+}
+
+/// Runs `command` to its end.
+pub fn run(command: &mut Command) -> Answer {
+    Answer(command.output().expect("the program can be started"))
+}
+
+/// What the program said.
+pub struct Answer(Output);
+
+impl Answer {
+    pub fn code(&self) -> i32 {
+        self.0.status.code().unwrap_or(-1)
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.0.stdout).into_owned()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.0.stderr).into_owned()
+    }
+
+    /// Both, for failing assertions.
+    pub fn all(&self) -> String {
+        format!("exit {}\n{}\n{}", self.code(), self.stdout(), self.stderr())
+    }
+}
+
+/// A dark 640x640 photo with a bright pattern in each of the given cells of 32 pixels: the small detector's faces.
+/// `person` decides the pattern's colours.
+pub fn photo(cells: &[(u32, u32)], person: u32) -> RgbImage {
+    let mut photo = RgbImage::from_pixel(640, 640, Rgb([20, 20, 20]));
+    for (column, row) in cells {
+        // Two cells around the centre are the face; only the middle one is bright enough to be found.
+        for y in 0..32 {
+            for x in 0..32 {
+                let tint =
+                    |channel: u32| 255 - ((x / 8 + 3 * (y / 8) + person * (channel + 2)) % 5 * 12) as u8;
+                photo.put_pixel(column * 32 + x, row * 32 + y, Rgb([tint(0), tint(1), tint(2)]));
+            }
+        }
+    }
+    photo
+}
+
+/// Writes `photo` as PNG, whatever its name.
+pub fn write(photo: &RgbImage, path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    photo.save_with_format(path, ImageFormat::Png).unwrap();
+}
+
+/// A folder of three photos with 1, 2 and 0 faces.
+pub fn photos() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(&photo(&[(4, 4)], 1), &folder.path().join("one.png"));
+    write(&photo(&[(3, 10), (12, 5)], 2), &folder.path().join("two.png"));
+    write(&photo(&[], 0), &folder.path().join("none.png"));
+    folder
+}
+
+/// The record at `path` as JSON.
+pub fn record(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("the record was written")).expect("the record is JSON")
+}
+
+/// A file beside the project that not every machine has; says so where it is missing.
+pub fn shared(path: &str) -> Option<PathBuf> {
+    let path = package("../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not on this machine", path.display());
+    None
+}

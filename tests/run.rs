@@ -1,0 +1,440 @@
+//! `facebench run` as a user runs it: the real program, real workers, small networks.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::{facebench, network, photo, photos, record, run, run_with, short_run, write};
+
+#[test]
+fn one_arm_leaves_a_table_and_a_record() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("deep/down/r.json");
+    let answer = run(&mut short_run(photos.path(), &path));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    assert!(
+        answer.stdout().contains("cpu") && answer.stdout().contains("valid"),
+        "{}",
+        answer.all()
+    );
+    let record = record(&path);
+    let arm = &record["arms"][0];
+    assert_eq!(arm["status"], "valid");
+    assert_eq!(arm["blocks"].as_array().unwrap().len(), 3);
+    assert_eq!(record["workload"]["dataset"]["images"], 3);
+    assert_eq!(record["workload"]["dataset"]["faces"], 3);
+    assert_eq!(record["workload"]["detector"]["family"], "yunet");
+    assert_eq!(arm["backend"]["provider"], "CPUExecutionProvider");
+    assert!(
+        (arm["backend"]["placement"]["CPUExecutionProvider"]["time_share"]
+            .as_f64()
+            .unwrap()
+            - 1.0)
+            .abs()
+            < 1e-9
+    );
+    for block in arm["blocks"].as_array().unwrap() {
+        let images = block["images"].as_u64().unwrap();
+        assert!(images.is_multiple_of(3), "whole passes only");
+        assert_eq!(block["faces"].as_u64().unwrap(), images);
+        assert!(block["seconds"].as_f64().unwrap() >= 0.05);
+    }
+    let ips = &arm["throughput"]["images_per_second"];
+    assert!(ips["low"].as_f64() <= ips["median"].as_f64() && ips["median"].as_f64() <= ips["high"].as_f64());
+    let strata: Vec<_> = arm["throughput"]["strata"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(strata, ["no face", "1 face", "2-4 faces", "under 1 MP"]);
+    assert!(
+        arm["setup"]["load_ms"].as_f64().unwrap() > 0.0
+            && arm["memory"]["rss_peak_bytes"].as_u64().unwrap() > 0
+    );
+}
+
+#[test]
+fn arms_with_batches_threads_and_a_fixed_graph_agree() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let answer = run(short_run(photos.path(), &path).args([
+        "-b",
+        "cpu",
+        "-b",
+        "cpu,batch=2,streams=1",
+        "-b",
+        "cpu,threads=2,label=wide",
+        "-b",
+        "null,delay=2ms,faces=3",
+    ]));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let record = record(&path);
+    let labels: Vec<_> = record["arms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|arm| arm["label"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        labels,
+        ["cpu", "cpu,batch=2,streams=1", "wide", "null,delay=2ms,faces=3"]
+    );
+    assert_eq!(record["arms"][1]["backend"]["options"]["detector_batch"], "2");
+    assert_eq!(record["comparisons"].as_array().unwrap().len(), 3);
+    for arm in &record["arms"].as_array().unwrap()[..3] {
+        let agreement = arm["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|check| check["id"] == "agreement")
+            .unwrap();
+        assert_eq!(agreement["outcome"], "passed", "{agreement}");
+    }
+    assert!(
+        record["arms"][3]["accuracy"].is_null(),
+        "null answers nothing that could agree"
+    );
+    // Blocks of different arms are interleaved, and each has its place in the study.
+    let mut orders: Vec<u64> = record["arms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|arm| arm["blocks"].as_array().unwrap())
+        .map(|block| block["order"].as_u64().unwrap())
+        .collect();
+    orders.sort_unstable();
+    assert_eq!(orders, (0..12).collect::<Vec<_>>());
+    let detector = network("spots_fixed.onnx");
+    let mut fixed = run_with(photos.path(), &path, &detector, &network("tiles.onnx"), "50ms");
+    let fixed = run(fixed.args(["-b", "cpu,batch=4"]));
+    assert_eq!(fixed.code(), 0, "{}", fixed.all());
+    assert_eq!(
+        common::record(&path)["arms"][0]["backend"]["options"]["detector_batch"],
+        "1"
+    );
+}
+
+#[test]
+fn single_stream_measures_the_time_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(facebench()
+        .args([
+            "run",
+            "-b",
+            "null,delay=5ms",
+            "--scenario",
+            "single-stream",
+            "-d",
+            "1200ms",
+            "--warmup",
+            "10ms",
+        ])
+        .args(["--processes", "3", "--blocks", "1", "-o"])
+        .arg(&path));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let arm = &record(&path)["arms"][0];
+    let p50 = arm["latency_ms"]["p50"].as_f64().unwrap();
+    assert!((4.9..6.0).contains(&p50), "{p50}");
+    assert!(arm["latency_ms"]["p95"].is_number(), "{}", arm["latency_ms"]);
+}
+
+#[test]
+fn a_single_process_has_no_interval_and_says_so() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let mut command = facebench();
+    command
+        .args([
+            "run",
+            "-b",
+            "null",
+            "--processes",
+            "1",
+            "-d",
+            "20ms",
+            "--warmup",
+            "1ms",
+            "-i",
+        ])
+        .arg(photos.path())
+        .arg("-o")
+        .arg(&path);
+    let answer = run(&mut command);
+    assert_eq!(answer.code(), 3, "{}", answer.all());
+    assert!(
+        answer.stdout().contains("unstable") && answer.stdout().contains("from 1 processes"),
+        "{}",
+        answer.all()
+    );
+    assert!(record(&path)["arms"][0]["throughput"]["images_per_second"]["low"].is_null());
+}
+
+#[test]
+fn a_crash_costs_its_arm_and_not_the_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(facebench()
+        .args([
+            "run",
+            "-b",
+            "null,delay=1ms",
+            "-b",
+            "null,delay=1ms,crash=2",
+            "-d",
+            "20ms",
+            "--warmup",
+            "1ms",
+            "-o",
+        ])
+        .arg(&path));
+    assert_eq!(answer.code(), 1, "{}", answer.all());
+    let record = record(&path);
+    assert_eq!(
+        (&record["arms"][0]["status"], &record["arms"][1]["status"]),
+        (&"valid".into(), &"failed".into())
+    );
+    assert_eq!(record["arms"][0]["blocks"].as_array().unwrap().len(), 12);
+    assert_eq!(
+        record["arms"][1]["blocks"].as_array().unwrap().len(),
+        1,
+        "the block before the crash is kept"
+    );
+    let error = record["arms"][1]["errors"][0].as_str().unwrap();
+    assert!(
+        error.contains("process 1 in block 2") && error.contains("SIGABRT"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_hang_costs_its_arm_and_not_the_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(facebench()
+        .args([
+            "run",
+            "-b",
+            "null,hang=1",
+            "-b",
+            "null",
+            "--processes",
+            "3",
+            "-d",
+            "20ms",
+            "--warmup",
+            "1ms",
+        ])
+        .args(["--patience", "1s", "-o"])
+        .arg(&path));
+    assert_eq!(answer.code(), 1, "{}", answer.all());
+    let record = record(&path);
+    assert_eq!(
+        (&record["arms"][0]["status"], &record["arms"][1]["status"]),
+        (&"failed".into(), &"valid".into())
+    );
+    let error = record["arms"][0]["errors"][0].as_str().unwrap();
+    assert!(error.contains("no progress for 1 s"), "{error}");
+}
+
+/// The process numbers of `parent`'s workers, oldest first.
+fn workers(parent: u32) -> Vec<u32> {
+    let list = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", &parent.to_string()])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&list.stdout)
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+fn signal(process: u32, name: &str) {
+    assert!(
+        Command::new("kill")
+            .args([name, &process.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Waits until `done`, at most half a minute.
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_worker_killed_in_mid_study_is_told_of_and_the_other_arm_is_whole() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let (detector, recognizer) = (network("spots.onnx"), network("tiles.onnx"));
+    let mut study = run_with(photos.path(), &path, &detector, &recognizer, "500ms")
+        .args(["-b", "cpu", "-b", "cpu,label=other"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Two workers at the same time: the measuring has begun, and the second is the second arm's.
+    let mut victim = 0;
+    until("two workers", || {
+        let alive = workers(study.id());
+        victim = alive.last().copied().unwrap_or(0);
+        alive.len() == 2
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    signal(victim, "-9");
+    assert_eq!(study.wait().unwrap().code(), Some(1));
+    let record = record(&path);
+    assert_eq!(
+        (&record["arms"][0]["status"], &record["arms"][1]["status"]),
+        (&"valid".into(), &"failed".into())
+    );
+    assert_eq!(record["arms"][0]["blocks"].as_array().unwrap().len(), 3);
+    let error = record["arms"][1]["errors"][0].as_str().unwrap();
+    assert!(error.contains("SIGKILL"), "{error}");
+}
+
+#[test]
+fn an_interrupted_study_keeps_what_it_has_and_leaves_no_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let mut study = facebench()
+        .args([
+            "run",
+            "-b",
+            "null,delay=1ms",
+            "-d",
+            "300ms",
+            "--warmup",
+            "1ms",
+            "--processes",
+            "50",
+            "-o",
+        ])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let blocks = |path: &Path| {
+        let text = std::fs::read(path).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        Some(record["arms"][0]["blocks"].as_array()?.len())
+    };
+    until("a first round", || {
+        blocks(&path).is_some_and(|blocks| blocks >= 2)
+    });
+    let alive = workers(study.id());
+    signal(study.id(), "-INT");
+    assert_eq!(study.wait().unwrap().code(), Some(1));
+    let record = record(&path);
+    assert_eq!(record["interrupted"], true);
+    assert!(record["arms"][0]["blocks"].as_array().unwrap().len() >= 2);
+    assert_eq!(record["arms"][0]["status"], "unstable");
+    until("the workers' end", || {
+        alive
+            .iter()
+            .all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
+}
+
+#[test]
+fn workers_end_with_a_study_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut study = facebench()
+        .args(["run", "-b", "null,delay=1ms", "-d", "20s", "-o"])
+        .arg(folder.path().join("r.json"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut alive = Vec::new();
+    until("a worker", || {
+        alive = workers(study.id());
+        !alive.is_empty()
+    });
+    signal(study.id(), "-9");
+    study.wait().unwrap();
+    until("the worker's end", || {
+        alive
+            .iter()
+            .all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
+}
+
+#[test]
+fn bad_photos_among_good_ones_are_skipped_and_named() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let whole = std::fs::read(photos.path().join("one.png")).unwrap();
+    std::fs::write(photos.path().join("cut.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(photos.path().join("text.jpg"), "not a photo").unwrap();
+    std::fs::write(photos.path().join("notes.txt"), "passed over").unwrap();
+    for arms in [&["-b", "cpu"][..], &["-b", "cpu,batch=4"]] {
+        let answer = run(short_run(photos.path(), &path).args(arms));
+        assert_eq!(answer.code(), 0, "{}", answer.all());
+        let record = record(&path);
+        let skipped: Vec<_> = record["skipped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["photo"].as_str().unwrap())
+            .collect();
+        assert_eq!(skipped, ["cut.png", "text.jpg"]);
+        assert_eq!(record["workload"]["dataset"]["images"], 3);
+        assert!(answer.stdout().contains("skipped 2 files"), "{}", answer.all());
+    }
+    let strict = run(short_run(photos.path(), &path).arg("--strict"));
+    assert_eq!(strict.code(), 1, "{}", strict.all());
+    assert!(strict.stderr().contains("text.jpg"), "{}", strict.all());
+    std::fs::remove_file(photos.path().join("text.jpg")).unwrap();
+    let strict = run(short_run(photos.path(), &path).arg("--strict"));
+    assert_eq!(strict.code(), 1, "{}", strict.all());
+    assert!(strict.stderr().contains("cut.png"), "{}", strict.all());
+}
+
+#[test]
+fn a_sample_is_the_same_for_the_same_seed() {
+    let (photos, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for number in 0..12 {
+        write(
+            &photo(&[(number, 3)], number),
+            &photos.path().join(format!("{number:02}.png")),
+        );
+    }
+    let mut hashes = Vec::new();
+    for _ in 0..2 {
+        let path = folder.path().join("r.json");
+        let answer = run(short_run(photos.path(), &path).args(["--photos", "5"]));
+        assert_eq!(answer.code(), 0, "{}", answer.all());
+        let record = record(&path);
+        assert_eq!(record["workload"]["dataset"]["images"], 5);
+        hashes.push(record["workload"]["dataset"]["sha256"].clone());
+    }
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[test]
+fn a_dry_run_tells_the_plan_and_measures_nothing() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let answer = run(short_run(photos.path(), &path).args(["-b", "cpu,streams=2,threads=1", "--dry-run"]));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    assert!(
+        answer.stdout().contains("2 streams of 1 threads"),
+        "{}",
+        answer.all()
+    );
+    assert!(!path.exists());
+}
