@@ -307,7 +307,7 @@ fn real_networks_on_real_photos_make_a_valid_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let mut command = common::run_with(&photos, &path, &detector, &recognizer, "50ms");
-    command.args(["-b", "cpu", "-b", "cpu,batch=8,threads=2", "--photos", "20"]);
+    command.args(["-b", "cpu", "-b", "cpu,batch=8,threads=2", "--photos", "8"]);
     let answer = run(&mut command);
     assert_eq!(answer.code(), 0, "{}", answer.all());
     let record: Value = common::record(&path);

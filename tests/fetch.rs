@@ -204,7 +204,7 @@ fn a_network_comes_whole_and_a_second_fetch_asks_nobody() {
     };
     let mut last = None;
     let result = fetch(&case.entry, case.home.path(), &options, &mut |done, total| {
-        last = Some((done, total))
+        last = Some((done, total));
     });
     case.assert_fetched(result);
     assert_eq!(last, Some((file().len() as u64, Some(file().len() as u64))));

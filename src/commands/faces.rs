@@ -32,6 +32,9 @@ use crate::{
 /// Least cosine at which two faces are one person, where nobody published one for the network.
 const MATCH_THRESHOLD: f32 = 0.4;
 
+/// The name of a face that is nobody's in the gallery.
+const UNKNOWN: &str = "unknown";
+
 /// One line of the answer.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -192,6 +195,8 @@ fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Re
     for named in faces.iter().rev() {
         let score = format!("{:.2}", named.face.detection.score);
         let caption = match (named.name, named.cosine) {
+            // A crowd of strangers would vanish behind its captions.
+            (Some(UNKNOWN), _) => "?".to_owned(),
             (Some(name), Some(cosine)) => format!("{name} {cosine:.2}"),
             _ => score,
         };
