@@ -27,6 +27,8 @@ const EXITS: &str = "Exit status: 0 all arms valid; 1 the study could not be mad
 /// What facebench can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure the embedded workload on the CPU and every accelerator that is ready; table, record, chart, page
+    Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
     /// Show what the pipeline sees: one JSON line a photo, or photos with boxes and names
@@ -67,10 +69,11 @@ pub enum Command {
 /// The two networks and how photos are read for them.
 #[derive(Debug, Args)]
 pub struct NetworkArgs {
-    /// Detector: a name of `facebench models list`, an ONNX file, or FAMILY:FILE (yunet:net.onnx)
+    /// Detector: a name of `facebench models list`, an ONNX file, or FAMILY:FILE (yunet:net.onnx) [default:
+    /// facebench-det]
     #[arg(long, value_name = "NAME|PATH")]
     pub detector: Option<NetworkName>,
-    /// Recognizer: likewise (arcface:net.onnx)
+    /// Recognizer: likewise (arcface:net.onnx) [default: facebench-rec]
     #[arg(long, value_name = "NAME|PATH")]
     pub recognizer: Option<NetworkName>,
     /// Least score of a face, 0 to 1 [default: the catalog's, else 0.6]
@@ -86,12 +89,14 @@ pub struct NetworkArgs {
 
 /// `facebench run`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools)] // Flags of a command line are what they are.
 pub struct RunArgs {
     /// What to measure, once for each arm: a backend with options (cpu,threads=1,streams=2)
     #[arg(short, long = "backend", value_name = "SPEC", default_value = "cpu")]
     pub backends: Vec<BackendSpec>,
-    /// Photos: a folder or a single file
+    /// Photos and networks by one name; -i, --detector and --recognizer replace its parts
+    #[arg(short, long, value_enum, default_value_t = WorkloadName::Demo)]
+    pub workload: WorkloadName,
+    /// Photos instead of the workload's own: a folder or a single file
     #[arg(short, long, value_name = "DIR|FILE")]
     pub input: Option<PathBuf>,
     /// The networks.
@@ -100,6 +105,14 @@ pub struct RunArgs {
     /// How photos arrive
     #[arg(long, value_enum, default_value_t = ScenarioWord::Offline)]
     pub scenario: ScenarioWord,
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+/// How to measure; `run` and `demo` share it.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
     /// Least time of a block [default: 3s; 1s with --quick]
     #[arg(short, long, value_parser = duration)]
     pub duration: Option<Duration>,
@@ -219,6 +232,13 @@ pub enum DatasetsCommand {
 pub enum SetupFlavor {
     /// ONNX Runtime for the CPU
     Cpu,
+}
+
+/// The workloads of `--workload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorkloadName {
+    /// Photos drawn by rule, networks trained on such: all inside the program
+    Demo,
 }
 
 /// The scenarios of `--scenario`.

@@ -46,6 +46,10 @@ fn run() -> anyhow::Result<u8> {
             drop(out);
             return Ok(u8::from(!worker::main()));
         }
+        Command::Demo(args) => {
+            let argv = std::env::args().collect();
+            return Ok(commands::demo::demo(*args, &commands::home()?, argv, &mut out)?);
+        }
         Command::Run(args) => {
             let argv = std::env::args().collect();
             return Ok(commands::run::run(&args, &commands::home()?, argv, &mut out)?);

@@ -435,8 +435,24 @@ pub struct Accuracy {
     pub cosine_median: Option<f64>,
     /// 1st percentile of the same.
     pub cosine_p01: Option<f64>,
-    /// Verification against ground truth; null, for this version has none.
-    pub verification: Option<f64>,
+    /// Average precision of detection at IoU 0.5 against ground truth (COCO's 101 points, faces of 40 px or more), of
+    /// the faces at or above the score threshold; null where the photos have no ground truth.
+    pub detection_ap: Option<f64>,
+    /// Verification against ground truth; null where the photos have none, or too few people.
+    pub verification: Option<Verification>,
+}
+
+/// All pairs of known faces (80 px or more) verified.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verification {
+    /// Share of same-person pairs accepted.
+    pub tar: f64,
+    /// Share of different-person pairs that may be accepted.
+    pub far: f64,
+    /// Pairs of one person.
+    pub same_pairs: usize,
+    /// Pairs of two people.
+    pub different_pairs: usize,
 }
 
 /// Memory of one worker.

@@ -36,25 +36,6 @@ fn unknown_words_exit_2_and_name_the_nearest() {
 }
 
 #[test]
-fn a_run_without_photos_or_networks_says_what_to_give() {
-    let photos = photos();
-    let nothing = run(facebench().arg("run"));
-    assert_eq!(nothing.code(), 2);
-    insta::assert_snapshot!(nothing.stderr(), @r#"
-    error: facebench run needs photos and networks: -i DIR --detector NAME|PATH --recognizer NAME|PATH
-    (facebench models list names networks; -b null needs neither)
-    "#);
-    let no_networks = run(facebench().arg("run").arg("-i").arg(photos.path()));
-    assert_eq!(no_networks.code(), 2);
-    let faces = run(facebench().arg("faces").arg(photos.path()));
-    assert_eq!(faces.code(), 2);
-    insta::assert_snapshot!(faces.stderr(), @r#"
-    error: facebench faces needs networks: --detector NAME|PATH and --recognizer NAME|PATH
-    (facebench models list names some; yunet-2023mar and sface-2021dec may be used freely)
-    "#);
-}
-
-#[test]
 fn a_backend_that_is_not_built_exits_4_and_says_which_it_is() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");

@@ -57,7 +57,7 @@ struct Named<'a> {
 
 /// Writes one JSON line a photo to `out` (unless only drawings are wanted) and the drawings to `--draw`.
 pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let networks = networks(&args.networks, home, "faces")?;
+    let networks = networks(&args.networks, home)?;
     let spec = BackendSpec::bare("cpu");
     let library = ready::library(&spec, home, &|line| eprintln!("{line}"))
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;

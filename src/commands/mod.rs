@@ -1,12 +1,14 @@
 //! What each command does, once its words are understood: here the rooms are joined. One file a command.
 
 pub mod datasets;
+pub mod demo;
 pub mod devices;
 pub mod faces;
 pub mod models;
 pub mod progress;
 pub mod ready;
 pub mod run;
+pub mod workload;
 
 use std::{
     io,
@@ -20,7 +22,11 @@ use crate::{
     cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
     measure::{pipeline::Networks, plan::PlanError, study::StudyError},
-    model::{ModelError, catalog::Role, network::Network},
+    model::{
+        ModelError,
+        catalog::Role,
+        network::{Network, NetworkName},
+    },
     record::Unavailable,
     vision::image::Limits,
 };
@@ -52,6 +58,9 @@ pub enum Failure {
     /// Drawing photos.
     #[error(transparent)]
     Render(#[from] crate::dataset::render::RenderError),
+    /// Drawing a chart.
+    #[error(transparent)]
+    Chart(#[from] crate::report::chart::ChartError),
     /// The people in them.
     #[error(transparent)]
     Identities(#[from] IdentitiesError),
@@ -110,17 +119,15 @@ pub fn home() -> Result<PathBuf, Failure> {
     Ok(base.cache_dir().join("facebench"))
 }
 
-/// The networks that `arguments` name.
-fn networks(arguments: &NetworkArgs, home: &Path, command: &str) -> Result<Networks, Failure> {
-    let (Some(detector), Some(recognizer)) = (&arguments.detector, &arguments.recognizer) else {
-        return Err(Failure::Usage(format!(
-            "facebench {command} needs networks: --detector NAME|PATH and --recognizer NAME|PATH\n\
-             (facebench models list names some; yunet-2023mar and sface-2021dec may be used freely)"
-        )));
+/// The networks that `arguments` name, or else those inside the program.
+fn networks(arguments: &NetworkArgs, home: &Path) -> Result<Networks, Failure> {
+    let find = |given: &Option<NetworkName>, own: &str, role| {
+        let own = || NetworkName::Catalog(own.to_owned());
+        Network::find(&given.clone().unwrap_or_else(own), role, home)
     };
     Ok(Networks {
-        detector: Network::find(detector, Role::Detector, home)?,
-        recognizer: Network::find(recognizer, Role::Recognizer, home)?,
+        detector: find(&arguments.detector, "facebench-det", Role::Detector)?,
+        recognizer: find(&arguments.recognizer, "facebench-rec", Role::Recognizer)?,
         score: arguments.score,
         max_pixels: limits(arguments).max_pixels,
     })

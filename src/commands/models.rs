@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::model::catalog::{Catalog, CatalogEntry, CatalogError, Settings};
 use crate::model::fetch::{self, FetchError, FetchOptions, LocalState};
 
+/// The state of a network whose bytes need no fetch.
+const IN_PROGRAM: &str = "in program";
+
 /// Why a `models` command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
@@ -58,7 +61,7 @@ pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), ModelsEr
             format!("{}x{}", input.width, input.height),
             entry.license.text.clone(),
             entry.bytes.map_or_else(|| "unknown".into(), human_bytes),
-            state(&fetch::local(entry, home)).into(),
+            state(entry, home).into(),
         ]);
     }
     for column in table.column_iter_mut() {
@@ -73,6 +76,10 @@ pub fn verify(out: &mut dyn Write, home: &Path) -> Result<(), ModelsError> {
     let catalog = Catalog::embedded()?;
     let mut wrong = Vec::new();
     for entry in &catalog {
+        if entry.embedded {
+            writeln!(out, "{IN_PROGRAM:<10}  {}", entry.name)?;
+            continue;
+        }
         let local = fetch::local(entry, home);
         let detail = match &local {
             LocalState::Absent => String::new(),
@@ -88,7 +95,7 @@ pub fn verify(out: &mut dyn Write, home: &Path) -> Result<(), ModelsError> {
                 format!("  {}: {reason}", path.display())
             }
         };
-        writeln!(out, "{:<9}  {}{detail}", state(&local), entry.name)?;
+        writeln!(out, "{:<10}  {}{detail}", local_state(&local), entry.name)?;
     }
     if wrong.is_empty() {
         Ok(())
@@ -108,6 +115,12 @@ pub fn fetch(
 ) -> Result<(), ModelsError> {
     let catalog = Catalog::embedded()?;
     let entry = catalog.get(name)?;
+    if entry.embedded {
+        return Ok(writeln!(
+            log,
+            "{name} is inside the program: there is nothing to fetch"
+        )?);
+    }
     if let LocalState::Wrong { path, reason } = fetch::local(entry, home) {
         writeln!(log, "{}: {reason}; it is fetched anew", path.display())?;
     }
@@ -119,11 +132,19 @@ fn listed<'a>(entry: &'a CatalogEntry, home: &Path) -> Listed<'a> {
     Listed {
         entry,
         settings: entry.settings(),
-        state: state(&fetch::local(entry, home)),
+        state: state(entry, home),
     }
 }
 
-fn state(local: &LocalState) -> &'static str {
+fn state(entry: &CatalogEntry, home: &Path) -> &'static str {
+    if entry.embedded {
+        IN_PROGRAM
+    } else {
+        local_state(&fetch::local(entry, home))
+    }
+}
+
+fn local_state(local: &LocalState) -> &'static str {
     match local {
         LocalState::Absent => "absent",
         LocalState::Present(_) => "present",
@@ -170,16 +191,20 @@ mod tests {
         let mut out = Vec::new();
         list(&mut out, true, home_with(&[]).path()).unwrap();
         let listed: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(listed[0]["name"], "yunet-2023mar");
-        assert_eq!(listed[0]["settings"]["input"]["channels"], "bgr");
-        assert_eq!(listed[0]["state"], "absent");
+        assert_eq!(
+            (&listed[0]["name"], &listed[0]["state"]),
+            (&"facebench-det".into(), &"in program".into())
+        );
+        assert_eq!(listed[2]["name"], "yunet-2023mar");
+        assert_eq!(listed[2]["settings"]["input"]["channels"], "bgr");
+        assert_eq!(listed[2]["state"], "absent");
     }
 
     #[test]
     fn verify_fails_for_a_wrong_file_and_only_for_that() {
         let mut out = Vec::new();
         verify(&mut out, home_with(&[("det_10g.onnx", "who knows")]).path()).unwrap();
-        assert!(String::from_utf8(out).unwrap().contains("unchecked  scrfd-10g"));
+        assert!(String::from_utf8(out).unwrap().contains("unchecked   scrfd-10g"));
 
         let error = verify(&mut Vec::new(), home_with(&[("det_500m.onnx", "not it")]).path()).unwrap_err();
         assert_eq!(

@@ -13,20 +13,20 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Failure, limits, networks, progress::Progress, ready};
+use super::{Failure, progress::Progress, ready, workload::Workload};
 use crate::{
     backend::{
         runtime::RuntimeLibrary,
         spec::{BackendSpec, Precision},
     },
     cli::RunArgs,
-    dataset::{Dataset, Survey},
+    dataset::Dataset,
     host::Host,
     measure::{
         plan::{Plan, PlannedArm, fresh_seed, tell_apart},
         study::{Study, size_kind},
     },
-    record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Status, Tool, Unavailable, Workload},
+    record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Status, Tool, Unavailable},
     report::table,
 };
 
@@ -34,59 +34,83 @@ use crate::{
 const PRELOAD_BYTES: u64 = 1 << 30;
 /// Least ratio that counts as a difference.
 const MARGIN: f64 = 0.02;
-/// Photos that `null` pretends to have.
-const IMAGINARY: usize = 100;
 
-/// How a study is laid out where nothing is said: duration, warm-up, processes, blocks.
-const USUAL: (Duration, Duration, usize, usize) = (Duration::from_secs(3), Duration::from_secs(2), 6, 2);
-/// The same for `--quick`.
-const QUICK: (Duration, Duration, usize, usize) = (Duration::from_secs(1), Duration::from_millis(500), 3, 1);
+/// How a study is laid out where nothing is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Least time of a block.
+    pub duration: Duration,
+    /// Warm-up of each process.
+    pub warmup: Duration,
+    /// Processes of each arm.
+    pub processes: usize,
+    /// Blocks of each process.
+    pub blocks: usize,
+}
 
-/// Runs a study; returns the program's exit status.
+const USUAL: Layout = Layout {
+    duration: Duration::from_secs(3),
+    warmup: Duration::from_secs(2),
+    processes: 6,
+    blocks: 2,
+};
+const QUICK: Layout = Layout {
+    duration: Duration::from_secs(1),
+    warmup: Duration::from_millis(500),
+    processes: 3,
+    blocks: 1,
+};
+
+/// `facebench run`: a study, its table and its record; returns the program's exit status.
 pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
+    let Some((record, path)) = measure(args, USUAL, home, argv, out)? else {
+        return Ok(0);
+    };
+    write!(out, "{}", table::render(&record))?;
+    out.flush()?;
+    eprintln!("record: {}", path.display());
+    Ok(exit_code(&record))
+}
+
+/// Makes the study that `args` ask for: its record and where it is kept, or `None` after a dry run.
+pub fn measure(
+    args: &RunArgs,
+    usual: Layout,
+    home: &Path,
+    argv: Vec<String>,
+    out: &mut dyn Write,
+) -> Result<Option<(Record, PathBuf)>, Failure> {
     let host = Host::current();
-    let (mut plan, networked) = lay_out(args, &host)?;
-    if networked
-        && (args.input.is_none() || args.networks.detector.is_none() || args.networks.recognizer.is_none())
-    {
-        return Err(Failure::Usage(
-            "facebench run needs photos and networks: -i DIR --detector NAME|PATH --recognizer NAME|PATH\n\
-             (facebench models list names networks; -b null needs neither)"
-                .to_owned(),
-        ));
-    }
+    let mut plan = lay_out(args, usual, &host)?;
     let (libraries, unavailable) = settle_backends(&mut plan, home);
-    if !unavailable.is_empty() && (!args.keep_going || plan.arms.is_empty()) {
+    if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
         return Err(Failure::Unavailable(unavailable));
     }
-    let networks = if plan.arms.iter().any(|arm| !arm.spec.is_null()) {
-        Some(networks(&args.networks, home, "run")?)
-    } else {
-        None
-    };
-    let (mut dataset, skipped) = match &args.input {
-        Some(input) => {
-            let survey = Survey::of(input, limits(&args.networks))?;
-            (survey.dataset, survey.skipped)
-        }
-        None => (Dataset::imaginary(IMAGINARY), Vec::new()),
-    };
-    if let Some((photo, reason)) = skipped.first().filter(|_| args.networks.strict) {
+    let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
+    let mut workload = Workload::gather(
+        args.workload,
+        args.input.as_deref(),
+        &args.networks,
+        networked,
+        home,
+    )?;
+    if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.networks.strict) {
         return Err(Failure::Photo(format!(
             "{photo}: {reason} (without --strict it would be skipped)"
         )));
     }
-    if let Some(count) = args.photos {
-        dataset.sample(count, plan.seed, size_kind);
+    if let Some(count) = args.measure.photos {
+        workload.dataset.sample(count, plan.seed, size_kind);
     }
-    if args.dry_run {
-        return print_plan(&plan, &dataset, out).map(|()| 0);
+    if args.measure.dry_run {
+        return print_plan(&plan, &workload.dataset, out).map(|()| None);
     }
-    let record = blank_record(args, &plan, host, &dataset, skipped, unavailable, argv);
+    let record = blank_record(&plan, host, &workload, unavailable, argv);
     let path = args
+        .measure
         .output
         .clone()
-        .unwrap_or_else(|| default_output(&record, args.name.as_deref()));
+        .unwrap_or_else(|| default_output(&record, args.measure.name.as_deref()));
     // Before anything is measured: can the record be kept?
     let unwritable = |source: io::Error| Failure::Output {
         path: path.clone(),
@@ -96,8 +120,10 @@ pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) 
     let study = Study {
         libraries,
         extra_reference: extra_reference(&plan, home)?,
-        networks,
-        dataset,
+        truth: workload.truth(),
+        promise: workload.promise,
+        networks: workload.networks,
+        dataset: workload.dataset,
         preload_budget: PRELOAD_BYTES,
         strict: args.networks.strict,
         program: std::env::current_exe()?,
@@ -108,15 +134,11 @@ pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) 
     let progress = Progress::new(steps as u64);
     let record = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
-    let record = record?;
-    write!(out, "{}", table::render(&record))?;
-    out.flush()?;
-    eprintln!("record: {}", path.display());
-    Ok(exit_code(&record))
+    Ok(Some((record?, path)))
 }
 
 /// The exit status that a record's arms deserve.
-fn exit_code(record: &Record) -> u8 {
+pub fn exit_code(record: &Record) -> u8 {
     let any = |status: Status| record.arms.iter().any(|arm| arm.status == status);
     if record.interrupted || any(Status::Failed) {
         1
@@ -129,9 +151,15 @@ fn exit_code(record: &Record) -> u8 {
     }
 }
 
-/// The plan, and whether any of its arms wants networks.
-fn lay_out(args: &RunArgs, host: &Host) -> Result<(Plan, bool), Failure> {
-    let (duration, warmup, processes, blocks) = if args.quick { QUICK } else { USUAL };
+fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failure> {
+    let scenario = args.scenario.into();
+    let (backends, args) = (&args.backends, &args.measure);
+    let Layout {
+        duration,
+        warmup,
+        processes,
+        blocks,
+    } = if args.quick { QUICK } else { usual };
     let host_cores = args.host_cores.clone().map(|list| list.0).unwrap_or_default();
     check_cores(&host_cores, host)?;
     let cores = if host_cores.is_empty() {
@@ -143,14 +171,11 @@ fn lay_out(args: &RunArgs, host: &Host) -> Result<(Plan, bool), Failure> {
             .min(host.cpu.quota.map_or(usize::MAX, |quota| quota.ceil() as usize))
             .max(1)
     };
-    let scenario = args.scenario.into();
-    let arms: Vec<PlannedArm> = args
-        .backends
+    let arms: Vec<PlannedArm> = backends
         .iter()
         .map(|spec| PlannedArm::settle(spec.clone(), scenario, cores))
         .collect::<Result<_, _>>()?;
-    let networked = arms.iter().any(|arm| !arm.spec.is_null() && arm.spec.row().built);
-    let plan = Plan {
+    Ok(Plan {
         arms,
         scenario,
         processes: args.processes.unwrap_or(processes),
@@ -163,8 +188,7 @@ fn lay_out(args: &RunArgs, host: &Host) -> Result<(Plan, bool), Failure> {
         margin: MARGIN,
         patience: args.patience,
         quick: args.quick,
-    };
-    Ok((plan, networked))
+    })
 }
 
 fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
@@ -236,14 +260,13 @@ fn print_plan(plan: &Plan, dataset: &Dataset, out: &mut dyn Write) -> Result<(),
 }
 
 fn blank_record(
-    args: &RunArgs,
     plan: &Plan,
     host: Host,
-    dataset: &Dataset,
-    skipped: Vec<(String, String)>,
+    workload: &Workload,
     unavailable: Vec<Unavailable>,
     argv: Vec<String>,
 ) -> Record {
+    let Workload { dataset, skipped, .. } = workload;
     let created_at = jiff::Timestamp::now().to_string();
     let mut hash = Sha256::new();
     for part in argv.iter().chain([&created_at, &std::process::id().to_string()]) {
@@ -263,9 +286,9 @@ fn blank_record(
         },
         host,
         gpus: Vec::new(),
-        workload: Workload {
-            name: "custom".to_owned(),
-            scenario: args.scenario.into(),
+        workload: record::Workload {
+            name: workload.name.to_owned(),
+            scenario: plan.scenario,
             stage: "end-to-end".to_owned(),
             dataset: record::Dataset {
                 name: dataset.name.clone(),
@@ -288,8 +311,11 @@ fn blank_record(
             margin: plan.margin,
         },
         skipped: skipped
-            .into_iter()
-            .map(|(photo, reason)| Skipped { photo, reason })
+            .iter()
+            .map(|(photo, reason)| Skipped {
+                photo: photo.clone(),
+                reason: reason.clone(),
+            })
             .collect(),
         unavailable,
         quick: plan.quick,

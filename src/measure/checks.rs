@@ -2,10 +2,13 @@
 
 use crate::{
     backend::spec::Precision,
-    record::{Check, Outcome, Status},
+    record::{Accuracy, Check, Outcome, Status},
 };
 
-use super::protocol::ObservedProfile;
+use super::{
+    protocol::ObservedProfile,
+    summary::{FAR, Promise},
+};
 
 /// Least share of node time on the asked provider.
 const PLACED: f64 = 0.95;
@@ -128,6 +131,35 @@ pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
     }
 }
 
+/// Whether the answers are as right as the embedded networks promise.
+pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
+    let limit = format!(
+        "detection AP {:.2}, TAR {:.2} at FAR {FAR}",
+        promise.detection_ap, promise.tar
+    );
+    let advice =
+        "the networks do not do here what they do elsewhere: find out why before believing any figure";
+    let (Some(ap), Some(verification)) = (accuracy.detection_ap, &accuracy.verification) else {
+        return check(
+            "ground-truth",
+            Outcome::Unknown,
+            "too few known faces".into(),
+            limit,
+            advice,
+        );
+    };
+    check(
+        "ground-truth",
+        outcome(ap >= promise.detection_ap && verification.tar >= promise.tar),
+        format!(
+            "detection AP {ap:.3}, TAR {:.3} over {} same-person and {} different-person pairs",
+            verification.tar, verification.same_pairs, verification.different_pairs
+        ),
+        limit,
+        advice,
+    )
+}
+
 /// What the checks make of an arm that has figures.
 pub fn status(checks: &[Check]) -> Status {
     let failed = |ids: &[&str]| {
@@ -135,7 +167,13 @@ pub fn status(checks: &[Check]) -> Status {
             .iter()
             .any(|check| check.outcome == Outcome::Failed && ids.contains(&check.id.as_str()))
     };
-    if failed(&["placement", "precision", "agreement", "repeatable"]) {
+    if failed(&[
+        "placement",
+        "precision",
+        "agreement",
+        "repeatable",
+        "ground-truth",
+    ]) {
         Status::Invalid
     } else if failed(&["blocks"]) {
         Status::Unstable

@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod checks;
 pub mod child;
+pub mod ground_truth;
 pub mod pipeline;
 pub mod plan;
 pub mod protocol;

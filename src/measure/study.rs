@@ -22,12 +22,12 @@ use super::{
     pipeline::Networks,
     plan::{Plan, PlannedArm},
     protocol::{self, Job, Reply, Request, Seen},
-    summary::{self, ArmRun, Kind, Reference},
+    summary::{self, ArmRun, Kind, Known, Promise, Reference},
 };
 use crate::{
     backend::runtime::RuntimeLibrary,
     backend::spec::Precision,
-    dataset::{Dataset, Photo},
+    dataset::{Dataset, Photo, manifest},
     record::{Block, NetworkFacts, Record, Skipped, Stages},
 };
 
@@ -49,6 +49,10 @@ pub struct Study {
     pub networks: Option<Networks>,
     /// The photos.
     pub dataset: Dataset,
+    /// What is known of each photo, in the order of the dataset; `None` where nothing is.
+    pub truth: Option<Vec<Vec<manifest::Face>>>,
+    /// Least figures against ground truth for an arm to count; `None` where the networks promise none.
+    pub promise: Option<Promise>,
     /// Bytes of encoded photos that may be held in memory.
     pub preload_budget: u64,
     /// A photo that cannot be read ends the study.
@@ -123,6 +127,7 @@ struct Prepared {
     kinds: Vec<Kind>,
     gallery: Vec<Vec<f32>>,
     reference: Option<(String, Vec<Seen>)>,
+    truth: Option<Vec<Vec<manifest::Face>>>,
 }
 
 impl Study {
@@ -292,12 +297,17 @@ impl Study {
             name: self.dataset.name.clone(),
             photos,
         };
+        let truth = self
+            .truth
+            .as_ref()
+            .map(|truth| good.iter().map(|index| truth[*index].clone()).collect());
         Prepared {
             dataset,
             strata,
             kinds,
             gallery,
             reference,
+            truth,
         }
     }
 
@@ -478,22 +488,19 @@ impl Study {
             label,
             seen: seen.as_slice(),
         });
+        let known = Known {
+            kinds: &prepared.kinds,
+            reference: reference.as_ref(),
+            truth: prepared.truth.as_deref(),
+            promise: self.promise,
+        };
         record.arms = self
             .plan
             .arms
             .iter()
             .zip(&self.libraries)
             .zip(runs)
-            .map(|((arm, library), run)| {
-                summary::arm(
-                    &self.plan,
-                    arm,
-                    library.as_ref(),
-                    run,
-                    &prepared.kinds,
-                    reference.as_ref(),
-                )
-            })
+            .map(|((arm, library), run)| summary::arm(&self.plan, arm, library.as_ref(), run, &known))
             .collect();
         record.comparisons = summary::comparisons(&record.arms, self.plan.margin);
     }

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement, checks,
+    agreement, checks, ground_truth,
     plan::{Plan, PlannedArm},
     protocol::{ObservedProfile, Ready, Seen},
     stats,
 };
 use crate::{
     backend::runtime::RuntimeLibrary,
+    dataset::manifest,
     record::{
         Accuracy, Arm, BackendFacts, Block, Comparison, Energy, Latency, Memory, Placement, RuntimeFacts,
-        Setup, Stages, Status, Stratum, Throughput,
+        Setup, Stages, Status, Stratum, Throughput, Verification,
     },
+    vision::face::Face,
 };
 
 /// Fewest samples for a percentile to be shown: `MLPerf`'s early-stopping counts.
@@ -53,21 +55,51 @@ pub struct Reference<'a> {
 /// One kind of photo in a study: its name and how many there are.
 pub type Kind = (String, usize);
 
+/// Least figures against ground truth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Promise {
+    /// Average precision of detection, at the study's score threshold.
+    pub detection_ap: f64,
+    /// True accept rate at a false accept rate of [`FAR`].
+    pub tar: f64,
+}
+
+/// The false accept rate of verification.
+pub const FAR: f64 = 1e-3;
+
+/// What is known of a study's photos.
+pub struct Known<'a> {
+    /// The kinds that occur.
+    pub kinds: &'a [Kind],
+    /// The reference's answers.
+    pub reference: Option<&'a Reference<'a>>,
+    /// The true faces of each photo.
+    pub truth: Option<&'a [Vec<manifest::Face>]>,
+    /// What the networks promise of them.
+    pub promise: Option<Promise>,
+}
+
 /// The figures of `arm`, as far as `run` has come.
 pub fn arm(
     plan: &Plan,
     arm: &PlannedArm,
     library: Option<&RuntimeLibrary>,
     run: &ArmRun,
-    kinds: &[Kind],
-    reference: Option<&Reference<'_>>,
+    known: &Known<'_>,
 ) -> Arm {
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
-    let accuracy = reference
+    let mut accuracy = known
+        .reference
         .filter(|_| !is_null && !run.seen.is_empty())
         .map(|reference| agreement::compare(reference.label, reference.seen, &run.seen));
-    let checks = judge(plan, arm, run, accuracy.as_ref());
+    if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth) {
+        hold_against_truth(accuracy, truth, &run.seen);
+    }
+    let mut checks = judge(plan, arm, run, accuracy.as_ref());
+    if let (Some(promise), Some(accuracy)) = (known.promise, &accuracy) {
+        checks.push(checks::ground_truth(accuracy, promise));
+    }
     let status = if run.failed {
         Status::Failed
     } else {
@@ -97,7 +129,7 @@ pub fn arm(
         },
         checks,
         setup: setup(run),
-        throughput: throughput(arm, run, kinds),
+        throughput: throughput(arm, run, known.kinds),
         latency_ms: latency(&run.blocks),
         stages_ms: stages(&run.blocks).filter(|_| !is_null),
         accuracy,
@@ -112,6 +144,23 @@ pub fn arm(
         blocks: run.blocks.clone(),
         errors: run.errors.clone(),
     }
+}
+
+fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], seen: &[Seen]) {
+    let photos: Vec<(&[manifest::Face], &[Face])> = truth
+        .iter()
+        .zip(seen)
+        .map(|(truth, seen)| (truth.as_slice(), seen.faces.as_slice()))
+        .collect();
+    let sizes = ground_truth::Sizes::default();
+    accuracy.detection_ap = ground_truth::average_precision(&photos, sizes);
+    let verified = ground_truth::verify(&ground_truth::people(&photos, sizes), FAR);
+    accuracy.verification = verified.map(|verified| Verification {
+        tar: verified.tar,
+        far: verified.far,
+        same_pairs: verified.same,
+        different_pairs: verified.different,
+    });
 }
 
 fn judge(
@@ -132,7 +181,13 @@ fn judge(
         list.push(checks::precision(run.profile.as_ref(), arm.spec.precision));
     }
     if let Some(accuracy) = accuracy {
-        list.push(agreement::check(accuracy, arm.spec.precision));
+        list.push(
+            if accuracy.reference == arm.label && accuracy.faces_matched.is_some() {
+                agreement::reference_itself()
+            } else {
+                agreement::check(accuracy, arm.spec.precision)
+            },
+        );
     }
     if !run.seen.is_empty() {
         let expected = run.seen.iter().map(|seen| seen.faces.len()).sum();

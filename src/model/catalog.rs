@@ -18,6 +18,8 @@ macro_rules! embedded {
     };
 }
 const EMBEDDED: &[(&str, &str)] = embedded![
+    "facebench-det",
+    "facebench-rec",
     "yunet-2023mar",
     "yunet-2023mar-int8",
     "scrfd-500m",
@@ -144,6 +146,9 @@ pub struct CatalogEntry {
     pub source: String,
     /// Where the bare file is served.
     pub url: Option<String>,
+    /// Whether the file is inside the program ([`super::embedded`]).
+    #[serde(default)]
+    pub embedded: bool,
     /// The archive that holds the file, where it is not served bare.
     pub pack: Option<String>,
     /// Length of the file.
@@ -376,12 +381,15 @@ mod tests {
             .into_iter()
             .flatten();
             assert!(
-                links.all(|url| url.starts_with("https://")),
+                entry.embedded || links.all(|url| url.starts_with("https://")),
                 "{name}: a link is not https"
             );
             assert!(
-                entry.url.is_some() != entry.pack.is_some(),
-                "{name}: either url or pack"
+                usize::from(entry.embedded)
+                    + usize::from(entry.url.is_some())
+                    + usize::from(entry.pack.is_some())
+                    == 1,
+                "{name}: inside the program, or a url, or a pack"
             );
             assert!(
                 Path::new(&entry.file)

@@ -7,6 +7,7 @@
 pub mod arcface;
 pub mod catalog;
 pub mod detector;
+pub mod embedded;
 pub mod family;
 pub mod fetch;
 pub mod gallery;
@@ -32,6 +33,14 @@ pub enum ModelError {
     Read {
         /// The ONNX file.
         path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A network inside the program that cannot be put on the disk.
+    #[error("{name} cannot be unpacked: {source}")]
+    Unpack {
+        /// The entry's name.
+        name: String,
         /// Why.
         source: std::io::Error,
     },

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     ModelError,
     arcface::Recognizer,
-    catalog::{Catalog, Family, Role, Settings},
+    catalog::{Catalog, CatalogEntry, Family, Role, Settings},
     detector::Detector,
-    family,
+    embedded, family,
     fetch::{self, LocalState},
 };
 use crate::backend::{Backend, SessionSettings};
@@ -88,26 +88,16 @@ impl Network {
         let (path, named) = match name {
             NetworkName::Catalog(name) => {
                 let entry = catalog.get(name)?;
-                let path = match fetch::local(entry, home) {
-                    LocalState::Present(path) | LocalState::Unchecked { path, .. } => path,
-                    LocalState::Wrong { path, .. } => {
-                        return Err(ModelError::WrongFile {
-                            name: name.clone(),
-                            path,
-                        });
+                let path = match (embedded::find(name), &entry.sha256) {
+                    (Some(network), Some(sha256)) => {
+                        network
+                            .unpack(home, sha256)
+                            .map_err(|source| ModelError::Unpack {
+                                name: name.clone(),
+                                source,
+                            })?
                     }
-                    LocalState::Absent => {
-                        let name = name.clone();
-                        return Err(match &entry.pack {
-                            None => ModelError::Absent { name },
-                            Some(pack) => ModelError::AbsentPack {
-                                name,
-                                pack: pack.clone(),
-                                file: entry.file.clone(),
-                                by_path: entry.by_path(),
-                            },
-                        });
-                    }
+                    _ => fetched(entry, home)?,
                 };
                 (path, Some(entry.clone()))
             }
@@ -133,7 +123,7 @@ impl Network {
             path,
             sha256,
             family,
-            settings: entry.as_ref().map(super::catalog::CatalogEntry::settings),
+            settings: entry.as_ref().map(CatalogEntry::settings),
             license: entry.map(|entry| entry.license.text),
         };
         match family {
@@ -187,6 +177,24 @@ impl Network {
 
     fn shown(&self) -> String {
         self.path.display().to_string()
+    }
+}
+
+/// The file of a catalog entry that is fetched; the error says how to get it.
+fn fetched(entry: &CatalogEntry, home: &Path) -> Result<PathBuf, ModelError> {
+    let name = entry.name.clone();
+    match fetch::local(entry, home) {
+        LocalState::Present(path) | LocalState::Unchecked { path, .. } => Ok(path),
+        LocalState::Wrong { path, .. } => Err(ModelError::WrongFile { name, path }),
+        LocalState::Absent => Err(match &entry.pack {
+            None => ModelError::Absent { name },
+            Some(pack) => ModelError::AbsentPack {
+                name,
+                pack: pack.clone(),
+                file: entry.file.clone(),
+                by_path: entry.by_path(),
+            },
+        }),
     }
 }
 

@@ -202,7 +202,7 @@ fn remarks(record: &Record, text: &mut String) {
 }
 
 /// Three significant digits, and no fewer than the whole number has.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
@@ -219,7 +219,7 @@ fn interval(estimate: &Estimate) -> String {
     }
 }
 
-fn status(status: Status) -> &'static str {
+pub(super) fn status(status: Status) -> &'static str {
     match status {
         Status::Valid => "valid",
         Status::Unstable => "unstable",

@@ -1,0 +1,141 @@
+//! What a study measures: the embedded workload's photos and networks, or those that the user gives instead.
+
+use std::{fs, path::Path};
+
+use super::{Failure, limits, networks, progress::Progress};
+use crate::{
+    cli::{NetworkArgs, WorkloadName},
+    dataset::{
+        Dataset, Survey,
+        manifest::{self, Manifest},
+        render::{RENDERER_VERSION, render_dataset},
+    },
+    measure::{pipeline::Networks, summary::Promise},
+};
+
+/// Seed and number of the demo's photos. Networks are trained on seeds of a million and more.
+const DEMO_SEED: u64 = 2019;
+const DEMO_PHOTOS: usize = 120;
+
+/// What the embedded networks reach on the demo's photos, with room for another seed (`models/README.md` has the
+/// figures): less means that something is broken.
+const DEMO_PROMISE: Promise = Promise {
+    detection_ap: 0.90,
+    tar: 0.85,
+};
+
+/// Photos that `null` pretends to have.
+const IMAGINARY: usize = 100;
+
+/// Photos, networks, and what is known of them.
+pub struct Workload {
+    /// Its name in the record: `demo`, or `custom` where a part was replaced.
+    pub name: &'static str,
+    /// The photos.
+    pub dataset: Dataset,
+    /// Files that are no photos.
+    pub skipped: Vec<(String, String)>,
+    /// The networks; `None` where no arm wants any.
+    pub networks: Option<Networks>,
+    /// The manifest of the photos' folder, where it has one.
+    pub manifest: Option<Manifest>,
+    /// What the networks promise of these photos.
+    pub promise: Option<Promise>,
+}
+
+impl Workload {
+    /// The workload `name` with the parts that the user gives. Without `networked` arms nothing is drawn or loaded.
+    pub fn gather(
+        name: WorkloadName,
+        input: Option<&Path>,
+        arguments: &NetworkArgs,
+        networked: bool,
+        home: &Path,
+    ) -> Result<Self, Failure> {
+        let WorkloadName::Demo = name;
+        let own_networks = arguments.detector.is_some() || arguments.recognizer.is_some();
+        let networks = if networked {
+            Some(networks(arguments, home)?)
+        } else {
+            None
+        };
+        let drawn;
+        let folder = match input {
+            Some(input) => input,
+            None if !networked => {
+                let (dataset, name) = (Dataset::imaginary(IMAGINARY), "imaginary");
+                let (skipped, manifest, promise) = (Vec::new(), None, None);
+                return Ok(Self {
+                    name,
+                    dataset,
+                    skipped,
+                    networks,
+                    manifest,
+                    promise,
+                });
+            }
+            None => {
+                drawn = home.join(format!(
+                    "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
+                ));
+                draw(&drawn)?;
+                &drawn
+            }
+        };
+        let Survey { dataset, skipped } = Survey::of(folder, limits(arguments))?;
+        let is_demo = input.is_none() && !own_networks;
+        Ok(Self {
+            name: if is_demo { "demo" } else { "custom" },
+            dataset,
+            skipped,
+            networks,
+            // A file of that name may be anything's; only one that is a manifest of these photos says something.
+            manifest: Manifest::read(&folder.join(manifest::FILE_NAME)).ok(),
+            promise: is_demo.then_some(DEMO_PROMISE),
+        })
+    }
+
+    /// The true faces of each photo of the dataset; `None` unless all are known.
+    pub fn truth(&self) -> Option<Vec<Vec<manifest::Face>>> {
+        let manifest = self.manifest.as_ref()?;
+        let faces = |name: &str| {
+            Some(
+                manifest
+                    .photos
+                    .iter()
+                    .find(|photo| photo.file == name)?
+                    .faces
+                    .clone(),
+            )
+        };
+        self.dataset
+            .photos
+            .iter()
+            .map(|photo| faces(&photo.name))
+            .collect()
+    }
+}
+
+/// Draws the demo's photos, unless they are there. They are drawn beside and moved as a whole, so that a folder of
+/// that name is complete, whoever was stopped in the middle and whoever else draws at the same time.
+fn draw(folder: &Path) -> Result<(), Failure> {
+    if folder.join(manifest::FILE_NAME).exists() {
+        return Ok(());
+    }
+    let unwritable = |source| Failure::Output {
+        path: folder.to_path_buf(),
+        source,
+    };
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(unwritable)?;
+    let beside = tempfile::tempdir_in(parent).map_err(unwritable)?;
+    eprintln!("drawing {DEMO_PHOTOS} photos into {}", folder.display());
+    let progress = Progress::new(DEMO_PHOTOS as u64);
+    let drawn = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
+    progress.finish();
+    drawn?;
+    match fs::rename(beside.path(), folder) {
+        Err(error) if !folder.join(manifest::FILE_NAME).exists() => Err(unwritable(error)),
+        _ => Ok(()),
+    }
+}

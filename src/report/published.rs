@@ -1,0 +1,30 @@
+//! Figures that others published, to set beside measured ones and never among them.
+
+/// One published figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Published {
+    /// What it is of.
+    pub label: &'static str,
+    /// Images a second.
+    pub images_per_second: f64,
+    /// Who published it, when, and what is not known of it.
+    pub source: &'static str,
+}
+
+/// The public demo that facebench began with: Open Infrastructure Summit, Denver, 2019. GPU, profile, model, batch
+/// and photos are not given in any text that we could read.
+pub const DEMO_2019: [Published; 2] = [
+    Published {
+        label: "CPU instance, 2019",
+        images_per_second: 3.3,
+        source: SOURCE,
+    },
+    Published {
+        label: "vGPU instance, 2019",
+        images_per_second: 158.0,
+        source: SOURCE,
+    },
+];
+
+const SOURCE: &str =
+    "published at the Open Infrastructure Summit, Denver 2019; hardware, networks and photos unknown";
