@@ -146,7 +146,7 @@ pub struct MeasureArgs {
     /// Name of the study, part of the record's file name
     #[arg(long, value_parser = file_word)]
     pub name: Option<String>,
-    /// The record [default: results/<time>-<name>.json]
+    /// The record [default: results/TIME-NAME.json]
     #[arg(short, long, value_name = "FILE.json")]
     pub output: Option<PathBuf>,
     /// Print the plan and stop

@@ -45,7 +45,8 @@ fn one_arm_leaves_a_table_and_a_record() {
         assert!(block["seconds"].as_f64().unwrap() >= 0.05);
     }
     let ips = &arm["throughput"]["images_per_second"];
-    assert!(ips["low"].as_f64() <= ips["median"].as_f64() && ips["median"].as_f64() <= ips["high"].as_f64());
+    let [low, median, high] = ["low", "median", "high"].map(|key| ips[key].as_f64().unwrap());
+    assert!(0.0 < low && low <= median && median <= high);
     let strata: Vec<_> = arm["throughput"]["strata"]
         .as_array()
         .unwrap()
@@ -100,16 +101,26 @@ fn arms_with_batches_threads_and_a_fixed_graph_agree() {
         record["arms"][3]["accuracy"].is_null(),
         "null answers nothing that could agree"
     );
-    // Blocks of different arms are interleaved, and each has its place in the study.
-    let mut orders: Vec<u64> = record["arms"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|arm| arm["blocks"].as_array().unwrap())
-        .map(|block| block["order"].as_u64().unwrap())
+    // Blocks of different arms are interleaved: each round holds one of every arm, in an order of its own.
+    let mut rounds = vec![Vec::new(); 3];
+    for (number, arm) in record["arms"].as_array().unwrap().iter().enumerate() {
+        for block in arm["blocks"].as_array().unwrap() {
+            let order = block["order"].as_u64().unwrap() as usize;
+            assert_eq!(order / 4, block["process"].as_u64().unwrap() as usize);
+            rounds[order / 4].push((order, number));
+        }
+    }
+    let orders: Vec<Vec<usize>> = rounds
+        .into_iter()
+        .map(|mut round| {
+            round.sort_unstable();
+            round.into_iter().map(|(_, arm)| arm).collect()
+        })
         .collect();
-    orders.sort_unstable();
-    assert_eq!(orders, (0..12).collect::<Vec<_>>());
+    assert!(
+        orders.iter().all(|order| order.len() == 4) && orders[0] != orders[1],
+        "{orders:?}"
+    );
     let detector = network("spots_fixed.onnx");
     let mut fixed = run_with(photos.path(), &path, &detector, &network("tiles.onnx"), "50ms");
     let fixed = run(fixed.args(["-b", "cpu,batch=4"]));
@@ -413,16 +424,43 @@ fn a_sample_is_the_same_for_the_same_seed() {
             &photos.path().join(format!("{number:02}.png")),
         );
     }
-    let mut hashes = Vec::new();
-    for _ in 0..2 {
+    let sample = |seed: &str| {
         let path = folder.path().join("r.json");
-        let answer = run(short_run(photos.path(), &path).args(["--photos", "5"]));
+        let mut command = facebench();
+        command.args([
+            "run",
+            "-b",
+            "null",
+            "--processes",
+            "3",
+            "-d",
+            "5ms",
+            "--warmup",
+            "1ms",
+            "--photos",
+            "5",
+        ]);
+        let answer = run(command
+            .args(["--seed", seed, "-i"])
+            .arg(photos.path())
+            .arg("-o")
+            .arg(&path)
+            .arg("-b")
+            .arg("cpu")
+            .arg("--detector")
+            .arg(network("spots.onnx"))
+            .arg("--recognizer")
+            .arg(network("tiles.onnx")));
         assert_eq!(answer.code(), 0, "{}", answer.all());
         let record = record(&path);
         assert_eq!(record["workload"]["dataset"]["images"], 5);
-        hashes.push(record["workload"]["dataset"]["sha256"].clone());
-    }
-    assert_eq!(hashes[0], hashes[1]);
+        record["workload"]["dataset"]["sha256"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(sample("1"), sample("1"));
+    assert_ne!(sample("1"), sample("2"));
 }
 
 #[test]
@@ -437,4 +475,113 @@ fn a_dry_run_tells_the_plan_and_measures_nothing() {
         answer.all()
     );
     assert!(!path.exists());
+}
+
+#[test]
+fn without_an_fp32_reference_nothing_is_said_to_agree() {
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    let mut study = run_with(
+        photos.path(),
+        &path,
+        &network("spots.onnx"),
+        &network("tiles.onnx"),
+        "50ms",
+    )
+    .args(["-b", "cpu,precision=tf32"])
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    // The second worker is the reference's: it is told of in a line of its own.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(study.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("fp32 CPU reference")));
+    let mut victims = Vec::new();
+    until("the reference's worker", || {
+        victims = workers(study.id());
+        !victims.is_empty()
+    });
+    for victim in victims {
+        let _ = Command::new("kill").args(["-9", &victim.to_string()]).status();
+    }
+    for _ in lines {}
+    study.wait().unwrap();
+    let checks = record(&path)["arms"][0]["checks"].clone();
+    let agreement = checks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["id"] == "agreement")
+        .unwrap();
+    assert_eq!(agreement["outcome"], "unknown", "{agreement}");
+    assert!(
+        agreement["observed"]
+            .as_str()
+            .unwrap()
+            .contains("no fp32 CPU answers"),
+        "{agreement}"
+    );
+}
+
+#[test]
+fn a_reader_that_leaves_changes_neither_the_record_nor_the_exit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let mut study = facebench()
+        .args([
+            "run",
+            "-b",
+            "null",
+            "--processes",
+            "1",
+            "-d",
+            "20ms",
+            "--warmup",
+            "1ms",
+            "-o",
+        ])
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(study.stdout.take());
+    drop(study.stderr.take());
+    assert_eq!(
+        study.wait().unwrap().code(),
+        Some(3),
+        "one process is never stable"
+    );
+    assert_eq!(record(&path)["arms"][0]["blocks"].as_array().unwrap().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_odd_names_in_a_folder_are_skipped() {
+    use std::os::unix::ffi::OsStrExt;
+    let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("r.json");
+    assert!(
+        Command::new("mkfifo")
+            .arg(photos.path().join("pipe.png"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let odd = photos.path().join(std::ffi::OsStr::from_bytes(b"odd\xff.png"));
+    std::fs::copy(photos.path().join("one.png"), odd).unwrap();
+    let answer = run(&mut short_run(photos.path(), &path));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let reasons = record(&path)["skipped"].to_string();
+    assert!(
+        reasons.contains("not an ordinary file") && reasons.contains("not UTF-8"),
+        "{reasons}"
+    );
+    // A record takes the place of an ordinary file, and of nothing else.
+    let answer = run(&mut short_run(photos.path(), &photos.path().join("pipe.png")));
+    assert!(
+        answer.code() == 1 && answer.stderr().contains("not an ordinary file"),
+        "{}",
+        answer.all()
+    );
 }

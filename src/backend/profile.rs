@@ -76,18 +76,6 @@ impl Profile {
         self.quantized_us += other.quantized_us;
         self.half_us += other.half_us;
     }
-
-    /// All node time, microseconds.
-    pub fn total_us(&self) -> u64 {
-        self.providers.values().map(|p| p.time_us).sum()
-    }
-
-    /// The share of node time that `provider` took, 0 to 1; `None` where nothing was timed.
-    pub fn share(&self, provider: &str) -> Option<f64> {
-        let total = self.total_us();
-        let own = self.providers.get(provider).map_or(0, |p| p.time_us);
-        (total > 0).then(|| own as f64 / total as f64)
-    }
 }
 
 fn is_quantized(operator: &str) -> bool {
@@ -121,18 +109,6 @@ mod tests {
                 time_us: 90
             }
         );
-        assert!((profile.share("CUDAExecutionProvider").unwrap() - 0.9).abs() < 1e-9);
         assert_eq!(profile.quantized_us, 10);
-    }
-
-    #[test]
-    fn an_absent_provider_has_no_share_and_an_empty_profile_no_answer() {
-        assert_eq!(
-            Profile::parse(PROFILE)
-                .unwrap()
-                .share("TensorrtExecutionProvider"),
-            Some(0.0)
-        );
-        assert_eq!(Profile::default().share("CPUExecutionProvider"), None);
     }
 }

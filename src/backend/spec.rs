@@ -185,7 +185,8 @@ impl BackendSpec {
             "runtime" => self.runtime = Some(PathBuf::from(value)),
             "delay" => self.null.delay = parse_duration(value).map_err(|e| bad(&e))?,
             "faces" => {
-                self.null.faces = value.parse().map_err(|_| bad("expected a whole number"))?;
+                let faces = value.parse().ok().filter(|faces| *faces <= 10_000);
+                self.null.faces = faces.ok_or_else(|| bad("expected a whole number from 0 to 10000"))?;
             }
             "crash" => self.null.crash = Some(count(1_000_000)?),
             "hang" => self.null.hang = Some(count(1_000_000)?),

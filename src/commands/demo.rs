@@ -1,6 +1,7 @@
 //! `facebench demo`: the embedded workload on the CPU and on every accelerator that is ready here.
 
 use std::{
+    fmt::Write as _,
     fs,
     io::Write,
     path::{Path, PathBuf},
@@ -8,8 +9,10 @@ use std::{
 };
 
 use super::{
-    Failure, ready,
-    run::{Layout, exit_code, measure},
+    Failure,
+    progress::tell,
+    ready,
+    run::{Layout, exit_code, measure, show},
 };
 use crate::{
     backend::{
@@ -17,7 +20,11 @@ use crate::{
         table::{BACKENDS, Row},
     },
     cli::{MeasureArgs, NetworkArgs, RunArgs, ScenarioWord, WorkloadName},
-    report::{answer, chart, html, published::DEMO_2019, table},
+    report::{
+        answer, chart, html,
+        published::{DEMO_2019, Published},
+        table,
+    },
 };
 
 /// Shorter than a study's, so that a demo takes a minute or two.
@@ -42,6 +49,16 @@ pub fn demo(
     let name = args.name.clone().unwrap_or_else(|| "demo".to_owned());
     args.output
         .get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
+    if let Some(output) = args
+        .output
+        .as_deref()
+        .filter(|path| path.extension().is_some_and(|e| e == "svg" || e == "html"))
+    {
+        return Err(Failure::Usage(format!(
+            "-o {}: names the record, and chart and page are written beside it; give it another ending, such as .json",
+            output.display()
+        )));
+    }
     let run = RunArgs {
         backends: std::iter::once("cpu")
             .chain(accelerators.iter().map(|row| row.word))
@@ -62,18 +79,20 @@ pub fn demo(
     let Some((record, path)) = measure(&run, SHORT, home, argv, out)? else {
         return Ok(0);
     };
-    write!(out, "{}", table::render(&record))?;
-    writeln!(out)?;
-    for figure in DEMO_2019 {
-        writeln!(
-            out,
-            "for comparison: {}: {} images/s ({})",
-            figure.label, figure.images_per_second, figure.source
-        )?;
-    }
     let sentence = answer::sentence(&record, &advice(&missing));
-    writeln!(out, "\n{sentence}")?;
-    out.flush()?;
+    let mut text = table::render(&record) + "\n";
+    for Published {
+        label,
+        images_per_second,
+        source,
+    } in DEMO_2019
+    {
+        let _ = writeln!(
+            text,
+            "for comparison: {label}: {images_per_second} images/s ({source})"
+        );
+    }
+    show(out, &format!("{text}\n{sentence}\n"))?;
     let draw = |extension: &str, text: String| -> Result<PathBuf, Failure> {
         let path = path.with_extension(extension);
         fs::write(&path, text).map_err(|source| Failure::Output {
@@ -84,12 +103,12 @@ pub fn demo(
     };
     let chart = draw("svg", chart::throughput(&record, &DEMO_2019)?)?;
     let page = draw("html", html::page(&record, &sentence, &DEMO_2019)?)?;
-    eprintln!(
+    tell(&format!(
         "record: {}\nchart:  {}\npage:   {}",
         path.display(),
         chart.display(),
         page.display()
-    );
+    ));
     Ok(exit_code(&record))
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, limits, networks, ready};
+use super::{Failure, limits, networks, progress::tell, ready};
 use crate::{
     backend::{Backend, BackendError, onnxruntime::OnnxRuntime, spec::BackendSpec},
     cli::FacesArgs,
@@ -59,8 +59,9 @@ struct Named<'a> {
 pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let networks = networks(&args.networks, home)?;
     let spec = BackendSpec::bare("cpu");
-    let library = ready::library(&spec, home, &|line| eprintln!("{line}"))
-        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let library =
+        ready::library(&spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let library = library.ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
@@ -68,9 +69,15 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
         for (name, reason) in survey.skipped {
             skip(args, &name, &reason, &mut skipped)?;
         }
-        photos.extend(survey.dataset.photos);
+        let several = args.inputs.len() > 1 && input.is_dir();
+        photos.extend(survey.dataset.photos.into_iter().map(|mut photo| {
+            if several {
+                // Two folders may hold photos of one name.
+                photo.name = format!("{}/{}", survey.dataset.name, photo.name);
+            }
+            photo
+        }));
     }
-    let library = library.ok_or_else(|| Failure::Usage("no runtime".to_owned()))?;
     let backend = OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?;
     let threshold = args
         .match_threshold
@@ -120,7 +127,7 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
         return Err(Failure::Photo("no photo could be read".to_owned()));
     }
     if skipped > 0 {
-        eprintln!("{done} photos, {skipped} files skipped");
+        tell(&format!("{done} photos, {skipped} files skipped"));
     }
     Ok(())
 }
@@ -131,7 +138,7 @@ fn skip(args: &FacesArgs, name: &str, reason: &str, skipped: &mut usize) -> Resu
             "{name}: {reason} (without --strict it would be skipped)"
         )));
     }
-    eprintln!("skipped {name}: {reason}");
+    tell(&format!("skipped {name}: {reason}"));
     *skipped += 1;
     Ok(())
 }
@@ -169,7 +176,7 @@ fn enrol(
         let faces = match answer {
             Ok(faces) => faces,
             Err(reason) => {
-                eprintln!("gallery: skipped {}: {reason}", photo.name);
+                tell(&format!("gallery: skipped {}: {reason}", photo.name));
                 return Ok(());
             }
         };
@@ -181,7 +188,7 @@ fn enrol(
         });
         match (largest.and_then(|face| face.embedding), people.get(&photo.name)) {
             (Some(embedding), Some(person)) => enrolled.push((person.clone(), embedding)),
-            _ => eprintln!("gallery: no face in {}", photo.name),
+            _ => tell(&format!("gallery: no face in {}", photo.name)),
         }
         Ok(())
     })?;

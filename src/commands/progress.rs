@@ -1,10 +1,15 @@
 //! What is told while a command works: a bar on a terminal, plain lines elsewhere. Always on standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{measure::study::Observer, record::Block};
+
+/// One line on standard error. Nobody reading it is no reason to lose a study.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// A bar of so many steps, or the lines that stand for it.
 pub struct Progress {
@@ -29,8 +34,8 @@ impl Progress {
     /// One line that stays.
     pub fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| tell(text)),
+            None => tell(text),
         }
     }
 
@@ -53,7 +58,7 @@ impl Observer for Progress {
     fn phase(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None => eprintln!("{text}"),
+            None => tell(text),
         }
     }
 
@@ -69,7 +74,7 @@ impl Observer for Progress {
                 bar.inc(1);
                 bar.set_message(text);
             }
-            None => eprintln!("  {text}"),
+            None => tell(&format!("  {text}")),
         }
     }
 }

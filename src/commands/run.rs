@@ -13,7 +13,12 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Failure, progress::Progress, ready, workload::Workload};
+use super::{
+    Failure,
+    progress::{Progress, tell},
+    ready,
+    workload::Workload,
+};
 use crate::{
     backend::{
         runtime::RuntimeLibrary,
@@ -66,10 +71,17 @@ pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) 
     let Some((record, path)) = measure(args, USUAL, home, argv, out)? else {
         return Ok(0);
     };
-    write!(out, "{}", table::render(&record))?;
-    out.flush()?;
-    eprintln!("record: {}", path.display());
+    show(out, &table::render(&record))?;
+    tell(&format!("record: {}", path.display()));
     Ok(exit_code(&record))
+}
+
+/// Writes `text` for whoever still reads: a closed pipe changes nothing about what the study's exit status says.
+pub fn show(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the study that `args` ask for: its record and where it is kept, or `None` after a dry run.
@@ -207,8 +219,8 @@ fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
 /// Takes the arms that cannot run out of the plan, and finds the libraries of those that can.
 fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Option<RuntimeLibrary>>, Vec<Unavailable>) {
     let (mut libraries, mut unavailable) = (Vec::new(), Vec::new());
-    plan.arms.retain(
-        |arm| match ready::library(&arm.spec, home, &|line| eprintln!("{line}")) {
+    plan.arms
+        .retain(|arm| match ready::library(&arm.spec, home, &tell) {
             Ok(library) => {
                 libraries.push(library);
                 true
@@ -217,8 +229,7 @@ fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Option<RuntimeLibrary>>
                 unavailable.push(missing);
                 false
             }
-        },
-    );
+        });
     tell_apart(&mut plan.arms);
     (libraries, unavailable)
 }
@@ -231,7 +242,7 @@ fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, Runti
     }
     let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::library(&arm.spec, home, &|line| eprintln!("{line}")) {
+    match ready::library(&arm.spec, home, &tell) {
         Ok(library) => Ok(library.map(|library| (arm, library))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
     }
@@ -339,8 +350,9 @@ fn default_output(record: &Record, name: Option<&str>) -> PathBuf {
 
 /// Makes sure that `path` can be written, and leaves nothing behind.
 fn try_output(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::other("it is a folder"));
+    // A record replaces what stands there as a whole, which only an ordinary file may suffer.
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(io::Error::other("what stands there is not an ordinary file"));
     }
     let folder = path
         .parent()
@@ -358,10 +370,10 @@ fn on_interrupt() -> Arc<AtomicBool> {
         if set.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping; what has been measured is kept (again to leave at once)");
+        tell("stopping; what has been measured is kept (again to leave at once)");
     });
     if let Err(error) = armed {
-        eprintln!("Ctrl-C will not keep what has been measured: {error}");
+        tell(&format!("Ctrl-C will not keep what has been measured: {error}"));
     }
     flag
 }

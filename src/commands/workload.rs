@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use super::{Failure, limits, networks, progress::Progress};
+use super::{
+    Failure, limits, networks,
+    progress::{Progress, tell},
+};
 use crate::{
     cli::{NetworkArgs, WorkloadName},
     dataset::{
@@ -129,7 +132,7 @@ fn draw(folder: &Path) -> Result<(), Failure> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(unwritable)?;
     let beside = tempfile::tempdir_in(parent).map_err(unwritable)?;
-    eprintln!("drawing {DEMO_PHOTOS} photos into {}", folder.display());
+    tell(&format!("drawing {DEMO_PHOTOS} photos into {}", folder.display()));
     let progress = Progress::new(DEMO_PHOTOS as u64);
     let drawn = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
     progress.finish();

@@ -150,6 +150,13 @@ impl Survey {
             for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
                 match entry {
                     Ok(entry) if entry.file_type().is_dir() => {}
+                    Ok(entry) if !entry.file_type().is_file() => {
+                        skipped.push((relative(entry.path(), path), "not an ordinary file".to_owned()));
+                    }
+                    // Workers are told of photos in JSON, which cannot carry such a name.
+                    Ok(entry) if entry.path().to_str().is_none() => {
+                        skipped.push((relative(entry.path(), path), "its name is not UTF-8".to_owned()));
+                    }
                     Ok(entry) => files.push((relative(entry.path(), path), entry.into_path())),
                     Err(error) => {
                         let at = error.path().map_or_else(String::new, |at| relative(at, path));

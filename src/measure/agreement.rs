@@ -83,6 +83,22 @@ pub fn compare(name: &str, reference: &[Seen], arm: &[Seen]) -> Accuracy {
     }
 }
 
+/// The check where there is nothing to compare with: no fp32 CPU answers, or answers of networks that are `not_fp32`.
+pub fn without_reference(not_fp32: bool) -> Check {
+    let observed = if not_fp32 {
+        "the networks themselves are not of 32-bit floats, so their CPU answers are no fp32 reference"
+    } else {
+        "there are no fp32 CPU answers to compare with"
+    };
+    Check {
+        id: "agreement".into(),
+        outcome: Outcome::Unknown,
+        observed: observed.into(),
+        limit: "the answers of the fp32 CPU arm".into(),
+        advice: "nothing proves that this arm computes the right thing".into(),
+    }
+}
+
 /// The check of the arm that the others are held against.
 pub fn reference_itself() -> Check {
     Check {

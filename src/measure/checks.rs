@@ -120,7 +120,13 @@ pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
     let limit = format!("{expected} faces a pass, as in the check pass");
     let advice = "the arm does not give the same answer twice: its agreement proves nothing";
     match worst {
-        None => check("repeatable", Outcome::Unknown, "no pass".into(), limit, advice),
+        None => check(
+            "repeatable",
+            Outcome::Unknown,
+            "no pass".into(),
+            limit,
+            "nothing was measured",
+        ),
         Some(worst) => check(
             "repeatable",
             outcome((worst - expected as f64).abs() < 1e-9),

@@ -68,8 +68,10 @@ impl Child {
     /// Starts `program worker` in a process group of its own, so that the terminal's Ctrl-C reaches the study alone.
     pub fn spawn(program: &Path, interrupted: &Arc<AtomicBool>) -> Result<Self, ChildError> {
         let mut command = Command::new(program);
+        // A backtrace would push the reason out of the lines that are kept.
         command
             .arg("worker")
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -127,6 +129,9 @@ impl Child {
     pub fn answer(&mut self, patience: Duration) -> Result<Reply, ChildError> {
         let asked = Instant::now();
         loop {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(ChildError::Interrupted);
+            }
             match self.replies.recv_timeout(GLANCE.min(patience)) {
                 Ok(line) => {
                     return match serde_json::from_str(&line) {
@@ -136,9 +141,6 @@ impl Child {
                     };
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(self.obituary()),
-                Err(RecvTimeoutError::Timeout) if self.interrupted.load(Ordering::Relaxed) => {
-                    return Err(ChildError::Interrupted);
-                }
                 Err(RecvTimeoutError::Timeout) if asked.elapsed() >= patience => {
                     let _ = self.process.kill();
                     return Err(ChildError::Silent { patience });
@@ -149,6 +151,14 @@ impl Child {
     }
 
     fn obituary(&mut self) -> ChildError {
+        // Its output is closed, so it is dead or as good as dead; one that lingers is not waited for.
+        for _ in 0..50 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                break;
+            }
+            thread::sleep(GLANCE / 5);
+        }
+        let _ = self.process.kill();
         let status = self.process.wait().map_or_else(|e| e.to_string(), describe);
         // The reader of standard error may still be at it.
         thread::sleep(Duration::from_millis(20));

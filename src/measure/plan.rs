@@ -1,6 +1,6 @@
 //! What a study will do: arms with their concurrency settled, processes, blocks, order.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -101,13 +101,14 @@ impl PlannedArm {
 
 /// Numbers labels that stand more than once: `cpu`, `cpu #2`.
 pub fn tell_apart(arms: &mut [PlannedArm]) {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
     for arm in arms {
-        let count = seen.entry(arm.label.clone()).or_default();
-        *count += 1;
-        if *count > 1 {
-            arm.label = format!("{} #{count}", arm.label);
-        }
+        let numbered = (2..).map(|number| format!("{} #{number}", arm.label));
+        let label = std::iter::once(arm.label.clone())
+            .chain(numbered)
+            .find(|label| !taken.contains(label));
+        arm.label = label.unwrap_or_default();
+        taken.insert(arm.label.clone());
     }
 }
 

@@ -18,6 +18,7 @@ use std::{
 use thiserror::Error;
 
 use super::{
+    checks,
     child::{Child, ChildError, unexpected},
     pipeline::Networks,
     plan::{Plan, PlannedArm},
@@ -28,7 +29,7 @@ use crate::{
     backend::runtime::RuntimeLibrary,
     backend::spec::Precision,
     dataset::{Dataset, Photo, manifest},
-    record::{Block, NetworkFacts, Record, Skipped, Stages},
+    record::{Block, NetworkFacts, Outcome, Record, Skipped, Stages},
 };
 
 /// Loading and a first run of a network may take long and show no progress.
@@ -119,6 +120,19 @@ pub fn size_kind(photo: &Photo) -> usize {
 
 const SIZES: [&str; 3] = ["under 1 MP", "1-4 MP", "over 4 MP"];
 
+/// The reference's answers.
+#[derive(Clone)]
+struct Answers<S = Seen> {
+    label: String,
+    seen: Vec<S>,
+    is_fp32: bool,
+}
+
+/// Whether a check pass shows networks of 32-bit floats; without a profile nothing speaks against it.
+fn is_fp32(run: &ArmRun) -> bool {
+    checks::precision(run.profile.as_ref(), Precision::Fp32).outcome != Outcome::Failed
+}
+
 /// What the check passes leave for the measuring.
 struct Prepared {
     /// In the order in which every pass takes them.
@@ -126,7 +140,7 @@ struct Prepared {
     strata: Vec<Vec<usize>>,
     kinds: Vec<Kind>,
     gallery: Vec<Vec<f32>>,
-    reference: Option<(String, Vec<Seen>)>,
+    reference: Option<Answers>,
     truth: Option<Vec<Vec<manifest::Face>>>,
 }
 
@@ -149,7 +163,11 @@ impl Study {
                 break;
             }
             observer.phase(&format!("process {} of {}", process + 1, self.plan.processes));
-            self.round(process, &mut order, &prepared, &mut runs, observer);
+            let mut keep = |runs: &[ArmRun]| {
+                self.fill(&mut record, &prepared, runs);
+                save(&record)
+            };
+            self.round(process, &mut order, &prepared, &mut runs, observer, &mut keep)?;
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
@@ -189,6 +207,7 @@ impl Study {
             observer.phase(&format!("check pass: {}", arm.label));
             match self.check_pass(arm, library.as_ref(), run, &mut bad) {
                 Ok(answers) => seen.push(Some(answers)),
+                Err(ChildError::Interrupted) => seen.push(None),
                 Err(error) => {
                     fail(run, &arm.label, &format!("in the check pass: {error}"), observer);
                     seen.push(None);
@@ -200,7 +219,14 @@ impl Study {
             observer.phase("check pass: fp32 CPU reference");
             let mut run = ArmRun::default();
             match self.check_pass(arm, Some(library), &mut run, &mut bad) {
-                Ok(answers) => extra = Some((arm.label.clone(), answers)),
+                Ok(seen) => {
+                    extra = Some(Answers {
+                        label: arm.label.clone(),
+                        seen,
+                        is_fp32: is_fp32(&run),
+                    });
+                }
+                Err(ChildError::Interrupted) => {}
                 Err(error) => observer.notice(&format!("no reference to compare with: {error}")),
             }
         }
@@ -227,14 +253,23 @@ impl Study {
         }
         record.skipped.sort_by(|a, b| a.photo.cmp(&b.photo));
         let mut good: Vec<usize> = (0..count).filter(|index| !bad.contains_key(index)).collect();
-        let chosen = self.plan.arms.iter().zip(&seen).find_map(|(arm, seen)| {
-            let is_reference = arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
-            seen.clone()
-                .filter(|_| is_reference)
-                .map(|seen| (arm.label.clone(), seen))
-        });
+        let chosen = self
+            .plan
+            .arms
+            .iter()
+            .zip(&seen)
+            .zip(runs.iter())
+            .find_map(|((arm, seen), run)| {
+                let is_reference = arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
+                let seen = seen.clone().filter(|_| is_reference)?;
+                Some(Answers {
+                    label: arm.label.clone(),
+                    seen,
+                    is_fp32: is_fp32(run),
+                })
+            });
         let reference = chosen.or(extra);
-        if let Some((_, seen)) = &reference {
+        if let Some(Answers { seen, .. }) = &reference {
             // The longest first, so that no stream is left alone with a crowd at the end of a block.
             let time = |index: &usize| seen[*index].as_ref().map_or(Duration::ZERO, |seen| seen.time);
             good.sort_by_key(|index| std::cmp::Reverse(time(index)));
@@ -245,16 +280,20 @@ impl Study {
         for (run, seen) in runs.iter_mut().zip(&seen) {
             run.seen = seen.as_deref().map(pick).unwrap_or_default();
         }
-        let reference = reference.map(|(label, seen)| (label, pick(&seen)));
+        let reference = reference.map(|Answers { label, seen, is_fp32 }| Answers {
+            label,
+            seen: pick(&seen),
+            is_fp32,
+        });
         Ok(self.prepare(&good, reference))
     }
 
-    fn prepare(&self, good: &[usize], reference: Option<(String, Vec<Seen>)>) -> Prepared {
+    fn prepare(&self, good: &[usize], reference: Option<Answers>) -> Prepared {
         let photos: Vec<Photo> = good
             .iter()
             .map(|index| self.dataset.photos[*index].clone())
             .collect();
-        let seen = reference.as_ref().map(|(_, seen)| seen.as_slice());
+        let seen = reference.as_ref().map(|answers| answers.seen.as_slice());
         let is_null = self.networks.is_none();
         let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
         let kinds_of = |(place, photo): (usize, &Photo)| -> Vec<usize> {
@@ -364,7 +403,8 @@ impl Study {
         prepared: &Prepared,
         runs: &mut [ArmRun],
         observer: &dyn Observer,
-    ) {
+        save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut children: Vec<Option<Child>> = Vec::new();
         for ((arm, library), run) in self.plan.arms.iter().zip(&self.libraries).zip(runs.iter_mut()) {
             if run.failed {
@@ -408,6 +448,8 @@ impl Study {
                     child
                 });
                 children[index] = keep(measured, run, &arm.label, process, Some(block), observer);
+                // Between blocks nothing is timed: what is measured is kept at once.
+                save(runs)?;
             }
         }
         for ((child, run), arm) in children.into_iter().zip(runs.iter_mut()).zip(&self.plan.arms) {
@@ -426,6 +468,7 @@ impl Study {
                 }
             }
         }
+        Ok(())
     }
 
     /// The next reply that is no sign of life; each sign starts the patience anew.
@@ -446,7 +489,7 @@ impl Study {
         dataset.faces = prepared
             .reference
             .as_ref()
-            .map(|(_, seen)| seen.iter().map(|seen| seen.faces.len()).sum());
+            .map(|answers| answers.seen.iter().map(|seen| seen.faces.len()).sum());
         record.workload.enrolled = prepared.gallery.len();
         let Some(networks) = &self.networks else { return };
         let mut by_name = prepared.dataset.clone();
@@ -484,9 +527,10 @@ impl Study {
     }
 
     fn fill(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
-        let reference = prepared.reference.as_ref().map(|(label, seen)| Reference {
-            label,
-            seen: seen.as_slice(),
+        let reference = prepared.reference.as_ref().map(|answers| Reference {
+            label: &answers.label,
+            seen: &answers.seen,
+            is_fp32: answers.is_fp32,
         });
         let known = Known {
             kinds: &prepared.kinds,

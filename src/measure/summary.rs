@@ -50,6 +50,8 @@ pub struct Reference<'a> {
     pub label: &'a str,
     /// What it saw.
     pub seen: &'a [Seen],
+    /// Whether its networks are of 32-bit floats, as far as its profile shows.
+    pub is_fp32: bool,
 }
 
 /// One kind of photo in a study: its name and how many there are.
@@ -97,6 +99,10 @@ pub fn arm(
         hold_against_truth(accuracy, truth, &run.seen);
     }
     let mut checks = judge(plan, arm, run, accuracy.as_ref());
+    if !is_null && !run.seen.is_empty() && !known.reference.is_some_and(|reference| reference.is_fp32) {
+        checks.retain(|check| check.id != "agreement");
+        checks.push(agreement::without_reference(known.reference.is_some()));
+    }
     if let (Some(promise), Some(accuracy)) = (known.promise, &accuracy) {
         checks.push(checks::ground_truth(accuracy, promise));
     }
@@ -339,12 +345,17 @@ fn stages(blocks: &[Block]) -> Option<Stages> {
     })
 }
 
-/// Each arm that has figures against the first arm, paired by the processes that both have.
+/// Each arm whose figures count against the first arm, paired by the processes that both have. No speed is compared of
+/// an arm that computed something else or broke off.
 pub fn comparisons(arms: &[Arm], margin: f64) -> Vec<Comparison> {
     let Some((baseline, others)) = arms.split_first() else {
         return Vec::new();
     };
     let base = process_means(&baseline.blocks, |block| block.images);
+    let counts = |arm: &&Arm| matches!(arm.status, Status::Valid | Status::Unstable);
+    if !counts(&baseline) {
+        return Vec::new();
+    }
     let compare = |arm: &Arm| {
         let own = process_means(&arm.blocks, |block| block.images);
         let (own, base): (Vec<f64>, Vec<f64>) = own
@@ -359,7 +370,7 @@ pub fn comparisons(arms: &[Arm], margin: f64) -> Vec<Comparison> {
             verdict,
         })
     };
-    others.iter().filter_map(compare).collect()
+    others.iter().filter(counts).filter_map(compare).collect()
 }
 
 #[cfg(test)]

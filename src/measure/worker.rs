@@ -5,8 +5,10 @@
 
 use std::{
     borrow::Cow,
+    fs::File,
     io::{self, BufRead, Write},
     ops::Range,
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -68,6 +70,9 @@ pub enum WorkerError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Numbers that are none.
+    #[error("the networks answered photo {0} with numbers that are not finite")]
+    NotFinite(usize),
     /// A network.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -92,7 +97,9 @@ pub fn main() -> bool {
         }
         std::process::exit(1);
     });
-    let voice = Voice::default();
+    let Ok(voice) = Voice::take_stdout() else {
+        return false;
+    };
     match serve(&requests, &voice) {
         Ok(()) => true,
         Err(error) => {
@@ -139,17 +146,24 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
 }
 
 /// The way to the study, shared by all threads.
-#[derive(Default)]
-struct Voice(Mutex<()>);
+struct Voice(Mutex<File>);
 
 impl Voice {
+    /// Takes standard output for the protocol alone: what a native library prints goes to standard error from now on.
+    fn take_stdout() -> io::Result<Self> {
+        let own = io::stdout().as_fd().try_clone_to_owned()?;
+        #[cfg(unix)]
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        Ok(Self(Mutex::new(File::from(own))))
+    }
+
     fn say(&self, reply: &Reply) -> io::Result<()> {
         let mut line = serde_json::to_vec(reply)?;
         line.push(b'\n');
-        let _turn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = io::stdout().lock();
-        out.write_all(&line)?;
-        out.flush()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(&line)
     }
 }
 
@@ -268,6 +282,7 @@ impl Worker {
                     Ok(_) | Err(WorkerError::Photo { .. }) => {}
                     Err(error) => return Err(error),
                 }
+                voice.say(&Reply::Progress { images: index + 1 })?;
             }
             profile = stream.pipeline.finish_profile()?;
         }
@@ -507,6 +522,9 @@ fn tell(
     match answer {
         Ok(_) => {
             for (index, faces) in range.clone().zip(faces) {
+                if !faces.iter().all(is_finite) {
+                    return Err(WorkerError::NotFinite(index));
+                }
                 let seen = Ok(Seen {
                     faces: std::mem::take(faces),
                     time: time / range.len() as u32,
@@ -534,6 +552,22 @@ fn tell(
         }),
         Err(error) => Err(error),
     }
+}
+
+fn is_finite(face: &Face) -> bool {
+    let Detection {
+        bounding_box,
+        landmarks,
+        score,
+    } = &face.detection;
+    let sides: [f32; 4] = (*bounding_box).into();
+    let embedding = face.embedding.as_ref().map_or(&[][..], Embedding::values);
+    sides
+        .iter()
+        .chain(landmarks.as_flattened())
+        .chain(embedding)
+        .chain([score])
+        .all(|v| v.is_finite())
 }
 
 fn total(job: &Job, tallies: Vec<Tally>, time: Duration) -> Block {
