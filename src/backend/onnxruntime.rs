@@ -3,6 +3,7 @@
 use std::{
     ffi::{CStr, c_char, c_void},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use ndarray::ArrayView4;
@@ -22,6 +23,9 @@ const RUNTIME: &str = "ONNX Runtime";
 /// The CPU execution provider's name in records and profiles.
 pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
+/// ONNX Runtime allows one library and one environment a process: the first that was loaded, and its file.
+static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
 /// ONNX Runtime with one execution provider.
 pub struct OnnxRuntime {
     environment: Environment,
@@ -29,21 +33,35 @@ pub struct OnnxRuntime {
 }
 
 impl OnnxRuntime {
-    /// Loads the library at `library` and makes the process's one environment. Only one library can be loaded in
-    /// a process: a second call with another path keeps the first.
+    /// Loads the library at `library` and makes the process's one environment, or takes the one that is there. Another
+    /// library in the same process is an error.
     pub fn cpu(library: &Path, device: String) -> Result<Self, BackendError> {
         let failed = |reason: String| BackendError::Library {
             path: library.to_path_buf(),
             reason,
         };
-        let environment = ort::init_from(library)
-            .map_err(|e| failed(e.to_string()))?
-            .with_name("facebench")
-            .with_telemetry(false)
-            .build()
-            .map_err(|e| failed(e.to_string()))?;
-        // Some exports warn about their own output shapes at each run of another size.
-        environment.set_log_level(LogLevel::Error);
+        let mut first = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let environment = match &*first {
+            Some((loaded, environment)) if loaded == library => environment.clone(),
+            Some((loaded, _)) => {
+                return Err(failed(format!(
+                    "this process runs on {} already",
+                    loaded.display()
+                )));
+            }
+            None => {
+                let environment = ort::init_from(library)
+                    .map_err(|e| failed(e.to_string()))?
+                    .with_name("facebench")
+                    .with_telemetry(false)
+                    .build()
+                    .map_err(|e| failed(e.to_string()))?;
+                // Some exports warn about their own output shapes at each run of another size.
+                environment.set_log_level(LogLevel::Error);
+                *first = Some((library.to_path_buf(), environment.clone()));
+                environment
+            }
+        };
         let identity = Identity {
             runtime: RUNTIME,
             version: version(library).unwrap_or_else(|| "unknown".to_owned()),
