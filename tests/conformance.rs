@@ -8,11 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use common::{facebench, run, shared};
 use facebench::{
-    backend::{
-        SessionSettings,
-        onnxruntime::OnnxRuntime,
-        runtime::{Flavor, Runtimes},
-    },
+    backend::SessionSettings,
     model::{catalog::Role, network::Network},
     vision::{
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
@@ -200,10 +196,7 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         return;
     };
     let home = common::home();
-    let runtime = Runtimes::of_process(home.clone())
-        .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
-        .unwrap();
-    let backend = OnnxRuntime::cpu(&runtime.path, "CPU".into()).unwrap();
+    let backend = common::backend();
     let name = format!("arcface:{}", network.display()).parse().unwrap();
     let network = Network::find(&name, Role::Recognizer, &home).unwrap();
     let (mut recognizer, _) = network

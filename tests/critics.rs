@@ -8,11 +8,7 @@ use std::sync::Arc;
 
 use common::shared;
 use facebench::{
-    backend::{
-        SessionSettings,
-        onnxruntime::OnnxRuntime,
-        runtime::{Flavor, Runtimes},
-    },
+    backend::{SessionSettings, onnxruntime::OnnxRuntime},
     dataset::render::{Identity, PortraitStyle, encode_jpeg, render_photo, render_portrait},
     measure::pipeline::{Networks, Pipeline},
     model::{catalog::Role, gallery::Gallery, network::Network},
@@ -35,9 +31,6 @@ fn critics() -> Option<(OnnxRuntime, Networks)> {
         shared("models/mobilefacenet_dynbatch.onnx")?,
     );
     let home = common::home();
-    let runtime = Runtimes::of_process(home.clone())
-        .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
-        .unwrap();
     let find = |family: &str, path: std::path::PathBuf, role| {
         Network::find(
             &format!("{family}:{}", path.display()).parse().unwrap(),
@@ -52,7 +45,7 @@ fn critics() -> Option<(OnnxRuntime, Networks)> {
         score: Some(0.6),
         max_pixels: Limits::default().max_pixels,
     };
-    Some((OnnxRuntime::cpu(&runtime.path, "CPU".into()).unwrap(), networks))
+    Some((common::backend(), networks))
 }
 
 fn look(pipeline: &mut Pipeline, photo: &[u8]) -> Vec<Face> {

@@ -12,11 +12,7 @@ use std::{
 
 use common::shared;
 use facebench::{
-    backend::{
-        Backend, SessionSettings,
-        onnxruntime::OnnxRuntime,
-        runtime::{Flavor, Runtimes},
-    },
+    backend::{Backend, SessionSettings, onnxruntime::OnnxRuntime},
     dataset::{
         manifest,
         render::{encode_jpeg, render_photo},
@@ -192,10 +188,7 @@ fn unpacked(name: &str, home: &Path) -> PathBuf {
 #[test]
 fn the_embedded_networks_do_what_their_card_says() {
     let home = common::home();
-    let runtime = Runtimes::of_process(home.clone())
-        .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
-        .unwrap();
-    let backend = OnnxRuntime::cpu(&runtime.path, "CPU".into()).unwrap();
+    let backend = common::backend();
     let [detector, recognizer] = ["facebench-det", "facebench-rec"].map(|name| unpacked(name, &home));
     let bytes: usize = embedded::NETWORKS.iter().map(|network| network.bytes.len()).sum();
     let photos = photos();

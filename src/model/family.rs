@@ -8,19 +8,26 @@ use super::{
 };
 use crate::backend::{Signature, TensorInfo};
 
+/// Whether a graph with `signature` is one of `family`; the error says what does not fit.
+fn fits(family: Family, signature: &Signature) -> Result<(), String> {
+    match family {
+        Family::Yunet => Yunet::new(signature).map(drop),
+        Family::Scrfd => Scrfd::new(signature).map(drop),
+        Family::Arcface => super::arcface::check(signature).map(drop),
+    }
+}
+
 /// The family of a graph with `signature`; `network` names it in errors.
 pub fn recognise(network: &str, signature: &Signature) -> Result<Family, ModelError> {
     let unknown = |reason: String| ModelError::UnknownFamily {
         network: network.to_owned(),
         reason,
     };
-    let attempts = [
-        (Family::Yunet, Yunet::new(signature).map(drop)),
-        (Family::Scrfd, Scrfd::new(signature).map(drop)),
-        (Family::Arcface, super::arcface::check(signature).map(drop)),
-    ];
-    if let Some((family, _)) = attempts.iter().find(|(_, fits)| fits.is_ok()) {
-        return Ok(*family);
+    if let Some(family) = Family::ALL
+        .into_iter()
+        .find(|family| fits(*family, signature).is_ok())
+    {
+        return Ok(family);
     }
     let outputs = list(&signature.outputs);
     let names: Vec<_> = signature.outputs.iter().map(|o| o.name.as_str()).collect();
@@ -46,12 +53,7 @@ pub fn settle(
     let family = match named {
         None => recognise(network, signature)?,
         Some(family) => {
-            let fits = match family {
-                Family::Yunet => Yunet::new(signature).map(drop),
-                Family::Scrfd => Scrfd::new(signature).map(drop),
-                Family::Arcface => super::arcface::check(signature).map(drop),
-            };
-            fits.map_err(|reason| ModelError::NotOfFamily {
+            fits(family, signature).map_err(|reason| ModelError::NotOfFamily {
                 network: network.to_owned(),
                 family,
                 reason,

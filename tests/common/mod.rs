@@ -7,6 +7,10 @@ use std::{
     process::{Command, Output},
 };
 
+use facebench::backend::{
+    onnxruntime::OnnxRuntime,
+    runtime::{Flavor, Runtimes},
+};
 use image::{ImageFormat, Rgb, RgbImage};
 
 /// A file below the package.
@@ -25,6 +29,14 @@ pub fn home() -> PathBuf {
         || Path::new(env!("CARGO_TARGET_TMPDIR")).join("home"),
         PathBuf::from,
     )
+}
+
+/// The pinned runtime in this very process, installed if need be.
+pub fn backend() -> OnnxRuntime {
+    let runtime = Runtimes::of_process(home())
+        .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
+        .unwrap();
+    OnnxRuntime::cpu(&runtime.path, "CPU".into()).unwrap()
 }
 
 /// The program, with the tests' home.
