@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     backend::spec::{BackendSpec, parse_duration},
     host::parse_cpu_list,
+    measure::summary::Price,
     model::network::NetworkName,
-    record,
+    record, report,
 };
 
 /// Measures face recognition (detect, align, embed, match) and says with evidence how many images per second each
@@ -22,7 +23,7 @@ pub struct Cli {
 }
 
 const EXITS: &str = "Exit status: 0 all arms valid; 1 the study could not be made or an arm failed; 2 wrong words; \
-3 an arm is invalid or unstable; 4 a backend cannot run.";
+3 an arm is invalid or unstable, or an audit found a difference; 4 a backend cannot run; 5 a regression.";
 
 /// What facebench can do.
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,56 @@ pub enum Command {
     Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
+    /// Show records: tables on the terminal, or a page, Markdown, raw blocks as CSV, a chart
+    Report {
+        /// Records, the .json files that studies leave; several make one page
+        #[arg(required = true, value_name = "RECORD")]
+        records: Vec<PathBuf>,
+        /// Write a file instead: .html (page), .md (Markdown), .csv (raw blocks), .svg or .png (chart), .txt (tables)
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Which chart, for .svg and .png [default: throughput]
+        #[arg(long, value_enum)]
+        chart: Option<ChartName>,
+    },
+    /// Hold the arms of one record against those of another: ratios with intervals
+    Compare {
+        /// The record to compare with
+        #[arg(value_name = "A.json")]
+        old: PathBuf,
+        /// The record that is compared
+        #[arg(value_name = "B.json")]
+        new: PathBuf,
+        /// Exit with 5 where an arm is slower by so much or more, and it is no chance
+        #[arg(long, value_name = "SHARE", value_parser = regression)]
+        fail_on_regression: Option<f64>,
+        /// JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put records together: one record of all arms, held against the first
+    Merge {
+        /// The records
+        #[arg(required = true, value_name = "RECORD")]
+        records: Vec<PathBuf>,
+        /// The record of all
+        #[arg(short, long, value_name = "ALL.json")]
+        output: PathBuf,
+    },
+    /// Compute every figure of a record again from its raw blocks
+    Audit {
+        /// The record
+        #[arg(value_name = "RECORD")]
+        record: PathBuf,
+    },
+    /// List every check: what it asks, its limit, what its failure means
+    Checks {
+        /// The page docs/checks.md
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Answer photos by number over standard input and output, for load generators of others (scripts/loadgen)
+    Serve(Box<ServeArgs>),
     /// Show what the pipeline sees: one JSON line a photo, or photos with boxes and names
     Faces(FacesArgs),
     /// Show what this machine is, every backend, and why one cannot run
@@ -105,13 +156,47 @@ pub struct RunArgs {
     /// How photos arrive
     #[arg(long, value_enum, default_value_t = ScenarioWord::Offline)]
     pub scenario: ScenarioWord,
+    /// Server scenario: photos a second that arrive [default: the highest rate that holds the bound is searched]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub request_rate: Option<f64>,
+    /// Measure the arm against itself: how far apart two arms seem that are the same. The floor is kept for this
+    /// machine and becomes the margin of every later verdict where it is larger than 2 %
+    #[arg(long, conflicts_with_all = ["scenario", "quick"])]
+    pub noise_floor: bool,
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArgs,
 }
 
+/// `facebench serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// What answers: a backend with options
+    #[arg(short, long, value_name = "SPEC", default_value = "cpu")]
+    pub backend: BackendSpec,
+    /// Photos and networks by one name
+    #[arg(short, long, value_enum, default_value_t = WorkloadName::Demo)]
+    pub workload: WorkloadName,
+    /// Photos instead of the workload's own
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub input: Option<PathBuf>,
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// Decides streams and threads where the SPEC leaves them open, as in run
+    #[arg(long, value_enum, default_value_t = ScenarioWord::Offline)]
+    pub scenario: ScenarioWord,
+    /// Host cores to use
+    #[arg(long, value_name = "LIST", value_parser = parse_cores)]
+    pub host_cores: Option<CoreList>,
+}
+
 /// How to measure; `run` and `demo` share it.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct MeasureArgs {
     /// Least time of a block [default: 3s; 1s with --quick]
     #[arg(short, long, value_parser = duration)]
@@ -134,6 +219,15 @@ pub struct MeasureArgs {
     /// Measure a seeded sample of so many photos, the same for every arm
     #[arg(long, value_name = "N", value_parser = count)]
     pub photos: Option<usize>,
+    /// The latency that is held, at a percentile
+    #[arg(long, value_name = "TIME@pN", default_value = "100ms@p99", value_parser = latency_bound)]
+    pub latency_bound: record::LatencyBound,
+    /// Leave out the throughput-latency curve over streams and batches
+    #[arg(long)]
+    pub no_curve: bool,
+    /// What an hour costs, of the arm LABEL or of every arm: 0.40, 2.50USD, cuda=2.50USD
+    #[arg(long, value_name = "[LABEL=]PRICE", value_parser = price)]
+    pub price_per_hour: Vec<ArmPrice>,
     /// Host cores that every arm may use, such as 0-3,8 [default: all that this process may use]
     #[arg(long, value_name = "LIST", value_parser = parse_cores)]
     pub host_cores: Option<CoreList>,
@@ -149,9 +243,27 @@ pub struct MeasureArgs {
     /// The record [default: results/TIME-NAME.json]
     #[arg(short, long, value_name = "FILE.json")]
     pub output: Option<PathBuf>,
+    /// Write the raw blocks as CSV as well
+    #[arg(long, value_name = "FILE")]
+    pub export_csv: Option<PathBuf>,
+    /// Write the tables as Markdown as well
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+    /// Write the page as well
+    #[arg(long, value_name = "FILE")]
+    pub export_html: Option<PathBuf>,
     /// Print the plan and stop
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A price, of one arm or of all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArmPrice {
+    /// The arm; `None` for all that have no price of their own.
+    pub label: Option<String>,
+    /// What an hour costs.
+    pub price: Price,
 }
 
 /// A list of host cores; a type of its own, for clap takes a bare `Vec` for many values.
@@ -248,6 +360,10 @@ pub enum ScenarioWord {
     Offline,
     /// One photo after the other: the time of one
     SingleStream,
+    /// Eight photos at a time: the time of all eight
+    MultiStream,
+    /// Photos arrive at random: the highest rate at which the latency is held
+    Server,
 }
 
 impl From<ScenarioWord> for record::Scenario {
@@ -255,6 +371,38 @@ impl From<ScenarioWord> for record::Scenario {
         match word {
             ScenarioWord::Offline => Self::Offline,
             ScenarioWord::SingleStream => Self::SingleStream,
+            ScenarioWord::MultiStream => Self::MultiStream,
+            ScenarioWord::Server => Self::Server,
+        }
+    }
+}
+
+/// The charts of `--chart`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChartName {
+    /// Images a second of each arm
+    Throughput,
+    /// Latency by percentile
+    Latency,
+    /// Where the time of a photo goes
+    Stages,
+    /// Images a second of each block, in the order of measuring
+    Time,
+    /// Latency against images a second
+    Curve,
+    /// Images a second against streams
+    Scaling,
+}
+
+impl From<ChartName> for report::chart::Kind {
+    fn from(name: ChartName) -> Self {
+        match name {
+            ChartName::Throughput => Self::Throughput,
+            ChartName::Latency => Self::Latency,
+            ChartName::Stages => Self::Stages,
+            ChartName::Time => Self::Time,
+            ChartName::Curve => Self::Curve,
+            ChartName::Scaling => Self::Scaling,
         }
     }
 }
@@ -266,6 +414,54 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration)
     } else {
         Err("longer than a day".to_owned())
+    }
+}
+
+fn regression(text: &str) -> Result<f64, String> {
+    crate::backend::spec::share(text)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| (0.1..=1e6).contains(rate))
+        .ok_or_else(|| "expected photos a second, from 0.1 to 1000000".to_owned())
+}
+
+fn latency_bound(text: &str) -> Result<record::LatencyBound, String> {
+    let expected = || format!("\"{text}\" is no bound; write it like 100ms@p99");
+    let (time, percentile) = text.split_once('@').ok_or_else(expected)?;
+    let ms = duration(time).map_err(|_| expected())?.as_secs_f64() * 1e3;
+    let percentile = percentile.strip_prefix('p').and_then(|p| p.parse::<f64>().ok());
+    let percentile = percentile.filter(|p| (50.0..=99.9).contains(p) && ms > 0.0);
+    Ok(record::LatencyBound {
+        ms,
+        percentile: percentile.ok_or_else(expected)?,
+    })
+}
+
+fn price(text: &str) -> Result<ArmPrice, String> {
+    let expected = || format!("\"{text}\" is no price an hour; write it like 0.40, 2.50USD or cuda=2.50USD");
+    // Labels may hold an equals sign of their own: the price follows the last one.
+    let (label, price) = text
+        .rsplit_once('=')
+        .map_or((None, text), |(label, price)| (Some(label.to_owned()), price));
+    let digits = price
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(price.len());
+    let (amount, currency) = price.split_at(digits);
+    let currency = currency.trim();
+    let per_hour = amount.parse::<f64>().map_err(|_| expected())?;
+    if currency.chars().all(|c| c.is_alphabetic() || "$€£¥".contains(c)) && currency.len() <= 8 {
+        Ok(ArmPrice {
+            label,
+            price: Price {
+                per_hour,
+                currency: currency.to_owned(),
+            },
+        })
+    } else {
+        Err(expected())
     }
 }
 
@@ -306,6 +502,29 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn bounds_and_prices_are_read_as_people_write_them() {
+        let bound = latency_bound("0.1s@p99.9").unwrap();
+        assert!((bound.ms - 100.0).abs() < 1e-9 && (bound.percentile - 99.9).abs() < 1e-9);
+        assert!(
+            ["100ms", "100ms@99", "0ms@p99", "1s@p100", "@p99"]
+                .iter()
+                .all(|bad| latency_bound(bad).is_err())
+        );
+        let read = price("cpu,precision=int8=2.50USD").unwrap();
+        assert_eq!(read.label.as_deref(), Some("cpu,precision=int8"));
+        assert_eq!(
+            (read.price.per_hour.to_bits(), read.price.currency.as_str()),
+            (2.5f64.to_bits(), "USD")
+        );
+        assert_eq!(price("0.4").unwrap().label, None);
+        assert!(
+            ["much", "cpu=", "-1", "1 2"]
+                .iter()
+                .all(|bad| price(bad).is_err())
+        );
+    }
 
     #[test]
     fn the_command_line_is_sound() {

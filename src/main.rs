@@ -54,6 +54,35 @@ fn run() -> anyhow::Result<u8> {
             let argv = std::env::args().collect();
             return Ok(commands::run::run(&args, &commands::home()?, argv, &mut out)?);
         }
+        Command::Report {
+            records,
+            output,
+            chart,
+        } => commands::report::report(&records, output.as_deref(), chart.map(Into::into), &mut out)?,
+        Command::Compare {
+            old,
+            new,
+            fail_on_regression,
+            json,
+        } => {
+            return Ok(commands::compare::compare(
+                &old,
+                &new,
+                fail_on_regression,
+                json,
+                &mut out,
+            )?);
+        }
+        Command::Merge { records, output } => commands::compare::merge(&records, &output, &mut out)?,
+        Command::Audit { record } => return Ok(commands::compare::audit(&record, &mut out)?),
+        Command::Checks { markdown } => {
+            commands::checks::list(markdown, &mut out).context("cannot write the answer")?;
+        }
+        Command::Serve(args) => {
+            drop(out);
+            commands::serve::serve(&args, &commands::home()?, &mut io::stdout())?;
+            return Ok(0);
+        }
         Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
         Command::Devices { json } => commands::devices::list(&mut out, json, &commands::home()?)?,
         Command::Models { command } => models(command, &mut out)?,

@@ -44,6 +44,7 @@ fn critics() -> Option<(OnnxRuntime, Networks)> {
         recognizer: find("arcface", recognizer, Role::Recognizer),
         score: Some(0.6),
         max_pixels: Limits::default().max_pixels,
+        swap_channels: false,
     };
     Some((common::backend(), networks))
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{facebench, record, run};
+use common::{facebench, run};
 
 /// A home with the runtime in it and nothing else, as `facebench setup cpu` leaves it.
 fn clean_home() -> tempfile::TempDir {
@@ -39,18 +39,17 @@ fn a_demo_needs_nothing_but_the_runtime() {
         "100ms",
         "--warmup",
         "10ms",
+        "--no-curve",
         "--name",
         "here",
     ]);
     let answer = run(&mut command);
-    assert_eq!(answer.code(), 0, "{}", answer.all());
     let path = folder.path().join("results/here.json");
-    let record = record(&path);
+    let record = common::sound(&answer, &path);
     assert_eq!(record["workload"]["name"], "demo");
     assert_eq!(record["workload"]["dataset"]["images"], 120);
     assert_eq!(record["workload"]["detector"]["name"], "facebench-det");
     let arm = &record["arms"][0];
-    assert_eq!(arm["status"], "valid", "{}", answer.all());
     let truth = arm["checks"]
         .as_array()
         .unwrap()
@@ -70,18 +69,18 @@ fn a_demo_needs_nothing_but_the_runtime() {
     // Addresses that a browser would ask for: none but the record inside the page and the SVG's name space.
     for address in page.split("href=\"").skip(1).chain(page.split("src=\"").skip(1)) {
         assert!(
-            address.starts_with("data:"),
+            address.starts_with("data:") || address.starts_with('#'),
             "{}",
             &address[..60.min(address.len())]
         );
     }
     let chart = std::fs::read_to_string(path.with_extension("svg")).unwrap();
-    assert!(chart.starts_with("<svg") && chart.contains("measured here") && chart.contains("published"));
+    assert!(chart.starts_with("<svg") && chart.contains("published"));
     // The second time nothing is drawn again.
     command.arg("--dry-run");
     let again = run(&mut command);
     assert!(
-        again.code() == 0 && !again.stderr().contains("drawing"),
+        [0, 3].contains(&again.code()) && !again.stderr().contains("drawing"),
         "{}",
         again.all()
     );
@@ -105,12 +104,13 @@ fn other_networks_are_held_against_the_truth_too() {
             "10ms",
             "--photos",
             "30",
+            "--no-curve",
         ])
         .arg("--recognizer")
         .arg(common::network("tiles.onnx"))
         .arg("-o")
         .arg(&path));
-    assert_eq!(answer.code(), 0, "{}", answer.all());
-    let accuracy = &record(&path)["arms"][0]["accuracy"];
+    let record = common::sound(&answer, &path);
+    let accuracy = &record["arms"][0]["accuracy"];
     assert!(accuracy["detection_ap"].as_f64().unwrap() > 0.9, "{accuracy}");
 }

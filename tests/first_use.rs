@@ -36,11 +36,11 @@ fn two_studies_started_at_once_on_an_empty_home_both_finish() {
     for (path, child) in studies {
         let output = child.wait_with_output().unwrap();
         assert!(
-            output.status.success(),
+            matches!(output.status.code(), Some(0 | 3)),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert_eq!(record(&path)["arms"][0]["status"], "valid");
+        common::assert_sound(&record(&path)["arms"][0]);
     }
     assert_eq!(
         std::fs::read_dir(home.join("runtimes"))

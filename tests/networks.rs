@@ -174,6 +174,7 @@ fn networks(detector: &Path, recognizer: &Path, home: &Path) -> Networks {
         recognizer: find("arcface", recognizer, Role::Recognizer),
         score: Some(SCORE),
         max_pixels: Limits::default().max_pixels,
+        swap_channels: false,
     }
 }
 

@@ -28,8 +28,7 @@ fn records_fit_the_schema_and_can_be_read_again() {
     let path = folder.path().join("r.json");
     let answer =
         common::run(common::short_run(photos.path(), &path).args(["-b", "cpu", "-b", "null,delay=1ms"]));
-    assert_eq!(answer.code(), 0, "{}", answer.all());
-    let json = common::record(&path);
+    let json = common::sound(&answer, &path);
     let errors: Vec<_> = validator
         .iter_errors(&json)
         .map(|e| format!("{}: {e}", e.instance_path()))

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 /// What `null` does with each photo, and which fault it plants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,10 +13,29 @@ pub struct NullOptions {
     pub delay: Duration,
     /// Faces that each photo is said to have.
     pub faces: usize,
+    /// Each process is slower or faster by a factor of its own; this is the standard deviation of its logarithm.
+    pub jitter: f64,
+    /// Each measured block of a process is slower than the one before by this fraction.
+    pub drift: f64,
+    /// Now and then a photo takes this much longer.
+    pub stall: Option<Stall>,
     /// The worker aborts in this block (1 is the first) of each process.
     pub crash: Option<usize>,
     /// The worker stops answering in this block (1 is the first) of each process.
     pub hang: Option<usize>,
+    /// Share of photos, 0 to 1, whose faces are said to be elsewhere.
+    pub wrong: f64,
+    /// Share of node time, 0 to 1, that a made-up profile places on the asked provider; the rest is the CPU's.
+    pub placement: Option<f64>,
+}
+
+/// A pause of `length` once in every `every`, counted from the start of each block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// How long.
+    pub length: Duration,
+    /// How often.
+    pub every: Duration,
 }
 
 impl Default for NullOptions {
@@ -23,21 +43,46 @@ impl Default for NullOptions {
         Self {
             delay: Duration::from_millis(1),
             faces: 1,
+            jitter: 0.0,
+            drift: 0.0,
+            stall: None,
             crash: None,
             hang: None,
+            wrong: 0.0,
+            placement: None,
         }
+    }
+}
+
+impl NullOptions {
+    /// The cost of a photo in block `block` (0 is the first) of a process whose luck is `luck`, a number between 0
+    /// and 1 that is as likely to be one as any other.
+    pub fn delay_in(&self, luck: f64, block: usize) -> Duration {
+        let quantile = Normal::standard().inverse_cdf(luck.clamp(1e-9, 1.0 - 1e-9));
+        let factor = (self.jitter * quantile).exp() * (1.0 + self.drift).powf(block as f64);
+        self.delay.mul_f64(factor)
+    }
+
+    /// Whether the answer for photo `index` is to be wrong: spread evenly over the photos.
+    pub fn is_wrong(&self, index: usize) -> bool {
+        let count = |photos: usize| (photos as f64 * self.wrong + 1e-9).floor();
+        count(index + 1) > count(index)
     }
 }
 
 /// Waits for `delay`. Sleeping alone wakes late by tens of microseconds, so the last stretch is spun: the delay is
 /// what other figures are held against.
 pub fn wait(delay: Duration) {
+    wait_until(Instant::now() + delay);
+}
+
+/// Waits until `end`, likewise.
+pub fn wait_until(end: Instant) {
     const SPIN: Duration = Duration::from_micros(200);
-    let start = Instant::now();
-    if let Some(sleep) = delay.checked_sub(SPIN) {
+    if let Some(sleep) = end.saturating_duration_since(Instant::now()).checked_sub(SPIN) {
         std::thread::sleep(sleep);
     }
-    while start.elapsed() < delay {
+    while Instant::now() < end {
         std::hint::spin_loop();
     }
 }
@@ -53,5 +98,30 @@ mod tests {
             wait(Duration::from_micros(micros));
             assert!(start.elapsed() >= Duration::from_micros(micros));
         }
+    }
+
+    #[test]
+    fn luck_and_drift_change_the_delay() {
+        let options = NullOptions {
+            jitter: 0.03,
+            drift: 0.1,
+            ..NullOptions::default()
+        };
+        assert_eq!(options.delay_in(0.5, 0), options.delay);
+        let ratio = |luck, block| options.delay_in(luck, block).as_secs_f64() / options.delay.as_secs_f64();
+        assert!((ratio(0.841_344_7, 0) - 0.03f64.exp()).abs() < 1e-4);
+        assert!((ratio(0.5, 2) - 1.21).abs() < 1e-4);
+    }
+
+    #[test]
+    fn wrong_answers_are_spread_evenly() {
+        let wrong = |share: f64| {
+            let options = NullOptions {
+                wrong: share,
+                ..NullOptions::default()
+            };
+            (0..100).filter(|index| options.is_wrong(*index)).count()
+        };
+        assert_eq!((wrong(0.0), wrong(0.25), wrong(1.0)), (0, 25, 100));
     }
 }

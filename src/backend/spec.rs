@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    null::NullOptions,
+    null::{NullOptions, Stall},
     table::{BACKENDS, DeviceArgument, Row, find},
 };
 
@@ -33,12 +33,46 @@ const PRECISIONS: [(&str, Precision); 4] = [
 ];
 
 impl Precision {
+    /// The precision of that word.
+    pub fn named(word: &str) -> Option<Self> {
+        PRECISIONS.iter().find(|(name, _)| *name == word).map(|(_, p)| *p)
+    }
+
     /// The word on the command line and in records.
     pub fn name(self) -> &'static str {
         PRECISIONS
             .iter()
             .find(|(_, p)| *p == self)
             .map_or("fp32", |(name, _)| name)
+    }
+}
+
+/// Where an arm's encoded photos come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// Memory, as far as the study's budget goes.
+    #[default]
+    Preloaded,
+    /// Files that the operating system may hold in memory.
+    Cached,
+    /// Files that are put out of memory after every read.
+    Cold,
+}
+
+const READS: [(&str, Reads); 3] = [
+    ("preloaded", Reads::Preloaded),
+    ("cached", Reads::Cached),
+    ("cold", Reads::Cold),
+];
+
+impl Reads {
+    /// The word on the command line and in records.
+    pub fn name(self) -> &'static str {
+        READS
+            .iter()
+            .find(|(_, r)| *r == self)
+            .map_or("preloaded", |(name, _)| name)
     }
 }
 
@@ -59,6 +93,10 @@ pub struct BackendSpec {
     pub batch: usize,
     /// What the numbers inside the network are.
     pub precision: Precision,
+    /// Where the encoded photos come from.
+    pub reads: Reads,
+    /// A planted fault: the networks see red and blue exchanged.
+    pub swap_channels: bool,
     /// A name for tables instead of the requested text.
     pub label: Option<String>,
     /// A runtime library instead of the pinned one.
@@ -128,6 +166,20 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration).map_err(|_| expected())
 }
 
+/// Shares as people write them: `3%` or `0.03`, from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |percent| (percent, 100.0));
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number / unit)
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| format!("\"{text}\" is no share; write it like 5% or 0.05"))
+}
+
 impl BackendSpec {
     /// The backend's row in the table.
     pub fn row(&self) -> &'static Row {
@@ -149,6 +201,8 @@ impl BackendSpec {
             streams: None,
             batch: 1,
             precision: Precision::Fp32,
+            reads: Reads::Preloaded,
+            swap_channels: false,
             label: None,
             runtime: None,
             null: NullOptions::default(),
@@ -180,6 +234,22 @@ impl BackendSpec {
                     .ok_or_else(|| bad(&format!("expected fp32, tf32, fp16 or int8{near}")))?
                     .1;
             }
+            "reads" => {
+                let found = READS.iter().find(|(name, _)| *name == value);
+                let near = nearest(value, READS.iter().map(|(name, _)| *name));
+                self.reads = found
+                    .ok_or_else(|| bad(&format!("expected preloaded, cached or cold{near}")))?
+                    .1;
+            }
+            "channels" => match value {
+                "right" => self.swap_channels = false,
+                "swapped" => self.swap_channels = true,
+                _ => {
+                    return Err(bad(
+                        "expected right, or swapped to see whether the agreement check notices",
+                    ));
+                }
+            },
             "label" if value.is_empty() => return Err(bad("expected a name")),
             "label" => self.label = Some(value.to_owned()),
             "runtime" => self.runtime = Some(PathBuf::from(value)),
@@ -187,6 +257,26 @@ impl BackendSpec {
             "faces" => {
                 let faces = value.parse().ok().filter(|faces| *faces <= 10_000);
                 self.null.faces = faces.ok_or_else(|| bad("expected a whole number from 0 to 10000"))?;
+            }
+            "jitter" => self.null.jitter = share(value).map_err(|e| bad(&e))?,
+            "drift" => self.null.drift = share(value).map_err(|e| bad(&e))?,
+            "wrong" => self.null.wrong = share(value).map_err(|e| bad(&e))?,
+            "placement" => self.null.placement = Some(share(value).map_err(|e| bad(&e))?),
+            "stall" => {
+                let parts = value
+                    .split_once('/')
+                    .ok_or("expected such as 200ms/2s".to_owned());
+                let stall = parts.and_then(|(length, every)| {
+                    Ok(Stall {
+                        length: parse_duration(length)?,
+                        every: parse_duration(every)?,
+                    })
+                });
+                let stall = stall.map_err(|e| bad(&e))?;
+                if stall.every.is_zero() {
+                    return Err(bad("expected such as 200ms/2s"));
+                }
+                self.null.stall = Some(stall);
             }
             "crash" => self.null.crash = Some(count(1_000_000)?),
             "hang" => self.null.hang = Some(count(1_000_000)?),
@@ -285,13 +375,20 @@ mod tests {
         let spec: BackendSpec = "null,delay=2.5ms,faces=3,crash=2".parse().unwrap();
         assert_eq!(spec.null.delay, Duration::from_micros(2500));
         assert_eq!((spec.null.faces, spec.null.crash), (3, Some(2)));
+        let spec: BackendSpec = "null,stall=200ms/2s,jitter=3%,wrong=0.5".parse().unwrap();
+        assert_eq!(spec.null.stall.unwrap().every, Duration::from_secs(2));
+        assert!((spec.null.jitter - 0.03).abs() < 1e-12 && (spec.null.wrong - 0.5).abs() < 1e-12);
+        assert_eq!(
+            "cpu,reads=cold".parse::<BackendSpec>().unwrap().reads,
+            Reads::Cold
+        );
     }
 
     #[test]
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
         insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
-        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, label, runtime"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, label, runtime, channels"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
         insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");

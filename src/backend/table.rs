@@ -28,8 +28,37 @@ pub struct Row {
     pub built: bool,
 }
 
-const NETWORK: &[&str] = &["threads", "streams", "batch", "precision", "label", "runtime"];
-const NULL: &[&str] = &["delay", "faces", "streams", "label", "crash", "hang"];
+impl Row {
+    /// Whether it runs on a device of its own, and not in another way on the processor.
+    pub fn is_accelerator(&self) -> bool {
+        ["cuda", "tensorrt", "vgpu", "mig", "vitis"].contains(&self.word)
+    }
+}
+
+const NETWORK: &[&str] = &[
+    "threads",
+    "streams",
+    "batch",
+    "precision",
+    "reads",
+    "label",
+    "runtime",
+    "channels",
+];
+const NULL: &[&str] = &[
+    "delay",
+    "faces",
+    "streams",
+    "batch",
+    "label",
+    "jitter",
+    "drift",
+    "stall",
+    "crash",
+    "hang",
+    "wrong",
+    "placement",
+];
 
 const fn row(word: &'static str, summary: &'static str, device: DeviceArgument, built: bool) -> Row {
     Row {

@@ -1,27 +1,22 @@
 //! `facebench demo`: the embedded workload on the CPU and on every accelerator that is ready here.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt::Write as _, io::Write, path::Path, time::Duration};
 
 use super::{
     Failure,
+    layout::Layout,
     progress::tell,
     ready,
-    run::{Layout, exit_code, measure, show},
+    run::{exit_code, export, measure, show},
 };
 use crate::{
     backend::{
         spec::BackendSpec,
-        table::{BACKENDS, Row},
+        table::{BACKENDS, DeviceArgument, Row},
     },
     cli::{MeasureArgs, NetworkArgs, RunArgs, ScenarioWord, WorkloadName},
     report::{
-        answer, chart, html,
+        self, answer,
         published::{DEMO_2019, Published},
         table,
     },
@@ -44,7 +39,7 @@ pub fn demo(
 ) -> Result<u8, Failure> {
     let (accelerators, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
         .iter()
-        .filter(|row| is_accelerator(row))
+        .filter(|row| is_for_demo(row))
         .partition(|row| ready::state(row, home).is_ok());
     let name = args.name.clone().unwrap_or_else(|| "demo".to_owned());
     args.output
@@ -74,6 +69,8 @@ pub fn demo(
             strict: true,
         },
         scenario: ScenarioWord::Offline,
+        request_rate: None,
+        noise_floor: false,
         measure: args,
     };
     let Some((record, path)) = measure(&run, SHORT, home, argv, out)? else {
@@ -93,28 +90,19 @@ pub fn demo(
         );
     }
     show(out, &format!("{text}\n{sentence}\n"))?;
-    let draw = |extension: &str, text: String| -> Result<PathBuf, Failure> {
-        let path = path.with_extension(extension);
-        fs::write(&path, text).map_err(|source| Failure::Output {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(path)
-    };
-    let chart = draw("svg", chart::throughput(&record, &DEMO_2019)?)?;
-    let page = draw("html", html::page(&record, &sentence, &DEMO_2019)?)?;
-    tell(&format!(
-        "record: {}\nchart:  {}\npage:   {}",
-        path.display(),
-        chart.display(),
-        page.display()
-    ));
+    tell(&format!("record: {}", path.display()));
+    for (name, ending) in [("chart", "svg"), ("page", "html")] {
+        let path = path.with_extension(ending);
+        report::export(&record, Some(&sentence), &DEMO_2019, &path)?;
+        tell(&format!("{name}:  {}", path.display()));
+    }
+    export(&run.measure, &record, Some(&sentence), &DEMO_2019)?;
     Ok(exit_code(&record))
 }
 
-/// Whether a backend is worth setting beside the CPU in a demo: other devices, not other ways of using the CPU.
-fn is_accelerator(row: &Row) -> bool {
-    ["cuda", "tensorrt", "vgpu", "vitis"].contains(&row.word)
+/// Whether a demo sets a backend beside the CPU by itself: other devices, where no name need be given.
+fn is_for_demo(row: &Row) -> bool {
+    row.is_accelerator() && row.device != DeviceArgument::RequiredName
 }
 
 fn advice(missing: &[&Row]) -> String {

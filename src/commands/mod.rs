@@ -1,13 +1,20 @@
 //! What each command does, once its words are understood: here the rooms are joined. One file a command.
 
+pub mod blank;
+pub mod checks;
+pub mod compare;
 pub mod datasets;
 pub mod demo;
 pub mod devices;
 pub mod faces;
+pub mod layout;
 pub mod models;
+pub mod noise_floor;
 pub mod progress;
 pub mod ready;
+pub mod report;
 pub mod run;
+pub mod serve;
 pub mod workload;
 
 use std::{
@@ -21,7 +28,9 @@ use crate::{
     backend::runtime::RuntimeError,
     cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
-    measure::{pipeline::Networks, plan::PlanError, study::StudyError},
+    measure::{
+        merge::MergeError, pipeline::Networks, plan::PlanError, study::StudyError, worker::WorkerError,
+    },
     model::{
         ModelError,
         catalog::Role,
@@ -67,6 +76,15 @@ pub enum Failure {
     /// The study.
     #[error(transparent)]
     Study(#[from] StudyError),
+    /// A file that is no record.
+    #[error(transparent)]
+    Record(#[from] crate::report::ReadError),
+    /// Records that make no common one.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// A worker in this very process.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     /// A file that cannot be written.
     #[error("{}: cannot be written: {source}", path.display())]
     Output {
@@ -101,6 +119,7 @@ impl Failure {
         match self {
             Self::Usage(_)
             | Self::Plan(_)
+            | Self::Merge(MergeError::NoPair { .. } | MergeError::Twice(_) | MergeError::Nothing)
             | Self::Model(ModelError::Catalog(_) | ModelError::WrongRole { .. })
             | Self::Models(models::ModelsError::Catalog(_)) => 2,
             Self::Unavailable(_) | Self::Runtime(_) => 4,
@@ -130,6 +149,7 @@ fn networks(arguments: &NetworkArgs, home: &Path) -> Result<Networks, Failure> {
         recognizer: find(&arguments.recognizer, "facebench-rec", Role::Recognizer)?,
         score: arguments.score,
         max_pixels: limits(arguments).max_pixels,
+        swap_channels: false,
     })
 }
 

@@ -1,70 +1,35 @@
 //! `facebench run`: from words to a plan, from a plan to a record and a table.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
-
-use sha2::{Digest, Sha256};
 
 use super::{
     Failure,
+    blank::blank_record,
+    layout::{Layout, USUAL, extra_reference, lay_out, prices, print_plan, settle_backends},
+    noise_floor,
     progress::{Progress, tell},
-    ready,
     workload::Workload,
 };
 use crate::{
-    backend::{
-        runtime::RuntimeLibrary,
-        spec::{BackendSpec, Precision},
-    },
-    cli::RunArgs,
-    dataset::Dataset,
+    cli::{MeasureArgs, RunArgs},
     host::Host,
     measure::{
-        plan::{Plan, PlannedArm, fresh_seed, tell_apart},
+        plan::Plan,
         study::{Study, size_kind},
     },
-    record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Status, Tool, Unavailable},
-    report::table,
+    record::{Record, Status, limits::MARGIN},
+    report::{self, Format, published::Published, table},
 };
 
 /// Encoded photos up to this size are held in memory while measuring.
 const PRELOAD_BYTES: u64 = 1 << 30;
-/// Least ratio that counts as a difference.
-const MARGIN: f64 = 0.02;
-
-/// How a study is laid out where nothing is said.
-#[derive(Debug, Clone, Copy)]
-pub struct Layout {
-    /// Least time of a block.
-    pub duration: Duration,
-    /// Warm-up of each process.
-    pub warmup: Duration,
-    /// Processes of each arm.
-    pub processes: usize,
-    /// Blocks of each process.
-    pub blocks: usize,
-}
-
-const USUAL: Layout = Layout {
-    duration: Duration::from_secs(3),
-    warmup: Duration::from_secs(2),
-    processes: 6,
-    blocks: 2,
-};
-const QUICK: Layout = Layout {
-    duration: Duration::from_secs(1),
-    warmup: Duration::from_millis(500),
-    processes: 3,
-    blocks: 1,
-};
 
 /// `facebench run`: a study, its table and its record; returns the program's exit status.
 pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -72,8 +37,38 @@ pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) 
         return Ok(0);
     };
     show(out, &table::render(&record))?;
+    if args.noise_floor {
+        noise_floor::keep(&record, &args.backends[0].word, home)?;
+    }
     tell(&format!("record: {}", path.display()));
+    export(&args.measure, &record, None, &[])?;
     Ok(exit_code(&record))
+}
+
+/// The files of `--export-csv`, `--export-markdown` and `--export-html`: each has the form of its option, whatever its
+/// name ends in.
+fn exports(args: &MeasureArgs) -> impl Iterator<Item = (Format, &Path)> {
+    [
+        (Format::Csv, &args.export_csv),
+        (Format::Markdown, &args.export_markdown),
+        (Format::Html, &args.export_html),
+    ]
+    .into_iter()
+    .filter_map(|(form, path)| Some((form, path.as_deref()?)))
+}
+
+/// Writes what the `--export` options ask for.
+pub fn export(
+    args: &MeasureArgs,
+    record: &Record,
+    answer: Option<&str>,
+    published: &[Published],
+) -> Result<(), Failure> {
+    for (form, path) in exports(args) {
+        report::export_as(form, record, answer, published, path)?;
+        tell(&format!("export: {}", path.display()));
+    }
+    Ok(())
 }
 
 /// Writes `text` for whoever still reads: a closed pipe changes nothing about what the study's exit status says.
@@ -94,10 +89,14 @@ pub fn measure(
 ) -> Result<Option<(Record, PathBuf)>, Failure> {
     let host = Host::current();
     let mut plan = lay_out(args, usual, &host)?;
+    let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
+    plan.noise_floor = noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
+    plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
     let (libraries, unavailable) = settle_backends(&mut plan, home);
     if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
         return Err(Failure::Unavailable(unavailable));
     }
+    let prices = prices(&plan, &args.measure.price_per_hour)?;
     let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
     let mut workload = Workload::gather(
         args.workload,
@@ -117,7 +116,14 @@ pub fn measure(
     if args.measure.dry_run {
         return print_plan(&plan, &workload.dataset, out).map(|()| None);
     }
-    let record = blank_record(&plan, host, &workload, unavailable, argv);
+    let record = blank_record(
+        &plan,
+        host,
+        &workload,
+        unavailable,
+        argv,
+        args.measure.name.as_deref(),
+    );
     let path = args
         .measure
         .output
@@ -129,8 +135,15 @@ pub fn measure(
         source,
     };
     try_output(&path).map_err(unwritable)?;
+    for (_, path) in exports(&args.measure) {
+        try_output(path).map_err(|source| Failure::Output {
+            path: path.to_path_buf(),
+            source,
+        })?;
+    }
     let study = Study {
         libraries,
+        prices,
         extra_reference: extra_reference(&plan, home)?,
         truth: workload.truth(),
         promise: workload.promise,
@@ -142,11 +155,16 @@ pub fn measure(
         interrupted: on_interrupt(),
         plan,
     };
-    let steps = study.plan.arms.len() * study.plan.processes * study.plan.blocks;
-    let progress = Progress::new(steps as u64);
+    let progress = Progress::new(steps(&study.plan) as u64);
     let record = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
     Ok(Some((record?, path)))
+}
+
+/// How many blocks a study measures.
+fn steps(plan: &Plan) -> usize {
+    let blocks = |arm| plan.blocks + plan.points(arm).len();
+    plan.arms.iter().map(blocks).sum::<usize>() * plan.processes
 }
 
 /// The exit status that a record's arms deserve.
@@ -160,180 +178,6 @@ pub fn exit_code(record: &Record) -> u8 {
         3
     } else {
         0
-    }
-}
-
-fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failure> {
-    let scenario = args.scenario.into();
-    let (backends, args) = (&args.backends, &args.measure);
-    let Layout {
-        duration,
-        warmup,
-        processes,
-        blocks,
-    } = if args.quick { QUICK } else { usual };
-    let host_cores = args.host_cores.clone().map(|list| list.0).unwrap_or_default();
-    check_cores(&host_cores, host)?;
-    let cores = if host_cores.is_empty() {
-        host.cpu.usable_cores()
-    } else {
-        let distinct: BTreeSet<usize> = host_cores.iter().copied().collect();
-        distinct
-            .len()
-            .min(host.cpu.quota.map_or(usize::MAX, |quota| quota.ceil() as usize))
-            .max(1)
-    };
-    let arms: Vec<PlannedArm> = backends
-        .iter()
-        .map(|spec| PlannedArm::settle(spec.clone(), scenario, cores))
-        .collect::<Result<_, _>>()?;
-    Ok(Plan {
-        arms,
-        scenario,
-        processes: args.processes.unwrap_or(processes),
-        blocks: args.blocks.unwrap_or(blocks),
-        duration: args.duration.unwrap_or(duration),
-        warmup: args.warmup.unwrap_or(warmup),
-        seed: args.seed.unwrap_or_else(fresh_seed),
-        host_cores,
-        cores,
-        margin: MARGIN,
-        patience: args.patience,
-        quick: args.quick,
-    })
-}
-
-fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
-    let Some(allowed) = &host.cpu.affinity else {
-        return Ok(());
-    };
-    match wanted.iter().find(|core| !allowed.contains(core)) {
-        None => Ok(()),
-        Some(core) => Err(Failure::Usage(format!(
-            "--host-cores: core {core} is not one that this process may use ({})",
-            crate::host::format_cpu_list(allowed)
-        ))),
-    }
-}
-
-/// Takes the arms that cannot run out of the plan, and finds the libraries of those that can.
-fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Option<RuntimeLibrary>>, Vec<Unavailable>) {
-    let (mut libraries, mut unavailable) = (Vec::new(), Vec::new());
-    plan.arms
-        .retain(|arm| match ready::library(&arm.spec, home, &tell) {
-            Ok(library) => {
-                libraries.push(library);
-                true
-            }
-            Err(missing) => {
-                unavailable.push(missing);
-                false
-            }
-        });
-    tell_apart(&mut plan.arms);
-    (libraries, unavailable)
-}
-
-/// An fp32 CPU arm to compare with, where the plan measures none itself.
-fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, RuntimeLibrary)>, Failure> {
-    let is_reference = |arm: &PlannedArm| arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
-    if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(is_reference) {
-        return Ok(None);
-    }
-    let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
-    "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::library(&arm.spec, home, &tell) {
-        Ok(library) => Ok(library.map(|library| (arm, library))),
-        Err(missing) => Err(Failure::Unavailable(vec![missing])),
-    }
-}
-
-fn print_plan(plan: &Plan, dataset: &Dataset, out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "{} photos ({})", dataset.photos.len(), dataset.name)?;
-    for arm in &plan.arms {
-        writeln!(
-            out,
-            "{}: {} streams of {} threads, batch {}",
-            arm.label, arm.streams, arm.threads, arm.spec.batch
-        )?;
-    }
-    writeln!(
-        out,
-        "{} processes x {} blocks of {:?} after {:?} of warm-up each, {} host cores, seed {}",
-        plan.processes, plan.blocks, plan.duration, plan.warmup, plan.cores, plan.seed
-    )?;
-    writeln!(
-        out,
-        "about {:.0} s, without loading and the check passes",
-        plan.expected().as_secs_f64()
-    )?;
-    Ok(())
-}
-
-fn blank_record(
-    plan: &Plan,
-    host: Host,
-    workload: &Workload,
-    unavailable: Vec<Unavailable>,
-    argv: Vec<String>,
-) -> Record {
-    let Workload { dataset, skipped, .. } = workload;
-    let created_at = jiff::Timestamp::now().to_string();
-    let mut hash = Sha256::new();
-    for part in argv.iter().chain([&created_at, &std::process::id().to_string()]) {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let id = base16ct::lower::encode_string(&hash.finalize())[..16].to_owned();
-    Record {
-        schema_version: SCHEMA_VERSION,
-        id,
-        created_at,
-        tool: Tool {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("FACEBENCH_COMMIT").map(str::to_owned),
-            argv,
-            seed: plan.seed,
-        },
-        host,
-        gpus: Vec::new(),
-        workload: record::Workload {
-            name: workload.name.to_owned(),
-            scenario: plan.scenario,
-            stage: "end-to-end".to_owned(),
-            dataset: record::Dataset {
-                name: dataset.name.clone(),
-                images: dataset.photos.len(),
-                faces: None,
-                sha256: None,
-                bytes: dataset.bytes(),
-                preloaded: true,
-            },
-            detector: None,
-            recognizer: None,
-            enrolled: 0,
-        },
-        plan: PlanSummary {
-            processes: plan.processes,
-            blocks: plan.blocks,
-            block_seconds: plan.duration.as_secs_f64(),
-            warmup_seconds: plan.warmup.as_secs_f64(),
-            host_cores: plan.cores,
-            margin: plan.margin,
-        },
-        skipped: skipped
-            .iter()
-            .map(|(photo, reason)| Skipped {
-                photo: photo.clone(),
-                reason: reason.clone(),
-            })
-            .collect(),
-        unavailable,
-        quick: plan.quick,
-        interrupted: false,
-        arms: Vec::new(),
-        comparisons: Vec::new(),
-        checks: Vec::new(),
     }
 }
 

@@ -45,6 +45,34 @@ pub(super) fn memory_limit(tree: &Tree) -> Reading<Option<u64>> {
     Ok(limits.into_iter().min())
 }
 
+/// Seconds for which quotas have stopped threads of this process's group, added up by thread; 0 where no quota is set.
+pub(super) fn throttled_seconds(tree: &Tree) -> Reading<f64> {
+    if cpu_quota(tree)?.is_none() {
+        return Ok(0.0);
+    }
+    let counts = limits(tree, "cpu", |version, folder| {
+        let path = format!("{folder}/cpu.stat");
+        let (key, unit) = match version {
+            Version::V1 => ("throttled_time", 1e-9),
+            Version::V2 => ("throttled_usec", 1e-6),
+        };
+        let Ok(text) = tree.text(&path) else {
+            return Ok(None);
+        };
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+        let Some(value) = value else { return Ok(None) };
+        let count: u64 = value
+            .trim()
+            .parse()
+            .map_err(|_| format!("{path}: {key} is not a number: `{value}`"))?;
+        Ok(Some(count as f64 * unit))
+    })?;
+    let most = counts.into_iter().reduce(f64::max);
+    most.ok_or_else(|| "a quota is set, and no control group counts what it stops".to_owned())
+}
+
 /// Every limit set on the process's group or on an ancestor of it; each of them is enforced.
 fn limits<T>(
     tree: &Tree,

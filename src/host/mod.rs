@@ -4,6 +4,7 @@
 //! temporary folder. A value that cannot be read is `None`, and [`Host::unavailable`] says why: never a guess.
 
 mod cgroup;
+mod counters;
 mod cpu;
 mod cpu_list;
 mod memory;
@@ -23,10 +24,11 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use counters::{Counters, fastest_clock_mhz};
 pub use cpu::Cpu;
 pub use cpu_list::{format_cpu_list, parse_cpu_list};
 pub use memory::Memory;
-pub use process::peak_rss_bytes;
+pub use process::{peak_rss_bytes, storage_bytes};
 pub use virtualization::Fact;
 
 use tree::Tree;

@@ -3,19 +3,34 @@
 use std::path::Path;
 
 use super::Reading;
-use super::tree::{Tree, kilobytes};
+use super::tree::{Tree, field, kilobytes};
 
 const STATUS: &str = "/proc/self/status";
+const IO: &str = "/proc/self/io";
 
 /// The most memory this process has held at once (resident set), in bytes. `root` is `/` but in tests.
 pub fn peak_rss_bytes(root: &Path) -> Reading<u64> {
     kilobytes(&Tree::new(root).text(STATUS)?, "VmHWM", STATUS)
 }
 
+/// Bytes that this process has had read from storage: what the operating system had in memory does not count.
+pub fn storage_bytes(root: &Path) -> Reading<u64> {
+    let text = Tree::new(root).text(IO)?;
+    let bytes = field(&text, "read_bytes").and_then(|bytes| bytes.parse().ok());
+    bytes.ok_or_else(|| format!("{IO} has no read_bytes"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::fake::Fake;
+
+    #[test]
+    fn storage_is_told_apart_from_memory() {
+        let fake = Fake::new().file(IO, "rchar: 6976\nread_bytes: 4096\n");
+        assert_eq!(storage_bytes(fake.root()), Ok(4096));
+        assert!(storage_bytes(Fake::new().root()).is_err());
+    }
 
     #[test]
     fn is_told_in_bytes() {

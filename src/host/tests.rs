@@ -170,6 +170,17 @@ fn a_v2_quota_is_half_a_core() {
 }
 
 #[test]
+fn throttling_is_counted_where_a_quota_is() {
+    let stat = "/sys/fs/cgroup/system.slice/x.service/cpu.stat";
+    let free = x86_guest();
+    assert_eq!(Counters::read(free.root(), &[]).throttled_seconds, Ok(0.0));
+    let fake = x86_guest().file("/sys/fs/cgroup/system.slice/x.service/cpu.max", "50000 100000\n");
+    assert!(Counters::read(fake.root(), &[]).throttled_seconds.is_err());
+    let fake = fake.file(stat, "usage_usec 9\nnr_throttled 3\nthrottled_usec 2500000\n");
+    assert_eq!(Counters::read(fake.root(), &[]).throttled_seconds, Ok(2.5));
+}
+
+#[test]
 fn the_smallest_ancestor_decides() {
     let fake = x86_guest()
         .file("/sys/fs/cgroup/system.slice/x.service/cpu.max", "max 100000\n")

@@ -39,6 +39,18 @@ impl Tree {
         self.real(path).symlink_metadata().is_ok()
     }
 
+    /// The names in a folder, sorted.
+    pub(super) fn names(&self, path: &str) -> Reading<Vec<String>> {
+        let entries =
+            fs::read_dir(self.real(path)).map_err(|error| format!("cannot read {path}: {error}"))?;
+        let mut names: Vec<String> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
     fn real(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }

@@ -1,12 +1,18 @@
 //! Measuring: the stages joined to a pipeline, workers that run it, studies that compare them.
 //!
 //! [`pipeline`] is what is timed, [`worker`] the child process that times it, [`protocol`] the words between it and
-//! [`child`], its parent's end; [`study`] plans and runs the arms, [`agreement`], [`checks`] and [`stats`] judge them.
+//! [`child`], its parent's end; [`study`] runs the arms of a [`plan`]; [`figures`] are computed from raw blocks alone,
+//! [`comparisons`] and [`stats`] hold arms against each other; [`agreement`] and [`checks`] judge them. [`merge`] puts
+//! records together, [`audit`] computes them again.
 
 pub mod agreement;
+pub mod audit;
 pub mod checks;
 pub mod child;
+pub mod comparisons;
+pub mod figures;
 pub mod ground_truth;
+pub mod merge;
 pub mod pipeline;
 pub mod plan;
 pub mod protocol;

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::pipeline::{Loaded, Networks, StageTimes};
 use crate::{
-    backend::{profile::ProviderTime, spec::BackendSpec},
-    record::Scenario,
+    backend::{
+        profile::ProviderTime,
+        spec::{BackendSpec, Reads},
+    },
     vision::face::Face,
 };
 
@@ -21,18 +23,65 @@ pub enum Request {
     /// The check pass: the faces of every photo, once, and where the nodes ran. Answered by one [`Reply::Photo`] for
     /// each photo and [`Reply::Observed`].
     Observe,
-    /// Work for this long without measuring; answered by [`Reply::WarmedUp`].
+    /// Work without measuring until the speed is steady; answered by [`Reply::WarmedUp`].
     WarmUp {
         /// Least time.
-        duration: Duration,
+        least: Duration,
+        /// Most time.
+        most: Duration,
     },
-    /// Measure whole passes for at least this long; answered by [`Reply::Block`].
-    Block {
-        /// Least time.
-        duration: Duration,
-    },
+    /// Measure whole passes; answered by [`Reply::Block`].
+    Block(Stretch),
     /// Say goodbye; answered by [`Reply::Finished`].
     Finish,
+}
+
+/// A stretch of measured work: whole passes over the photos.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Least time.
+    pub duration: Duration,
+    /// Fewest photos.
+    pub images: usize,
+    /// Streams at work, of those that the job has.
+    pub streams: usize,
+    /// Photos of a detector run, at most the job's.
+    pub batch: usize,
+    /// When photos come.
+    pub pace: Pace,
+    /// Whether this is a block of the study, for the faults of `null`, and not a search's try.
+    pub counts: bool,
+}
+
+/// When photos come.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Pace {
+    /// The next ones as soon as a stream is free.
+    Closed,
+    /// The next so many as soon as all of the last so many are answered.
+    Queries {
+        /// Photos of a query.
+        size: usize,
+    },
+    /// One by one at random times that nothing can put off: a Poisson process.
+    Arrivals {
+        /// Photos a second.
+        rate: f64,
+        /// Decides the times.
+        seed: u64,
+        /// When to give up.
+        give_up: Option<GiveUp>,
+    },
+}
+
+/// A rate is too high for certain when more than so many answers came later than this.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GiveUp {
+    /// The latest that an answer may come.
+    pub bound: Duration,
+    /// How many may come later.
+    pub misses: usize,
 }
 
 /// What a worker works on.
@@ -48,10 +97,10 @@ pub struct Job {
     pub photos: Vec<PathBuf>,
     /// For each photo, the numbers of the strata that it belongs to.
     pub strata: Vec<Vec<usize>>,
-    /// Keep the encoded photos in memory.
-    pub preload: bool,
-    /// Offline or single-stream.
-    pub scenario: Scenario,
+    /// What each photo is expected to cost, in any unit; empty where all are alike.
+    pub weights: Vec<f64>,
+    /// Where the encoded photos come from.
+    pub reads: Reads,
     /// Photos in work at the same time.
     pub streams: usize,
     /// Threads of one stream.
@@ -91,6 +140,10 @@ pub enum Reply {
     WarmedUp {
         /// Photos done.
         images: usize,
+        /// How long it took, seconds.
+        seconds: f64,
+        /// Whether the speed was steady at the end; `None` where too few photos were done to say so.
+        steady: Option<bool>,
     },
     /// A block is measured.
     Block(Box<Block>),
@@ -173,6 +226,16 @@ pub struct Block {
     pub stages: StageTimes,
     /// For each stratum, photos done and the seconds that streams spent on them. Empty where photos share runs.
     pub strata: Vec<(usize, f64)>,
-    /// Time of each photo: microseconds and how often, from an HDR histogram. Empty where photos share runs.
-    pub latencies: Vec<(u64, u64)>,
+    /// Time of work on each photo: microseconds and how often, from an HDR histogram.
+    pub service: Vec<(u64, u64)>,
+    /// Time from the arrival of each query to its answer. Empty where queries are photos that nobody waits for.
+    pub response: Vec<(u64, u64)>,
+    /// How late a waiting stream took up a query that was due.
+    pub lateness: Vec<(u64, u64)>,
+    /// Processor seconds of this process, all threads.
+    pub cpu_seconds: Option<f64>,
+    /// Bytes that this process took from storage.
+    pub storage_bytes: Option<u64>,
+    /// Whether it was given up before its end.
+    pub given_up: bool,
 }

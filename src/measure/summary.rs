@@ -3,25 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement, checks, ground_truth,
+    agreement, checks,
+    figures::{self, Kind},
+    ground_truth,
     plan::{Plan, PlannedArm},
     protocol::{ObservedProfile, Ready, Seen},
-    stats,
+    stats, worker,
 };
 use crate::{
-    backend::runtime::RuntimeLibrary,
+    backend::{runtime::RuntimeLibrary, spec::Reads},
     dataset::manifest,
     record::{
-        Accuracy, Arm, BackendFacts, Block, Comparison, Energy, Latency, Memory, Placement, RuntimeFacts,
-        Setup, Stages, Status, Stratum, Throughput, Verification,
+        Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
+        Placement, RuntimeFacts, Scenario, Setup, Status, Verification,
     },
     vision::face::Face,
 };
-
-/// Fewest samples for a percentile to be shown: `MLPerf`'s early-stopping counts.
-const P90_SAMPLES: u64 = 64;
-const P95_SAMPLES: u64 = 130;
-const P99_SAMPLES: u64 = 662;
 
 /// All that is known of one arm while a study runs.
 #[derive(Debug, Default)]
@@ -34,8 +31,18 @@ pub struct ArmRun {
     pub profile: Option<ObservedProfile>,
     /// Photos of each process's warm-up.
     pub warmup_images: Vec<f64>,
+    /// Whether each process was steady when its warm-up ended, where that can be said.
+    pub steady: Vec<bool>,
+    /// Images a second of the last warm-up.
+    pub capacity: Option<f64>,
     /// Raw blocks.
     pub blocks: Vec<Block>,
+    /// Raw blocks of the other points of the curve, by their number in the plan.
+    pub points: BTreeMap<usize, Vec<Block>>,
+    /// Tries of the search for the highest rate.
+    pub trials: Vec<crate::record::Trial>,
+    /// The rate that each process found.
+    pub rates: Vec<(usize, f64)>,
     /// Peak memory of each process.
     pub rss_peak_bytes: Vec<Result<u64, String>>,
     /// What went wrong.
@@ -54,8 +61,29 @@ pub struct Reference<'a> {
     pub is_fp32: bool,
 }
 
-/// One kind of photo in a study: its name and how many there are.
-pub type Kind = (String, usize);
+/// What an hour costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// Of what the arm runs on.
+    pub per_hour: f64,
+    /// What it is counted in; empty where it was not said.
+    pub currency: String,
+}
+
+/// What an arm is, as planned.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The study's plan.
+    pub plan: &'a Plan,
+    /// The arm.
+    pub arm: &'a PlannedArm,
+    /// The runtime's library; `None` for `null`.
+    pub library: Option<&'a RuntimeLibrary>,
+    /// What an hour costs.
+    pub price: Option<&'a Price>,
+    /// Where the photos come from.
+    pub reads: Reads,
+}
 
 /// Least figures against ground truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,40 +107,35 @@ pub struct Known<'a> {
     pub truth: Option<&'a [Vec<manifest::Face>]>,
     /// What the networks promise of them.
     pub promise: Option<Promise>,
+    /// What the encoded photos of a pass weigh.
+    pub bytes: u64,
+    /// Photos of a pass.
+    pub photos: usize,
 }
 
-/// The figures of `arm`, as far as `run` has come.
-pub fn arm(
-    plan: &Plan,
-    arm: &PlannedArm,
-    library: Option<&RuntimeLibrary>,
-    run: &ArmRun,
-    known: &Known<'_>,
-) -> Arm {
+/// The figures of an arm, as far as `run` has come.
+pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
+    let Source {
+        plan, arm, library, ..
+    } = *source;
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
-    let mut accuracy = known
-        .reference
-        .filter(|_| !is_null && !run.seen.is_empty())
-        .map(|reference| agreement::compare(reference.label, reference.seen, &run.seen));
-    if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth) {
+    let mut accuracy = accuracy(arm, run, known);
+    if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth.filter(|_| !is_null)) {
         hold_against_truth(accuracy, truth, &run.seen);
     }
-    let mut checks = judge(plan, arm, run, accuracy.as_ref());
-    if !is_null && !run.seen.is_empty() && !known.reference.is_some_and(|reference| reference.is_fp32) {
-        checks.retain(|check| check.id != "agreement");
-        checks.push(agreement::without_reference(known.reference.is_some()));
-    }
-    if let (Some(promise), Some(accuracy)) = (known.promise, &accuracy) {
-        checks.push(checks::ground_truth(accuracy, promise));
-    }
+    let checks = judge(source, run, accuracy.as_ref(), known);
     let status = if run.failed {
         Status::Failed
     } else {
         checks::status(&checks)
     };
+    let throughput = figures::throughput(&run.blocks, arm.streams, known.kinds);
+    let curve = curve(plan, arm, run);
+    let joules = figures::joules_per_image(&run.blocks);
     Arm {
         label: arm.label.clone(),
+        source: None,
         status,
         precision: arm.spec.precision.name().to_owned(),
         threads: arm.threads,
@@ -130,26 +153,98 @@ pub fn arm(
                 }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
-            options: options(arm, ready),
+            options: options(source, ready),
             placement: run.profile.as_ref().map(placements),
         },
         checks,
         setup: setup(run),
-        throughput: throughput(arm, run, known.kinds),
-        latency_ms: latency(&run.blocks),
-        stages_ms: stages(&run.blocks).filter(|_| !is_null),
+        steady: run.steady.clone(),
+        latency_ms: figures::latency(&run.blocks),
+        service_ms: figures::service(&run.blocks),
+        bounded: bounded(plan.scenario, plan.bound, &curve, &run.blocks),
+        curve,
+        trials: run.trials.clone(),
+        stages_ms: figures::stages(&run.blocks).filter(|_| !is_null),
         accuracy,
         memory: Memory {
             rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
             device_peak_bytes: None,
         },
         energy: Energy {
-            joules_per_image: None,
-            reason: Some("this version reads no energy counter".into()),
+            joules_per_image: joules,
+            reason: joules.is_none().then(|| {
+                "no energy counter of the processor can be read here (host.unavailable says why)".into()
+            }),
         },
+        cost: source.price.map(|price| {
+            let speed = throughput.as_ref().map(|throughput| throughput.images_per_second);
+            figures::cost(speed, price.per_hour, &price.currency)
+        }),
+        throughput,
         blocks: run.blocks.clone(),
         errors: run.errors.clone(),
     }
+}
+
+/// An arm's answers against the reference's. `null` has no networks that could agree; only where it is told to answer
+/// wrongly it is held against what it would answer else.
+fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accuracy> {
+    if run.seen.is_empty() {
+        return None;
+    }
+    if arm.spec.is_null() {
+        let right = Seen {
+            faces: worker::null_answer(&arm.spec.null),
+            time: std::time::Duration::ZERO,
+        };
+        let right = vec![right; run.seen.len()];
+        return (arm.spec.null.wrong > 0.0)
+            .then(|| agreement::compare("null without a fault", &right, &run.seen));
+    }
+    let reference = known.reference?;
+    Some(agreement::compare(reference.label, reference.seen, &run.seen))
+}
+
+/// The throughput-latency curve: the points that were measured for it, and the arm's own.
+fn curve(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<CurvePoint> {
+    if plan.scenario == Scenario::Server || run.blocks.is_empty() {
+        return Vec::new();
+    }
+    let points = plan.points(arm);
+    let mut curve: Vec<CurvePoint> = points
+        .iter()
+        .enumerate()
+        .filter_map(|(number, (streams, batch))| {
+            Some(figures::point(*streams, *batch, run.points.get(&number)?, false))
+        })
+        .collect();
+    curve.push(figures::point(arm.streams, arm.spec.batch, &run.blocks, true));
+    curve.sort_by_key(|point| (point.batch, point.streams));
+    curve
+}
+
+/// The most images a second with the latency held, by the scenario's own way of finding it.
+pub fn bounded(
+    scenario: Scenario,
+    bound: LatencyBound,
+    curve: &[CurvePoint],
+    blocks: &[Block],
+) -> Option<Bounded> {
+    if scenario == Scenario::Server {
+        figures::bounded_rate(blocks, bound)
+    } else {
+        figures::bounded(curve, blocks, bound)
+    }
+}
+
+/// The checks of what the machine did during the blocks of an arm that had so many host cores.
+pub fn conditions(blocks: &[Block], threads: usize, cores: usize) -> [Check; 4] {
+    [
+        checks::blocks::clock(blocks),
+        checks::machine::foreign_load(blocks, cores),
+        checks::machine::steal(blocks, cores),
+        checks::machine::throttled(blocks, threads),
+    ]
 }
 
 fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], seen: &[Seen]) {
@@ -169,31 +264,28 @@ fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], se
     });
 }
 
-fn judge(
-    plan: &Plan,
-    arm: &PlannedArm,
-    run: &ArmRun,
-    accuracy: Option<&Accuracy>,
-) -> Vec<crate::record::Check> {
-    let mut processes: Vec<usize> = run.blocks.iter().map(|block| block.process).collect();
-    processes.dedup();
-    let mut list = vec![checks::blocks(
-        run.blocks.len(),
-        plan.processes * plan.blocks,
-        processes.len(),
-    )];
-    if let Some(ready) = run.ready.last().filter(|_| !arm.spec.is_null()) {
-        list.push(checks::placement(run.profile.as_ref(), &ready.provider));
-        list.push(checks::precision(run.profile.as_ref(), arm.spec.precision));
+fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: &Known<'_>) -> Vec<Check> {
+    let Source { plan, arm, .. } = *source;
+    let is_null = arm.spec.is_null();
+    let mut list = Vec::new();
+    if let Some(ready) = run.ready.last() {
+        if !is_null || arm.spec.null.placement.is_some() {
+            list.push(checks::placement(run.profile.as_ref(), &ready.provider));
+        }
+        if !is_null {
+            list.push(checks::precision(run.profile.as_ref(), arm.spec.precision));
+        }
     }
-    if let Some(accuracy) = accuracy {
-        list.push(
-            if accuracy.reference == arm.label && accuracy.faces_matched.is_some() {
-                agreement::reference_itself()
-            } else {
-                agreement::check(accuracy, arm.spec.precision)
-            },
-        );
+    let reference_is_fp32 = is_null || known.reference.is_some_and(|reference| reference.is_fp32);
+    match accuracy {
+        _ if !run.seen.is_empty() && !reference_is_fp32 => {
+            list.push(agreement::without_reference(known.reference.is_some()));
+        }
+        Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
+            list.push(agreement::reference_itself());
+        }
+        Some(accuracy) => list.push(agreement::check(accuracy, arm.spec.precision)),
+        None => {}
     }
     if !run.seen.is_empty() {
         let expected = run.seen.iter().map(|seen| seen.faces.len()).sum();
@@ -203,22 +295,52 @@ fn judge(
             expected,
         ));
     }
+    if let (Some(promise), Some(accuracy)) = (known.promise.filter(|_| !is_null), accuracy) {
+        list.push(checks::ground_truth(accuracy, promise));
+    }
+    if source.reads == Reads::Cold && !is_null {
+        list.push(checks::blocks::page_cache(&run.blocks, known.bytes, known.photos));
+    }
+    let planned = plan.processes * plan.blocks;
+    list.extend(checks::blocks::all(
+        &run.blocks,
+        planned,
+        plan.quick,
+        plan.scenario,
+        plan.bound,
+    ));
+    if let Some(stages) = figures::stages(&run.blocks).filter(|_| arm.spec.row().is_accelerator()) {
+        let all = stages.decode + stages.detect + stages.align + stages.embed + stages.matching;
+        list.push(checks::decode_bound(stages.decode, all));
+    }
+    list.push(checks::blocks::steady_state(&run.steady, &run.blocks));
+    // What is counted on these cores is a share of their time, however few of them a quota allows.
+    let cores = match plan.core_list.len() {
+        0 => plan.cores,
+        count => count,
+    };
+    list.extend(conditions(&run.blocks, arm.streams * arm.threads, cores));
     list
 }
 
-fn options(arm: &PlannedArm, ready: Option<&Ready>) -> BTreeMap<String, String> {
-    let spec = &arm.spec;
-    let mut options = BTreeMap::from([("streams".to_owned(), arm.streams.to_string())]);
+fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, String> {
+    let (arm, spec) = (source.arm, &source.arm.spec);
+    let mut options = BTreeMap::from([
+        ("streams".to_owned(), arm.streams.to_string()),
+        ("batch".to_owned(), spec.batch.to_string()),
+    ]);
     if spec.is_null() {
         options.insert("delay".into(), format!("{:?}", spec.null.delay));
         options.insert("faces".into(), spec.null.faces.to_string());
-        options.extend(spec.null.crash.map(|block| ("crash".into(), block.to_string())));
-        options.extend(spec.null.hang.map(|block| ("hang".into(), block.to_string())));
+        // Planted faults stand in the request, word by word.
         return options;
     }
     options.insert("threads".into(), arm.threads.to_string());
-    options.insert("batch".into(), spec.batch.to_string());
     options.insert("precision".into(), spec.precision.name().into());
+    options.insert("reads".into(), source.reads.name().into());
+    if spec.swap_channels {
+        options.insert("channels".into(), "swapped".into());
+    }
     // What the networks allowed of the batch.
     if let Some(loaded) = ready.and_then(|ready| ready.loaded.as_ref()) {
         options.insert("detector_batch".into(), loaded.detector_batch.to_string());
@@ -255,167 +377,4 @@ fn setup(run: &ArmRun) -> Option<Setup> {
         first_image_ms: median(|ready| ready.first_image)?,
         warmup_images: stats::median(&run.warmup_images).unwrap_or(0.0),
     })
-}
-
-/// Images a second of each process that has blocks, by process.
-pub fn process_means(blocks: &[Block], count: impl Fn(&Block) -> usize) -> BTreeMap<usize, f64> {
-    let mut sums: BTreeMap<usize, (usize, f64)> = BTreeMap::new();
-    for block in blocks {
-        let sum = sums.entry(block.process).or_default();
-        sum.0 += count(block);
-        sum.1 += block.seconds;
-    }
-    sums.into_iter()
-        .map(|(process, (count, seconds))| (process, count as f64 / seconds))
-        .collect()
-}
-
-fn throughput(arm: &PlannedArm, run: &ArmRun, kinds: &[Kind]) -> Option<Throughput> {
-    let of = |count: fn(&Block) -> usize| {
-        let means: Vec<f64> = process_means(&run.blocks, count).into_values().collect();
-        stats::estimate(&means)
-    };
-    let none = crate::record::Estimate {
-        median: 0.0,
-        low: None,
-        high: None,
-    };
-    let stratum = |(number, (name, images)): (usize, &Kind)| {
-        let (done, seconds) = run
-            .blocks
-            .iter()
-            .filter_map(|block| block.strata.get(number))
-            .fold((0, 0.0), |sum, (images, seconds)| {
-                (sum.0 + images, sum.1 + seconds)
-            });
-        let images_per_second = (seconds > 0.0).then(|| done as f64 * arm.streams as f64 / seconds);
-        Stratum {
-            name: name.clone(),
-            images: *images,
-            images_per_second,
-        }
-    };
-    Some(Throughput {
-        images_per_second: of(|block| block.images)?,
-        // Photos without any face give none a second.
-        faces_per_second: of(|block| block.faces).unwrap_or(none),
-        strata: kinds.iter().enumerate().map(stratum).collect(),
-    })
-}
-
-fn latency(blocks: &[Block]) -> Option<Latency> {
-    let mut times: BTreeMap<u64, u64> = BTreeMap::new();
-    for (micros, count) in blocks.iter().flat_map(|block| &block.latencies_us) {
-        *times.entry(*micros).or_default() += count;
-    }
-    let samples: u64 = times.values().sum();
-    let max = *times.keys().last()? as f64 / 1e3;
-    let percentile = |share: f64, least: u64| {
-        let rank = (samples as f64 * share).ceil() as u64;
-        let mut below = 0;
-        let value = times.iter().find(|(_, count)| {
-            below += **count;
-            below >= rank
-        });
-        value
-            .filter(|_| samples >= least)
-            .map(|(micros, _)| *micros as f64 / 1e3)
-    };
-    Some(Latency {
-        p50: percentile(0.5, 1),
-        p90: percentile(0.9, P90_SAMPLES),
-        p95: percentile(0.95, P95_SAMPLES),
-        p99: percentile(0.99, P99_SAMPLES),
-        max,
-        samples,
-    })
-}
-
-fn stages(blocks: &[Block]) -> Option<Stages> {
-    let images: usize = blocks.iter().map(|block| block.images).sum();
-    let mean = |of: fn(&Stages) -> f64| {
-        blocks.iter().map(|block| of(&block.stage_seconds)).sum::<f64>() * 1e3 / images as f64
-    };
-    (images > 0).then(|| Stages {
-        decode: mean(|s| s.decode),
-        detect: mean(|s| s.detect),
-        align: mean(|s| s.align),
-        embed: mean(|s| s.embed),
-        matching: mean(|s| s.matching),
-    })
-}
-
-/// Each arm whose figures count against the first arm, paired by the processes that both have. No speed is compared of
-/// an arm that computed something else or broke off.
-pub fn comparisons(arms: &[Arm], margin: f64) -> Vec<Comparison> {
-    let Some((baseline, others)) = arms.split_first() else {
-        return Vec::new();
-    };
-    let base = process_means(&baseline.blocks, |block| block.images);
-    let counts = |arm: &&Arm| matches!(arm.status, Status::Valid | Status::Unstable);
-    if !counts(&baseline) {
-        return Vec::new();
-    }
-    let compare = |arm: &Arm| {
-        let own = process_means(&arm.blocks, |block| block.images);
-        let (own, base): (Vec<f64>, Vec<f64>) = own
-            .iter()
-            .filter_map(|(process, mean)| Some((*mean, *base.get(process)?)))
-            .unzip();
-        let (ratio, verdict) = stats::compare(&own, &base, margin)?;
-        Some(Comparison {
-            arm: arm.label.clone(),
-            baseline: baseline.label.clone(),
-            ratio,
-            verdict,
-        })
-    };
-    others.iter().filter(counts).filter_map(compare).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block(process: usize, seconds: f64, images: usize, latencies_us: Vec<(u64, u64)>) -> Block {
-        Block {
-            process,
-            block: 0,
-            order: 0,
-            seconds,
-            images,
-            faces: 0,
-            stage_seconds: Stages::default(),
-            strata: Vec::new(),
-            latencies_us,
-        }
-    }
-
-    #[test]
-    fn a_process_is_all_its_blocks_together() {
-        let blocks = [
-            block(0, 1.0, 10, vec![]),
-            block(0, 3.0, 10, vec![]),
-            block(1, 2.0, 20, vec![]),
-        ];
-        let means = process_means(&blocks, |block| block.images);
-        assert_eq!(means, BTreeMap::from([(0, 5.0), (1, 10.0)]));
-    }
-
-    #[test]
-    fn percentiles_want_samples() {
-        let few = latency(&[block(0, 1.0, 50, vec![(1000, 49), (9000, 1)])]).unwrap();
-        assert_eq!(
-            (few.p50, few.p90, few.p99, few.samples),
-            (Some(1.0), None, None, 50)
-        );
-        let many = latency(&[
-            block(0, 1.0, 500, vec![(1000, 500)]),
-            block(1, 1.0, 500, vec![(1000, 480), (9000, 20)]),
-        ])
-        .unwrap();
-        assert_eq!((many.p50, many.p95, many.p99), (Some(1.0), Some(1.0), Some(9.0)));
-        assert!((many.max - 9.0).abs() < 1e-9);
-        assert_eq!(latency(&[]), None);
-    }
 }

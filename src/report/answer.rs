@@ -1,6 +1,8 @@
-//! The one sentence that a demo ends with: how much faster than the CPU, and how sure.
+//! The one sentence that counts: which arm is fastest, by how much, how sure, and whether it may be quoted.
 
-use super::table::number;
+use std::fmt::Write;
+
+use super::words::{self, number};
 use crate::record::{Arm, Record, Status, Verdict};
 
 /// Answers "how much faster is an accelerator than the CPU here, and how sure are we" from `record`, whose first arm
@@ -30,6 +32,102 @@ pub fn sentence(record: &Record, missing: &str) -> String {
     format!("Here {alone}{}; {}.", trust(cpu), answers.join("; "))
 }
 
+/// Answers "which arm is fastest, by how much, and how sure are we" from any record.
+pub fn general(record: &Record) -> String {
+    let speed = |arm: &&Arm| arm.throughput.as_ref().map(|t| t.images_per_second.median);
+    let fastest = |status: Status| {
+        let measured = record
+            .arms
+            .iter()
+            .filter(|arm| arm.status == status && speed(arm).is_some());
+        measured.max_by(|a, b| speed(a).unwrap_or(0.0).total_cmp(&speed(b).unwrap_or(0.0)))
+    };
+    // Only what may be quoted competes, as long as there is any.
+    let best = [Status::Valid, Status::Unstable, Status::Invalid, Status::Failed]
+        .into_iter()
+        .find_map(fastest);
+    let Some((best, throughput)) = best.and_then(|arm| Some((arm, arm.throughput.as_ref()?))) else {
+        return "Nothing was measured.".to_owned();
+    };
+    let images = &throughput.images_per_second;
+    let figure = format!(
+        "{} images a second{}",
+        number(images.median),
+        sureness(images.low, images.high)
+    );
+    let mut text = if record.arms.len() == 1 {
+        format!("{} gives {figure}", best.label)
+    } else {
+        format!(
+            "{} is the fastest of {} arms: {figure}",
+            best.label,
+            record.arms.len()
+        )
+    };
+    if let Some(comparison) = record.comparisons.iter().find(|c| c.arm == best.label) {
+        let ratio = &comparison.ratio;
+        text = format!(
+            "{text}, {} times {}{}{}",
+            words::ratio(ratio.median),
+            comparison.baseline,
+            sureness(ratio.low, ratio.high),
+            meaning(comparison.verdict)
+        );
+    }
+    if let Some(bounded) = &best.bounded {
+        let bound = words::bound(&bounded.bound);
+        text = match &bounded.images_per_second {
+            Some(held) if bounded.streams.is_some() => {
+                format!(
+                    "{text}; at its best point with {bound} held it gives {}",
+                    number(held.median)
+                )
+            }
+            Some(held) => format!("{text}; with {bound} held it gives {}", number(held.median)),
+            None => format!("{text}; it does not hold {bound}"),
+        };
+    }
+    format!("{text}{}.{}{}", trust(best), doubts(record, best), worth(record))
+}
+
+/// Arms that seemed faster than the one that may be quoted.
+fn doubts(record: &Record, best: &Arm) -> String {
+    let speed = |arm: &Arm| {
+        arm.throughput
+            .as_ref()
+            .map_or(0.0, |t| t.images_per_second.median)
+    };
+    let mut text = String::new();
+    let seemed = |arm: &&Arm| arm.status != best.status && speed(arm) > speed(best);
+    for arm in record.arms.iter().filter(seemed) {
+        let _ = write!(
+            text,
+            " {} showed {}{}.",
+            arm.label,
+            number(speed(arm)),
+            trust(arm)
+        );
+    }
+    text
+}
+
+/// What keeps the whole study from being quoted.
+fn worth(record: &Record) -> &'static str {
+    match (record.interrupted, record.quick) {
+        (true, _) => " The study was interrupted: it is no figure to quote.",
+        (false, true) => " It was a quick study: a first look, no figure to quote.",
+        (false, false) => "",
+    }
+}
+
+fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Faster | Verdict::Slower => "",
+        Verdict::Equivalent => ", which is no difference",
+        Verdict::Inconclusive => ", which proves no difference",
+    }
+}
+
 fn compared(record: &Record, arm: &Arm) -> String {
     let Some(comparison) = record
         .comparisons
@@ -39,11 +137,7 @@ fn compared(record: &Record, arm: &Arm) -> String {
         return format!("{} could not be measured", arm.label);
     };
     let ratio = &comparison.ratio;
-    let verdict = match comparison.verdict {
-        Verdict::Faster | Verdict::Slower => "",
-        Verdict::Equivalent => ", which is no difference",
-        Verdict::Inconclusive => ", which proves no difference",
-    };
+    let verdict = meaning(comparison.verdict);
     let sure = sureness(ratio.low, ratio.high);
     format!(
         "{} is {:.2} times as fast{sure}{verdict}{}",
@@ -66,5 +160,41 @@ fn trust(arm: &Arm) -> &'static str {
         Status::Unstable => ", but the measurement is unstable",
         Status::Invalid => ", but the measurement is invalid",
         Status::Failed => ", but the arm failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, tests::record};
+
+    #[test]
+    fn the_fastest_that_may_be_quoted_is_named() {
+        let text = general(&record(fixture::full()));
+        assert!(
+            text.starts_with("cuda:0 is the fastest of 4 arms: 1460 images a second (95 % sure of"),
+            "{text}"
+        );
+        assert!(
+            text.contains("12.4 times cpu")
+                && text.contains("at its best point with p99 <= 100 ms held it gives 1830"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_keeps_a_figure_from_being_quoted_is_said() {
+        let mut full = record(fixture::full());
+        full.arms[2].status = Status::Invalid;
+        full.quick = true;
+        let text = general(&full);
+        assert!(text.starts_with("cpu is the fastest"), "{text}");
+        assert!(
+            text.contains("cuda:0 showed 1460, but the measurement is invalid"),
+            "{text}"
+        );
+        assert!(text.contains("no figure to quote"), "{text}");
+        full.arms.clear();
+        assert_eq!(general(&full), "Nothing was measured.");
     }
 }

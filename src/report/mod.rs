@@ -2,6 +2,31 @@
 
 pub mod answer;
 pub mod chart;
+pub mod comparison;
+mod content;
+pub mod csv;
+mod export;
+mod grid;
 pub mod html;
+pub mod markdown;
+pub mod png;
 pub mod published;
+mod read;
 pub mod table;
+mod words;
+
+#[cfg(test)]
+mod fixture;
+
+pub use export::{ExportError, Format, export, export_as, write};
+pub use read::{ReadError, read};
+
+#[cfg(test)]
+mod tests {
+    use crate::record::Record;
+
+    /// A record of the fixtures.
+    pub(super) fn record(json: serde_json::Value) -> Record {
+        serde_json::from_value(json).unwrap()
+    }
+}

@@ -1,238 +1,127 @@
-//! A record as a table for the terminal.
+//! A record as tables for the terminal: the headline, its remarks, then what is behind it.
 
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::record::{Arm, Estimate, Outcome, Record, Scenario, Status, Verdict};
-
-/// Most skipped photos that are named.
-const NAMED: usize = 5;
+use super::{
+    content::{arms, curve, latency, remarks, sources, stages, strata},
+    grid::{Column, Grid},
+    words::headline,
+};
+use crate::record::Record;
 
 /// `record` as text, a line break at its end.
 pub fn render(record: &Record) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}\n", headline(record));
-    let _ = writeln!(text, "{}\n", arms(record));
-    if let Some(stages) = stages(record) {
-        let _ = writeln!(text, "{stages}\n");
+    let _ = writeln!(
+        text,
+        "{}\n\n{}\n",
+        headline(record),
+        plain(&arms::grid(record), "ARM")
+    );
+    let remarks = remarks::list(record);
+    for remark in &remarks {
+        let _ = writeln!(text, "{}", remark.text);
+        for detail in &remark.details {
+            let _ = writeln!(text, "  {detail}");
+        }
     }
-    if let Some(strata) = strata(record) {
-        let _ = writeln!(text, "{strata}\n");
+    if !remarks.is_empty() {
+        text.push('\n');
     }
-    remarks(record, &mut text);
+    let behind = [
+        sources::grid(record),
+        latency::grid(record),
+        curve::grid(record),
+        stages::grid(record),
+        strata::grid(record),
+    ];
+    for grid in behind.into_iter().flatten() {
+        let _ = writeln!(text, "{}\n", plain(&grid, &capitals(grid.title)));
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
     text
 }
 
-fn headline(record: &Record) -> String {
-    let (workload, plan) = (&record.workload, &record.plan);
-    let dataset = &workload.dataset;
-    let faces = dataset
-        .faces
-        .map_or(String::new(), |faces| format!(", {faces} faces"));
-    let scenario = match workload.scenario {
-        Scenario::Offline => "offline",
-        Scenario::SingleStream => "single-stream",
-    };
-    format!(
-        "{scenario}, {} ({} photos{faces}), {} host cores, {} processes x {} blocks of {} s",
-        dataset.name, dataset.images, plan.host_cores, plan.processes, plan.blocks, plan.block_seconds
-    )
-}
-
 /// A table without lines, numbers to the right; its rows end where their last cell ends.
-fn plain(header: Vec<String>, rows: Vec<Vec<String>>, left: usize) -> String {
+pub(super) fn plain(grid: &Grid, title: &str) -> String {
+    let head = |(place, column): (usize, &Column)| {
+        if place == 0 {
+            title.to_owned()
+        } else {
+            capitals(&column.name)
+        }
+    };
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
-        .set_header(header)
-        .add_rows(rows);
-    for column in table.column_iter_mut().skip(left) {
-        column.set_cell_alignment(CellAlignment::Right);
+        .set_header(grid.columns.iter().enumerate().map(head).collect::<Vec<_>>())
+        .add_rows(
+            grid.rows
+                .iter()
+                .map(|row| row.cells.iter().map(|cell| &cell.text)),
+        );
+    for (column, made) in grid.columns.iter().zip(table.column_iter_mut()) {
+        if column.right {
+            made.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.trim_fmt()
 }
 
-fn arms(record: &Record) -> String {
-    let baseline = record.arms.first().map_or("", |arm| arm.label.as_str());
-    let compared = record.arms.len() > 1;
-    let mut header: Vec<String> = ["ARM", "STATUS", "IMAGES/S", "95 %", "FACES/S"]
-        .map(str::to_owned)
-        .into();
-    if compared {
-        header.extend([format!("x {baseline}"), "95 %".to_owned(), "VERDICT".to_owned()]);
-    }
-    header.extend(["P50 ms", "P99 ms", "MEMORY"].map(str::to_owned));
-    let rows = record.arms.iter().map(|arm| row(record, arm, compared)).collect();
-    plain(header, rows, 2)
-}
-
-fn row(record: &Record, arm: &Arm, compared: bool) -> Vec<String> {
-    let mut row = vec![arm.label.clone(), status(arm.status).to_owned()];
-    match &arm.throughput {
-        Some(throughput) => row.extend([
-            number(throughput.images_per_second.median),
-            interval(&throughput.images_per_second),
-            number(throughput.faces_per_second.median),
-        ]),
-        None => row.extend(["-"; 3].map(str::to_owned)),
-    }
-    if compared {
-        match record
-            .comparisons
-            .iter()
-            .find(|comparison| comparison.arm == arm.label)
-        {
-            Some(comparison) => row.extend([
-                format!("{:.3}", comparison.ratio.median),
-                interval(&comparison.ratio),
-                verdict(comparison.verdict).to_owned(),
-            ]),
-            None => row.extend(["-"; 3].map(str::to_owned)),
-        }
-    }
-    let percentile = |value: Option<f64>| value.map_or("-".to_owned(), number);
-    row.push(percentile(arm.latency_ms.and_then(|latency| latency.p50)));
-    row.push(percentile(arm.latency_ms.and_then(|latency| latency.p99)));
-    let memory = arm.memory.rss_peak_bytes;
-    row.push(memory.map_or("-".to_owned(), |bytes| format!("{:.0} MB", bytes as f64 / 1e6)));
-    row
-}
-
-fn stages(record: &Record) -> Option<String> {
-    let rows: Vec<Vec<String>> = record
-        .arms
-        .iter()
-        .filter_map(|arm| {
-            let s = arm.stages_ms?;
-            let times = [s.decode, s.detect, s.align, s.embed, s.matching].map(|ms| format!("{ms:.2}"));
-            Some(std::iter::once(arm.label.clone()).chain(times).collect())
-        })
-        .collect();
-    let header = [
-        "MS A PHOTO, ONE STREAM",
-        "DECODE",
-        "DETECT",
-        "ALIGN",
-        "EMBED",
-        "MATCH",
-    ]
-    .map(str::to_owned);
-    (!rows.is_empty()).then(|| plain(header.into(), rows, 1))
-}
-
-fn strata(record: &Record) -> Option<String> {
-    let measured: Vec<(&str, &Vec<crate::record::Stratum>)> = record
-        .arms
-        .iter()
-        .filter_map(|arm| Some((arm.label.as_str(), &arm.throughput.as_ref()?.strata)))
-        .filter(|(_, strata)| !strata.is_empty())
-        .collect();
-    let (_, kinds) = measured.first()?;
-    let mut header = vec!["IMAGES/S BY KIND".to_owned(), "PHOTOS".to_owned()];
-    header.extend(measured.iter().map(|(label, _)| (*label).to_owned()));
-    let rows = kinds
-        .iter()
-        .enumerate()
-        .map(|(place, kind)| {
-            let figures = measured.iter().map(|(_, strata)| {
-                let figure = strata.get(place).and_then(|stratum| stratum.images_per_second);
-                figure.map_or("-".to_owned(), number)
-            });
-            [kind.name.clone(), kind.images.to_string()]
-                .into_iter()
-                .chain(figures)
-                .collect()
-        })
-        .collect();
-    Some(plain(header, rows, 1))
-}
-
-/// All that a reader must know before believing a figure.
-fn remarks(record: &Record, text: &mut String) {
-    for arm in &record.arms {
-        for error in &arm.errors {
-            let _ = writeln!(text, "{}: failed {error}", arm.label);
-        }
-        for check in arm.checks.iter().filter(|check| check.outcome != Outcome::Passed) {
-            let outcome = if check.outcome == Outcome::Failed {
-                "failed"
+/// The head of a column in capitals, but for labels and units, which stand between backticks.
+fn capitals(name: &str) -> String {
+    let parts = name.split('`').enumerate();
+    parts
+        .map(|(place, part)| {
+            if place % 2 == 1 {
+                part.to_owned()
             } else {
-                "unknown"
-            };
-            let _ = writeln!(
-                text,
-                "{}: {} {outcome}: {} (limit: {}); {}",
-                arm.label, check.id, check.observed, check.limit, check.advice
-            );
-        }
+                part.to_uppercase()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, tests::record};
+
+    #[test]
+    fn a_full_record_as_tables() {
+        insta::assert_snapshot!("full", render(&record(fixture::full())));
     }
-    for missing in &record.unavailable {
-        let _ = writeln!(
-            text,
-            "{}: not measured: {}; {}",
-            missing.backend, missing.reason, missing.mend
+
+    #[test]
+    fn a_plain_record_as_tables() {
+        insta::assert_snapshot!("plain", render(&record(fixture::plain())));
+    }
+
+    #[test]
+    fn a_server_study_tells_response_from_service() {
+        let text = render(&record(fixture::server()));
+        assert!(
+            text.contains("QUERIES/S") && text.contains("response") && text.contains("service"),
+            "{text}"
+        );
+        assert!(text.contains("IMAGES/S AT P99<=100ms"), "{text}");
+    }
+
+    #[test]
+    fn arms_of_a_merged_record_name_their_study() {
+        let text = render(&record(fixture::merged()));
+        assert!(
+            text.contains("metal") && text.contains("Other CPU") && text.contains("01234567"),
+            "{text}"
         );
     }
-    if !record.skipped.is_empty() {
-        let _ = writeln!(text, "skipped {} files:", record.skipped.len());
-        for skipped in record.skipped.iter().take(NAMED) {
-            let _ = writeln!(text, "  {}: {}", skipped.photo, skipped.reason);
-        }
-        if record.skipped.len() > NAMED {
-            let _ = writeln!(
-                text,
-                "  and {} more (all are in the record)",
-                record.skipped.len() - NAMED
-            );
-        }
-    }
-    if record.interrupted {
-        let _ = writeln!(
-            text,
-            "interrupted: the figures are of what was measured until then"
-        );
-    }
-    if record.quick {
-        let _ = writeln!(
-            text,
-            "quick: a first look, not a figure to quote; measure without --quick for that"
-        );
-    }
-}
 
-/// Three significant digits, and no fewer than the whole number has.
-pub(super) fn number(value: f64) -> String {
-    match value.abs() {
-        v if v >= 100.0 => format!("{value:.0}"),
-        v if v >= 10.0 => format!("{value:.1}"),
-        v if v >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
-    }
-}
-
-fn interval(estimate: &Estimate) -> String {
-    match (estimate.low, estimate.high) {
-        (Some(low), Some(high)) if high < 2.0 => format!("{low:.3} - {high:.3}"),
-        (Some(low), Some(high)) => format!("{} - {}", number(low), number(high)),
-        _ => "one process: none".to_owned(),
-    }
-}
-
-pub(super) fn status(status: Status) -> &'static str {
-    match status {
-        Status::Valid => "valid",
-        Status::Unstable => "unstable",
-        Status::Invalid => "INVALID",
-        Status::Failed => "FAILED",
-    }
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Faster => "faster",
-        Verdict::Slower => "slower",
-        Verdict::Equivalent => "equivalent",
-        Verdict::Inconclusive => "inconclusive",
+    #[test]
+    fn labels_and_units_keep_their_letters() {
+        assert_eq!(capitals("`x cpu,batch=2`"), "x cpu,batch=2");
+        assert_eq!(capitals("p50 `ms`"), "P50 ms");
     }
 }

@@ -75,6 +75,7 @@ pub fn run_with(input: &Path, record: &Path, detector: &Path, recognizer: &Path,
         "1",
         "--seed",
         "1",
+        "--no-curve",
         "-d",
         duration,
     ]);
@@ -143,6 +144,51 @@ pub fn photos() -> tempfile::TempDir {
 /// The record at `path` as JSON.
 pub fn record(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).expect("the record was written")).expect("the record is JSON")
+}
+
+/// The names of an arm's failed checks.
+pub fn failed_checks(arm: &serde_json::Value) -> Vec<String> {
+    let checks = arm["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["outcome"] == "failed");
+    failed
+        .map(|check| check["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Rules that fail where the machine is busy with something else, as it may be where tests run.
+const NOISE: &[&str] = &[
+    "spread",
+    "trend",
+    "steady-state",
+    "foreign-load",
+    "steal",
+    "throttled",
+    "clock",
+    "samples",
+];
+
+/// That nothing can be said against an arm but that the machine was noisy, if that.
+pub fn assert_sound(arm: &serde_json::Value) {
+    let failed = failed_checks(arm);
+    let other: Vec<&String> = failed.iter().filter(|id| !NOISE.contains(&id.as_str())).collect();
+    let expected = if failed.iter().any(|id| id != "samples") {
+        "unstable"
+    } else {
+        "valid"
+    };
+    assert!(
+        other.is_empty() && arm["status"] == expected,
+        "{other:?} {}",
+        arm["checks"]
+    );
+}
+
+/// The record of a study whose arms are all sound.
+pub fn sound(answer: &Answer, path: &Path) -> serde_json::Value {
+    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
+    let record = record(path);
+    record["arms"].as_array().unwrap().iter().for_each(assert_sound);
+    record
 }
 
 /// A file beside the project that not every machine has; says so where it is missing.

@@ -3,8 +3,14 @@
 //! Crashes and hangs happen here and cost one arm. Standard output belongs to the protocol; whatever else has
 //! something to say uses standard error.
 
+mod feeder;
+mod listen;
+mod photos;
+mod stream;
+mod tally;
+mod warm_up;
+
 use std::{
-    borrow::Cow,
     fs::File,
     io::{self, BufRead, Write},
     ops::Range,
@@ -19,22 +25,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
+use rand::RngExt;
 
+use self::{
+    feeder::{Feeder, Until},
+    photos::Photos,
+    stream::{NetworkStream, NullStream, Stream},
+    tally::{Tally, total},
+    warm_up::WarmUp,
+};
 use super::{
-    pipeline::{Pipeline, PipelineError, StageTimes},
-    protocol::{Block, Job, Ready, Reply, Request, Seen},
+    pipeline::{Loaded, Pipeline, StageTimes},
+    protocol::{Block, Job, ObservedProfile, Ready, Reply, Request, Seen, Stretch},
 };
 use crate::{
-    backend::{
-        Backend, BackendError, Identity,
-        null::{self, NullOptions},
-        onnxruntime::OnnxRuntime,
-    },
+    backend::{Backend, BackendError, Identity, onnxruntime::OnnxRuntime},
     host,
     model::{ModelError, gallery::Gallery},
     vision::face::{Detection, Embedding, Face},
 };
+
+pub use listen::listen;
+pub use stream::null_answer;
 
 /// How often a worker says that it is alive, where it has something to show for it.
 const HEARTBEAT: Duration = Duration::from_millis(200);
@@ -125,13 +137,12 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
             (Request::Observe, Some(worker)) => {
                 worker.observe(voice)?;
             }
-            (Request::WarmUp { duration }, Some(worker)) => {
-                let images = worker.work(voice, Until::Elapsed(duration))?.images;
-                voice.say(&Reply::WarmedUp { images })?;
+            (Request::WarmUp { least, most }, Some(worker)) => {
+                let reply = worker.warm_up(voice, least, most)?;
+                voice.say(&reply)?;
             }
-            (Request::Block { duration }, Some(worker)) => {
-                worker.blocks += 1;
-                let block = worker.work(voice, Until::WholePasses(duration))?;
+            (Request::Block(stretch), Some(worker)) => {
+                let block = worker.block(voice, stretch)?;
                 voice.say(&Reply::Block(Box::new(block)))?;
             }
             (Request::Finish, _) => {
@@ -167,12 +178,6 @@ impl Voice {
     }
 }
 
-/// Something that answers photos, one of `streams` in a worker.
-trait Stream: Send {
-    /// Answers the photos `range` of the job; `faces` has one place for each.
-    fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError>;
-}
-
 struct Worker {
     job: Arc<Job>,
     streams: Vec<Box<dyn Stream>>,
@@ -197,13 +202,16 @@ impl Worker {
         };
         let mut loaded = None;
         let identity = if job.spec.is_null() {
+            let luck = rand_luck();
             for _ in 0..job.streams {
-                worker.streams.push(Box::new(NullStream(job.spec.null.clone())));
+                worker
+                    .streams
+                    .push(Box::new(NullStream::new(job.spec.null.clone(), luck)));
             }
             Identity {
                 runtime: "facebench null",
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                provider: "none",
+                provider: NULL_PROVIDER,
                 device: "none".to_owned(),
             }
         } else {
@@ -246,7 +254,7 @@ impl Worker {
         backend: &dyn Backend,
         gallery: &Arc<Gallery>,
         profile: Option<&Path>,
-    ) -> Result<(NetworkStream, super::pipeline::Loaded), WorkerError> {
+    ) -> Result<(NetworkStream, Loaded), WorkerError> {
         let job = &self.job;
         let networks = job
             .networks
@@ -286,31 +294,96 @@ impl Worker {
             }
             profile = stream.pipeline.finish_profile()?;
         }
-        self.work(voice, Until::Observed)?;
-        voice.say(&Reply::Observed {
-            profile: profile.map(Into::into),
-        })?;
+        let profile = profile.map(Into::into).or_else(|| self.null_profile());
+        let all = self.streams.len();
+        self.work(voice, Until::Observed, all, self.job.batch, None)?;
+        voice.say(&Reply::Observed { profile })?;
         Ok(())
     }
 
-    /// Runs every stream until `until`, telling the study now and then how far it is.
-    fn work(&mut self, voice: &Voice, until: Until) -> Result<Block, WorkerError> {
-        self.plant_fault(until);
+    /// The profile that `null` makes up where its placement is to be judged.
+    fn null_profile(&self) -> Option<ObservedProfile> {
+        let share = self.job.spec.null.placement?;
+        let micros = |share: f64| (share * 1e6).round() as u64;
+        Some(ObservedProfile {
+            providers: [
+                (NULL_PROVIDER.to_owned(), (1, micros(share))),
+                ("CPUExecutionProvider".to_owned(), (1, micros(1.0 - share))),
+            ]
+            .into(),
+            ..ObservedProfile::default()
+        })
+    }
+
+    fn warm_up(&mut self, voice: &Voice, least: Duration, most: Duration) -> Result<Reply, WorkerError> {
+        let warm_up = WarmUp::new(least, most);
+        let all = self.streams.len();
+        let block = self.work(voice, Until::Stopped, all, self.job.batch, Some(&warm_up))?;
+        Ok(Reply::WarmedUp {
+            images: block.images,
+            seconds: block.seconds,
+            steady: warm_up.is_steady(Duration::from_secs_f64(block.seconds)),
+        })
+    }
+
+    fn block(&mut self, voice: &Voice, stretch: Stretch) -> Result<Block, WorkerError> {
+        if stretch.counts {
+            self.blocks += 1;
+            self.plant_fault();
+        }
+        let streams = stretch.streams.clamp(1, self.streams.len());
+        let batch = stretch.batch.clamp(1, self.job.batch);
+        #[cfg(target_os = "linux")]
+        let cpu = cpu_seconds();
+        let storage = host::storage_bytes(Path::new("/"));
+        let mut block = self.work(voice, Until::WholePasses(stretch), streams, batch, None)?;
+        #[cfg(target_os = "linux")]
+        {
+            block.cpu_seconds = Some(cpu_seconds() - cpu);
+        }
+        block.storage_bytes = host::storage_bytes(Path::new("/"))
+            .ok()
+            .zip(storage.ok())
+            .map(|(after, before)| after.saturating_sub(before));
+        Ok(block)
+    }
+
+    /// Runs so many streams until `until`, telling the study now and then that it is alive.
+    fn work(
+        &mut self,
+        voice: &Voice,
+        until: Until,
+        streams: usize,
+        batch: usize,
+        warm_up: Option<&WarmUp>,
+    ) -> Result<Block, WorkerError> {
         let job = Arc::clone(&self.job);
-        let feeder = Feeder::new(job.photos.len(), job.batch, until);
+        let blocks = self.blocks;
+        for stream in &mut self.streams {
+            stream.begin(blocks);
+        }
+        let feeder = Feeder::new(job.photos.len(), batch, until);
         let done = AtomicUsize::new(0);
-        let started = Instant::now();
+        let started = feeder.started();
         let tallies = thread::scope(|scope| {
             let workers: Vec<_> = self
                 .streams
                 .iter_mut()
+                .take(streams)
                 .map(|stream| {
-                    let (feeder, done, job) = (&feeder, &done, job.as_ref());
-                    let observer = (until == Until::Observed).then_some(voice);
+                    let site = Site {
+                        feeder: &feeder,
+                        job: &job,
+                        batch,
+                        done: &done,
+                        observer: (until == Until::Observed).then_some(voice),
+                        warm_up,
+                    };
                     scope.spawn(move || {
-                        let tally = run_stream(stream.as_mut(), feeder, job, done, observer);
+                        let _guard = StopIfPanicking(site.feeder);
+                        let tally = site.run(stream.as_mut());
                         if tally.is_err() {
-                            feeder.stop();
+                            site.feeder.stop();
                         }
                         tally
                     })
@@ -320,9 +393,16 @@ impl Worker {
             let mut beat = Instant::now();
             while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
                 thread::sleep(Duration::from_millis(1).max(HEARTBEAT.min(started.elapsed() / 50)));
+                if warm_up.is_some_and(|warm_up| warm_up.is_over(started.elapsed())) {
+                    feeder.stop();
+                }
                 let images = done.load(Ordering::Relaxed);
-                if images > told && beat.elapsed() >= HEARTBEAT {
-                    voice.say(&Reply::Progress { images })?;
+                if (images > told || feeder.is_waiting()) && beat.elapsed() >= HEARTBEAT {
+                    // A study that does not listen any more has no use for the rest.
+                    if let Err(error) = voice.say(&Reply::Progress { images }) {
+                        feeder.stop();
+                        return Err(error.into());
+                    }
                     (told, beat) = (images, Instant::now());
                 }
             }
@@ -340,20 +420,111 @@ impl Worker {
             .filter_map(|tally| tally.end)
             .max()
             .unwrap_or_else(Instant::now);
-        Ok(total(&job, tallies, end - started))
+        // The time in which nothing arrives any more belongs to the rate as well.
+        let mut block = total(tallies, (end - started).max(feeder.span()), batch == 1)?;
+        block.given_up = feeder.given_up();
+        Ok(block)
     }
 
-    fn plant_fault(&self, until: Until) {
-        let NullOptions { crash, hang, .. } = &self.job.spec.null;
-        if !matches!(until, Until::WholePasses(_)) {
-            return;
-        }
-        if *crash == Some(self.blocks) {
+    fn plant_fault(&self) {
+        let null = &self.job.spec.null;
+        if null.crash == Some(self.blocks) {
             std::process::abort();
         }
-        while *hang == Some(self.blocks) {
+        while null.hang == Some(self.blocks) {
             thread::sleep(Duration::from_secs(1));
         }
+    }
+}
+
+/// The provider's name in records of `null`.
+const NULL_PROVIDER: &str = "none";
+
+/// A number between 0 and 1 for this process, each as likely as any other.
+fn rand_luck() -> f64 {
+    use rand::SeedableRng;
+    let time = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let seed = time.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(32);
+    rand_chacha::ChaCha8Rng::seed_from_u64(seed).random()
+}
+
+/// Processor seconds that this process has used, all threads.
+#[cfg(target_os = "linux")]
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Lets the other streams end when one panics: they may wait for its photo.
+struct StopIfPanicking<'a>(&'a Feeder);
+
+impl Drop for StopIfPanicking<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
+/// Where one stream works.
+struct Site<'a> {
+    feeder: &'a Feeder,
+    job: &'a Job,
+    batch: usize,
+    done: &'a AtomicUsize,
+    observer: Option<&'a Voice>,
+    warm_up: Option<&'a WarmUp>,
+}
+
+impl Site<'_> {
+    fn run(&self, stream: &mut dyn Stream) -> Result<Tally, WorkerError> {
+        let mut tally = Tally::new(self.job)?;
+        let mut faces = vec![Vec::new(); self.batch];
+        while let Some(draw) = self.feeder.draw() {
+            let (photos, faces) = (draw.photos, &mut faces[..]);
+            let faces = &mut faces[..photos.len()];
+            let begun = Instant::now();
+            let answer = stream.process(photos.clone(), faces);
+            let now = Instant::now();
+            let time = now - begun;
+            if let Some(voice) = self.observer {
+                tell(voice, stream, &photos, faces, answer, time)?;
+            } else {
+                tally.stages += answer?;
+                tally.faces += faces.iter().map(Vec::len).sum::<usize>();
+                tally.images += photos.len();
+                tally.service.record(time, photos.len());
+                if let Some(late) = draw.late {
+                    tally.lateness.record(late, 1);
+                }
+                for due in draw.due {
+                    let response = now.saturating_duration_since(due);
+                    tally.response.record(response, 1);
+                    self.feeder.judge(response);
+                }
+                if let Some(query) = self.feeder.answered(photos.len(), now) {
+                    tally.response.record(query, 1);
+                }
+                for stratum in self.job.strata.get(photos.start).into_iter().flatten() {
+                    tally.strata[*stratum].0 += 1;
+                    tally.strata[*stratum].1 += time;
+                }
+                if let Some(warm_up) = self.warm_up {
+                    let weights = self.job.weights.get(photos.clone()).unwrap_or_default();
+                    let weight = if weights.is_empty() {
+                        photos.len() as f64
+                    } else {
+                        weights.iter().sum()
+                    };
+                    warm_up.answered(now - self.feeder.started(), time, weight);
+                }
+            }
+            self.done.fetch_add(photos.len(), Ordering::Relaxed);
+            tally.end = Some(now);
+        }
+        Ok(tally)
     }
 }
 
@@ -390,124 +561,6 @@ fn stay_on(cores: &[usize]) -> Result<(), WorkerError> {
     #[cfg(not(target_os = "linux"))]
     let _ = cores;
     Ok(())
-}
-
-/// When a stretch of work ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Until {
-    /// At the first photo after this time.
-    Elapsed(Duration),
-    /// At the end of the first whole pass after this time.
-    WholePasses(Duration),
-    /// After one pass, whose answers are told to the study.
-    Observed,
-}
-
-/// Hands out photos to streams.
-struct Feeder {
-    photos: usize,
-    chunk: usize,
-    until: Until,
-    started: Instant,
-    next: Mutex<Option<usize>>,
-}
-
-impl Feeder {
-    fn new(photos: usize, chunk: usize, until: Until) -> Self {
-        let next = Mutex::new((photos > 0).then_some(0));
-        Self {
-            photos,
-            chunk,
-            until,
-            started: Instant::now(),
-            next,
-        }
-    }
-
-    /// The next photos, at most a chunk and never across the end of a pass; `None` at the end. Whether another pass
-    /// begins is decided once, under the lock, so that all streams agree.
-    fn draw(&self) -> Option<Range<usize>> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = (*next)?;
-        let pass_begins = at > 0 && at.is_multiple_of(self.photos);
-        let over = match self.until {
-            Until::Elapsed(least) => self.started.elapsed() >= least,
-            Until::WholePasses(least) => pass_begins && self.started.elapsed() >= least,
-            Until::Observed => pass_begins,
-        };
-        if over {
-            *next = None;
-            return None;
-        }
-        let photo = at % self.photos;
-        let end = (photo + self.chunk).min(self.photos);
-        *next = Some(at + end - photo);
-        Some(photo..end)
-    }
-
-    fn stop(&self) {
-        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// What one stream did.
-struct Tally {
-    images: usize,
-    faces: usize,
-    stages: StageTimes,
-    strata: Vec<(usize, Duration)>,
-    latencies: Histogram<u64>,
-    end: Option<Instant>,
-}
-
-fn run_stream(
-    stream: &mut dyn Stream,
-    feeder: &Feeder,
-    job: &Job,
-    done: &AtomicUsize,
-    observer: Option<&Voice>,
-) -> Result<Tally, WorkerError> {
-    let strata = job.strata.iter().flatten().max().map_or(0, |last| last + 1);
-    let latencies = Histogram::new(2).map_err(|e| WorkerError::Protocol(e.to_string()))?;
-    let mut tally = Tally {
-        images: 0,
-        faces: 0,
-        stages: StageTimes::default(),
-        strata: vec![(0, Duration::ZERO); strata],
-        latencies,
-        end: None,
-    };
-    let mut faces = vec![Vec::new(); job.batch];
-    let mut last = Instant::now();
-    while let Some(range) = feeder.draw() {
-        let faces = &mut faces[..range.len()];
-        let answer = stream.process(range.clone(), faces);
-        let now = Instant::now();
-        let time = now - last;
-        last = now;
-        if let Some(voice) = observer {
-            tell(voice, stream, &range, faces, answer, time)?;
-            last = Instant::now();
-        } else {
-            tally.stages += answer?;
-            tally.faces += faces.iter().map(Vec::len).sum::<usize>();
-            tally.images += range.len();
-            if job.batch == 1 {
-                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-                tally
-                    .latencies
-                    .record(micros)
-                    .map_err(|e| WorkerError::Protocol(e.to_string()))?;
-                for stratum in job.strata.get(range.start).into_iter().flatten() {
-                    tally.strata[*stratum].0 += 1;
-                    tally.strata[*stratum].1 += time;
-                }
-            }
-        }
-        done.fetch_add(range.len(), Ordering::Relaxed);
-        tally.end = Some(now);
-    }
-    Ok(tally)
 }
 
 /// Tells the study what the check pass saw. One bad photo spoils its chunk, which is then done one by one.
@@ -568,162 +621,4 @@ fn is_finite(face: &Face) -> bool {
         .chain(embedding)
         .chain([score])
         .all(|v| v.is_finite())
-}
-
-fn total(job: &Job, tallies: Vec<Tally>, time: Duration) -> Block {
-    let mut block = Block {
-        seconds: time.as_secs_f64(),
-        ..Block::default()
-    };
-    let mut latencies: Option<Histogram<u64>> = None;
-    for tally in tallies {
-        block.images += tally.images;
-        block.faces += tally.faces;
-        block.stages += tally.stages;
-        block.strata.resize(tally.strata.len(), (0, 0.0));
-        for (sum, (images, time)) in block.strata.iter_mut().zip(&tally.strata) {
-            sum.0 += images;
-            sum.1 += time.as_secs_f64();
-        }
-        match &mut latencies {
-            // Both have two digits and resize themselves: they can always be added.
-            Some(sum) => drop(sum.add(&tally.latencies)),
-            None => latencies = Some(tally.latencies),
-        }
-    }
-    if job.batch > 1 {
-        block.strata.clear();
-    }
-    block.latencies = latencies
-        .iter()
-        .flat_map(|all| {
-            all.iter_recorded()
-                .map(|v| (v.value_iterated_to(), v.count_since_last_iteration()))
-        })
-        .collect();
-    block
-}
-
-/// The encoded photos of a job.
-enum Photos {
-    Loaded(Vec<Vec<u8>>),
-    Files(Vec<PathBuf>),
-}
-
-impl Photos {
-    fn load(job: &Job) -> Result<Self, WorkerError> {
-        if job.spec.is_null() || !job.preload {
-            return Ok(Self::Files(job.photos.clone()));
-        }
-        job.photos
-            .iter()
-            .map(|path| read(path))
-            .collect::<Result<_, _>>()
-            .map(Self::Loaded)
-    }
-
-    fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, WorkerError> {
-        match self {
-            Self::Loaded(photos) => Ok(Cow::Borrowed(&photos[index])),
-            Self::Files(paths) => read(&paths[index]).map(Cow::Owned),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, WorkerError> {
-    std::fs::read(path).map_err(|e| WorkerError::Photo {
-        path: path.to_path_buf(),
-        reason: e.to_string(),
-    })
-}
-
-struct NetworkStream {
-    pipeline: Pipeline,
-    photos: Arc<Photos>,
-}
-
-impl Stream for NetworkStream {
-    fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
-        let started = Instant::now();
-        let bytes = range
-            .clone()
-            .map(|index| self.photos.bytes(index))
-            .collect::<Result<Vec<_>, _>>()?;
-        let reading = started.elapsed();
-        let mut times = self.pipeline.run(&bytes, faces).map_err(|error| match error {
-            PipelineError::Photo(error) => WorkerError::Photo {
-                path: PathBuf::from(range.start.to_string()),
-                reason: error.to_string(),
-            },
-            PipelineError::Model(error) => WorkerError::Model(error),
-        })?;
-        times.decode += reading;
-        Ok(times)
-    }
-}
-
-struct NullStream(NullOptions);
-
-impl Stream for NullStream {
-    fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
-        for faces in faces.iter_mut().take(range.len()) {
-            null::wait(self.0.delay);
-            faces.clear();
-            faces.extend((0..self.0.faces).map(null_face));
-        }
-        Ok(StageTimes::default())
-    }
-}
-
-/// A fixed face, the same in every photo; the `place`-th lies beside the one before.
-fn null_face(place: usize) -> Face {
-    let left = place as f32 * 100.0;
-    let detection = Detection {
-        bounding_box: [left, 0.0, left + 80.0, 100.0].into(),
-        landmarks: [
-            [left + 25.0, 40.0],
-            [left + 55.0, 40.0],
-            [left + 40.0, 60.0],
-            [left + 28.0, 80.0],
-            [left + 52.0, 80.0],
-        ],
-        score: 1.0,
-    };
-    Face {
-        detection,
-        embedding: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passes_are_whole_and_chunks_stay_inside_them() {
-        let feeder = Feeder::new(5, 2, Until::WholePasses(Duration::ZERO));
-        let drawn: Vec<_> = std::iter::from_fn(|| feeder.draw()).collect();
-        assert_eq!(drawn, [0..2, 2..4, 4..5]);
-        let feeder = Feeder::new(3, 1, Until::WholePasses(Duration::from_millis(5)));
-        let mut images = 0;
-        while let Some(range) = feeder.draw() {
-            images += range.len();
-            thread::sleep(Duration::from_millis(1));
-        }
-        assert!(images >= 6 && images.is_multiple_of(3), "{images}");
-    }
-
-    #[test]
-    fn nothing_is_drawn_from_nothing_or_after_a_stop() {
-        assert!(Feeder::new(0, 1, Until::Observed).draw().is_none());
-        let feeder = Feeder::new(9, 1, Until::Observed);
-        feeder.stop();
-        assert!(feeder.draw().is_none());
-    }
-
-    #[test]
-    fn faces_of_null_are_apart() {
-        let (a, b) = (null_face(0), null_face(1));
-        assert!(a.detection.bounding_box.iou(&b.detection.bounding_box) < 0.1);
-    }
 }

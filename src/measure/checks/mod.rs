@@ -1,23 +1,24 @@
-//! The rules that an arm's figures are held against, and the status that follows.
+//! The rules that an arm's figures are held against, and the status that follows. [`crate::record::RULES`] says what
+//! each means; here is how it is judged: of the networks in this file, of the blocks in [`blocks`], of the machine in
+//! [`machine`].
 
-use crate::{
-    backend::spec::Precision,
-    record::{Accuracy, Check, Outcome, Status},
-};
+pub mod blocks;
+pub mod machine;
 
 use super::{
     protocol::ObservedProfile,
     summary::{FAR, Promise},
 };
+use crate::{
+    backend::spec::Precision,
+    record::{
+        Accuracy, Check, Consequence, License, Outcome, Status,
+        limits::{DECODE, MARGIN, PLACED, PRECISE},
+        rule,
+    },
+};
 
-/// Least share of node time on the asked provider.
-const PLACED: f64 = 0.95;
-/// Fewest processes whose interval means anything.
-const PROCESSES: usize = 3;
-/// Least share of node time in 8- or 16-bit nodes for a precision of that name.
-const PRECISE: f64 = 0.25;
-
-fn check(id: &str, outcome: Outcome, observed: String, limit: String, advice: &str) -> Check {
+pub(super) fn check(id: &str, outcome: Outcome, observed: String, limit: String, advice: &str) -> Check {
     let advice = if outcome == Outcome::Passed {
         String::new()
     } else {
@@ -32,6 +33,12 @@ fn check(id: &str, outcome: Outcome, observed: String, limit: String, advice: &s
     }
 }
 
+/// A check that could not be made; how it would be observed stands where the advice does.
+pub(super) fn unknown(id: &str, observed: &str, limit: String) -> Check {
+    let how = rule(id).map_or("", |rule| rule.observed);
+    check(id, Outcome::Unknown, observed.to_owned(), limit, how)
+}
+
 fn outcome(passed: bool) -> Outcome {
     if passed { Outcome::Passed } else { Outcome::Failed }
 }
@@ -40,8 +47,7 @@ fn outcome(passed: bool) -> Outcome {
 pub fn placement(profile: Option<&ObservedProfile>, provider: &str) -> Check {
     let limit = format!("{:.0} % of node time on {provider}", PLACED * 100.0);
     let Some(share) = profile.and_then(|profile| share(profile, provider)) else {
-        let advice = "the runtime gave no profile: nothing proves where the networks ran";
-        return check("placement", Outcome::Unknown, "no profile".into(), limit, advice);
+        return unknown("placement", "no profile", limit);
     };
     check(
         "placement",
@@ -80,7 +86,7 @@ pub fn precision(profile: Option<&ObservedProfile>, said: Precision) -> Check {
         .map(|p| (p, total(p) as f64))
         .filter(|(_, total)| *total > 0.0)
     else {
-        return check("precision", Outcome::Unknown, "no profile".into(), limit, advice);
+        return unknown("precision", "no profile", limit);
     };
     let (int8, half) = (
         profile.quantized_us as f64 / total,
@@ -100,17 +106,6 @@ pub fn precision(profile: Option<&ObservedProfile>, said: Precision) -> Check {
     )
 }
 
-/// Whether there are blocks enough: all that were planned, from enough processes.
-pub fn blocks(measured: usize, planned: usize, processes: usize) -> Check {
-    check(
-        "blocks",
-        outcome(measured >= planned && processes >= PROCESSES),
-        format!("{measured} of {planned} blocks, from {processes} processes"),
-        format!("all planned blocks, from at least {PROCESSES} processes"),
-        "measure again, with --processes 3 or more and to the end",
-    )
-}
-
 /// Whether each measured pass saw as many faces as the check pass whose answers were compared.
 pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
     let worst = faces_by_pass.iter().copied().max_by(|a, b| {
@@ -120,13 +115,7 @@ pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
     let limit = format!("{expected} faces a pass, as in the check pass");
     let advice = "the arm does not give the same answer twice: its agreement proves nothing";
     match worst {
-        None => check(
-            "repeatable",
-            Outcome::Unknown,
-            "no pass".into(),
-            limit,
-            "nothing was measured",
-        ),
+        None => unknown("repeatable", "nothing was measured", limit),
         Some(worst) => check(
             "repeatable",
             outcome((worst - expected as f64).abs() < 1e-9),
@@ -146,13 +135,7 @@ pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
     let advice =
         "the networks do not do here what they do elsewhere: find out why before believing any figure";
     let (Some(ap), Some(verification)) = (accuracy.detection_ap, &accuracy.verification) else {
-        return check(
-            "ground-truth",
-            Outcome::Unknown,
-            "too few known faces".into(),
-            limit,
-            advice,
-        );
+        return unknown("ground-truth", "too few known faces", limit);
     };
     check(
         "ground-truth",
@@ -166,22 +149,69 @@ pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
     )
 }
 
+/// Whether the device waited for photos: decoding takes most of a photo's time. Of devices that are no CPU.
+pub fn decode_bound(decode_ms: f64, all_ms: f64) -> Check {
+    let share = if all_ms > 0.0 { decode_ms / all_ms } else { 0.0 };
+    check(
+        "decode-bound",
+        outcome(share < DECODE),
+        format!("decoding takes {:.0} % of a photo's time", share * 100.0),
+        format!("less than {:.0} %", DECODE * 100.0),
+        "the device waits for photos: give it more host cores, or photos that are cheaper to decode",
+    )
+}
+
+/// Whether the machine's noise floor is known, and small. Of a study, not of an arm.
+pub fn noise_floor(floor: Option<f64>) -> Check {
+    let limit = format!("at most {:.0} %", MARGIN * 100.0);
+    let advice = "this machine is noisy: smaller differences than its floor are not told apart";
+    match floor {
+        Some(floor) => check(
+            "noise-floor",
+            outcome(floor <= MARGIN),
+            format!("{:.1} %", floor * 100.0),
+            limit,
+            advice,
+        ),
+        None => unknown("noise-floor", "never measured here", limit),
+    }
+}
+
+/// Whether a vGPU was licensed all the time.
+pub fn license(license: &License) -> Check {
+    let word = |licensed: Option<bool>| match licensed {
+        Some(true) => "licensed",
+        Some(false) => "not licensed",
+        None => "not told",
+    };
+    let both = [license.before, license.after];
+    let came_out = if both.contains(&Some(false)) {
+        Outcome::Failed
+    } else if both.contains(&None) {
+        Outcome::Unknown
+    } else {
+        Outcome::Passed
+    };
+    check(
+        "license",
+        came_out,
+        format!("before: {}, after: {}", word(license.before), word(license.after)),
+        "licensed before and after".into(),
+        "a vGPU without a licence is slowed down by its driver: mend the licence, then measure again",
+    )
+}
+
 /// What the checks make of an arm that has figures.
 pub fn status(checks: &[Check]) -> Status {
-    let failed = |ids: &[&str]| {
-        checks
-            .iter()
-            .any(|check| check.outcome == Outcome::Failed && ids.contains(&check.id.as_str()))
+    let failed = |consequence: Consequence| {
+        checks.iter().any(|check| {
+            check.outcome == Outcome::Failed
+                && rule(&check.id).is_some_and(|rule| rule.consequence == consequence)
+        })
     };
-    if failed(&[
-        "placement",
-        "precision",
-        "agreement",
-        "repeatable",
-        "ground-truth",
-    ]) {
+    if failed(Consequence::Invalid) {
         Status::Invalid
-    } else if failed(&["blocks"]) {
+    } else if failed(Consequence::Unstable) {
         Status::Unstable
     } else {
         Status::Valid
@@ -227,12 +257,42 @@ mod tests {
     fn status_is_the_worst_that_was_found() {
         let bad = |id: &str| check(id, Outcome::Failed, String::new(), String::new(), "");
         let unknown = check("placement", Outcome::Unknown, String::new(), String::new(), "");
-        assert_eq!(status(&[blocks(6, 6, 3)]), Status::Valid);
+        assert_eq!(status(&[]), Status::Valid);
         assert_eq!(status(std::slice::from_ref(&unknown)), Status::Valid);
-        assert_eq!(status(&[blocks(5, 6, 3)]), Status::Unstable);
-        assert_eq!(status(&[blocks(2, 2, 1)]), Status::Unstable);
-        assert_eq!(status(&[blocks(5, 6, 3), bad("agreement")]), Status::Invalid);
+        assert_eq!(status(&[bad("blocks")]), Status::Unstable);
+        assert_eq!(status(&[bad("samples")]), Status::Valid, "only a note");
+        assert_eq!(status(&[bad("blocks"), bad("agreement")]), Status::Invalid);
         assert_eq!(repeatable(&[10.0, 10.0], 10).outcome, Outcome::Passed);
         assert_eq!(repeatable(&[10.0, 9.0], 10).outcome, Outcome::Failed);
+    }
+    #[test]
+    fn a_license_holds_all_the_time() {
+        let came_out = |before, after| license(&License { before, after }).outcome;
+        assert_eq!(came_out(Some(true), Some(true)), Outcome::Passed);
+        assert_eq!(came_out(Some(true), Some(false)), Outcome::Failed);
+        assert_eq!(came_out(None, Some(false)), Outcome::Failed);
+        assert_eq!(came_out(Some(true), None), Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_device_that_waits_for_photos_is_noted() {
+        assert_eq!(decode_bound(6.0, 10.0).outcome, Outcome::Failed);
+        assert_eq!(decode_bound(4.0, 10.0).outcome, Outcome::Passed);
+    }
+
+    /// Every check that is made anywhere has its rule; a rule that nothing makes is caught by reading.
+    #[test]
+    fn every_check_here_has_a_rule() {
+        let made = [
+            placement(None, "x"),
+            precision(None, Precision::Fp32),
+            repeatable(&[], 1),
+            decode_bound(1.0, 2.0),
+            license(&License {
+                before: None,
+                after: None,
+            }),
+        ];
+        assert!(made.iter().all(|check| rule(&check.id).is_some()));
     }
 }

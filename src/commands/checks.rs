@@ -1,0 +1,67 @@
+//! `facebench checks`: every rule, what it means and its limit.
+
+use std::io::{self, Write};
+
+use crate::record::RULES;
+
+/// Lists the rules as text, or as the Markdown of `docs/checks.md`.
+pub fn list(markdown: bool, out: &mut dyn Write) -> io::Result<()> {
+    if markdown {
+        return self::markdown(out);
+    }
+    for rule in RULES {
+        writeln!(out, "{} ({})", rule.id, rule.consequence.name())?;
+        for (name, text) in [
+            ("", rule.question),
+            ("limit: ", rule.limit),
+            ("observed: ", rule.observed),
+        ] {
+            for (number, line) in wrapped(&format!("{name}{text}"), 106).iter().enumerate() {
+                writeln!(out, "    {}{line}", if number > 0 { "  " } else { "" })?;
+            }
+        }
+    }
+    writeln!(
+        out,
+        "\nA failed rule makes its arm invalid (the figures are of something else) or unstable (they may be chance),\nor is \
+         only noted. What could not be observed is unknown: it changes nothing and stands beside the figures."
+    )
+}
+
+fn markdown(out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "# Checks\n\nEvery rule that an arm's figures are held against; `facebench checks` lists them too. A failed rule makes \
+         its arm\n`invalid` (the figures are of something else than what was asked for) or `unstable` (they may be chance), or \
+         is only\nnoted. What could not be observed is `unknown`: it changes nothing, and stands beside the figures.\n\nThis \
+         page is written by `facebench checks --markdown`.\n"
+    )?;
+    for rule in RULES {
+        writeln!(
+            out,
+            "## {}\n\n{} A failure makes the arm: **{}**.\n\n- Limit: {}.\n- Observed: {}.\n",
+            rule.id,
+            rule.question,
+            rule.consequence.name(),
+            rule.limit,
+            rule.observed
+        )?;
+    }
+    Ok(())
+}
+
+/// Text in lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,143 @@
+//! `facebench compare`, `merge` and `audit`: what is done with records that are there.
+
+use std::{
+    fmt::Write as _,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use super::{Failure, run::show};
+use crate::{
+    measure::{audit, merge},
+    record::{Comparison, Record, Scenario, Status},
+    report::{comparison, read, table},
+};
+
+/// `facebench compare A B`: ratios with intervals; 5 where `fail_on_regression` is reached, 3 where nothing may be said.
+pub fn compare(
+    old: &Path,
+    new: &Path,
+    fail_on_regression: Option<f64>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let merged = merge::compare(read(old)?, read(new)?)?;
+    if json {
+        let text = serde_json::to_string_pretty(&merged.comparisons).map_err(std::io::Error::other)?;
+        show(out, &(text + "\n"))?;
+    } else {
+        show(out, &comparison::render(&merged))?;
+    }
+    let Some(limit) = fail_on_regression else {
+        return Ok(0);
+    };
+    let (code, text) = gate(&merged, limit);
+    super::progress::tell(&text);
+    Ok(code)
+}
+
+/// Whether a comparison shows a slowdown of `limit` or more that is no chance: the middle reaches the limit, and the
+/// whole 95 % interval is on the slow side.
+pub fn regressed(comparison: &Comparison, limit: f64) -> bool {
+    comparison.ratio.median <= 1.0 - limit && comparison.ratio.high.is_some_and(|high| high < 1.0)
+}
+
+fn gate(merged: &Record, limit: f64) -> (u8, String) {
+    let mut text = String::new();
+    let percent = limit * 100.0;
+    for comparison in merged
+        .comparisons
+        .iter()
+        .filter(|comparison| regressed(comparison, limit))
+    {
+        let _ = writeln!(
+            text,
+            "regression: {} is {:.1} % slower than {} (the gate is {percent} %)",
+            comparison.arm,
+            (1.0 - comparison.ratio.median) * 100.0,
+            comparison.baseline
+        );
+    }
+    if !text.is_empty() {
+        return (5, text.trim_end().to_owned());
+    }
+    let fixed = merged.workload.scenario == Scenario::Server && merged.plan.request_rate.is_some();
+    let alone = merge::without_partner(merged);
+    let no_interval = merged.comparisons.iter().any(|c| c.ratio.low.is_none());
+    let broken = merged
+        .arms
+        .iter()
+        .any(|arm| matches!(arm.status, Status::Invalid | Status::Failed));
+    let why_not = if merged.quick {
+        Some("a quick study is never valid for a comparison: measure without --quick".to_owned())
+    } else if merged.interrupted {
+        Some("a study was interrupted".to_owned())
+    } else if fixed {
+        Some("at a given rate every arm gives what it is sent: have the rate searched".to_owned())
+    } else if broken {
+        Some("an arm is invalid or failed, and no speed of it is compared".to_owned())
+    } else if !alone.is_empty() {
+        Some(format!("{} is in one record alone", alone.join(", ")))
+    } else if merged.comparisons.is_empty() || no_interval {
+        Some("there are too few processes for an interval".to_owned())
+    } else {
+        None
+    };
+    if let Some(why) = why_not {
+        return (3, format!("no verdict on regressions: {why}"));
+    }
+    let reach = merged
+        .comparisons
+        .iter()
+        .filter_map(|c| c.ratio.low)
+        .fold(1.0, f64::min);
+    if reach <= 1.0 - limit {
+        let most = (1.0 - reach) * 100.0;
+        return (
+            0,
+            format!("no regression of {percent} % is shown; one of up to {most:.1} % cannot be ruled out"),
+        );
+    }
+    (0, format!("no regression of {percent} % or more"))
+}
+
+/// `facebench merge`: one record of several.
+pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let records = paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let merged = merge::merge(records)?;
+    merged.save(output).map_err(|source| Failure::Output {
+        path: output.to_path_buf(),
+        source,
+    })?;
+    show(out, &table::render(&merged))?;
+    Ok(())
+}
+
+/// `facebench audit`: 3 where a figure comes out otherwise.
+pub fn audit(path: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
+    let record = read(path)?;
+    let found = audit::audit(&record).map_err(std::io::Error::other)?;
+    let mut text = String::new();
+    for mismatch in &found.mismatches {
+        let _ = writeln!(
+            text,
+            "{}: recorded {}, computed {}",
+            mismatch.place, mismatch.recorded, mismatch.computed
+        );
+    }
+    let _ = writeln!(
+        text,
+        "{} figures computed again from {} raw blocks: {}",
+        found.figures,
+        found.blocks,
+        match found.mismatches.len() {
+            0 => "all are the same".to_owned(),
+            count => format!("{count} differ"),
+        }
+    );
+    show(out, &text)?;
+    Ok(if found.mismatches.is_empty() { 0 } else { 3 })
+}

@@ -1,0 +1,153 @@
+//! The noise floor of a machine: how far apart two arms seem that are the same. Kept in facebench's home, for this
+//! machine alone.
+
+use std::{fs, io::Write, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, progress::tell};
+use crate::{
+    host::Host,
+    record::{Comparison, Record, Status, limits::MARGIN},
+};
+
+const FILE: &str = "noise-floor.json";
+
+/// What is kept of each backend: what sleeps is quieter than what computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    /// The floor, as a fraction.
+    floor: f64,
+    /// The backend's word.
+    backend: String,
+    /// The machine that it was measured on.
+    machine: Machine,
+    /// When.
+    measured_at: String,
+}
+
+/// As much of a machine as must be the same for its floor to hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Machine {
+    cpu: Option<String>,
+    cores: Vec<usize>,
+    kernel: Option<String>,
+}
+
+impl Machine {
+    fn of(host: &Host, cores: &[usize]) -> Self {
+        Self {
+            cpu: host.cpu.model.clone(),
+            cores: cores.to_vec(),
+            kernel: host.kernel.clone(),
+        }
+    }
+}
+
+/// The largest floor of these backends on these cores, as a fraction; `None` unless each has been measured. A file
+/// that cannot be understood is as good as none, for it can be made again.
+pub fn known(host: &Host, cores: &[usize], words: &[&str], home: &Path) -> Option<f64> {
+    let machine = Machine::of(host, cores);
+    let kept = read(home);
+    let of = |word: &&str| {
+        let found = kept
+            .iter()
+            .find(|kept| kept.backend == **word && kept.machine == machine);
+        found.map(|kept| kept.floor)
+    };
+    words
+        .iter()
+        .map(of)
+        .try_fold(0.0, |most: f64, floor| Some(most.max(floor?)))
+}
+
+fn read(home: &Path) -> Vec<Kept> {
+    let text = fs::read(home.join(FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// The floor that an A/A comparison shows: the far end of its interval.
+fn floor(comparison: &Comparison) -> Option<f64> {
+    let ends = [comparison.ratio.low?, comparison.ratio.high?];
+    Some(
+        ends.map(|end| end.ln().abs())
+            .into_iter()
+            .fold(0.0, f64::max)
+            .exp_m1(),
+    )
+}
+
+/// Keeps the floor that `record`, an A/A study of the backend `word`, shows.
+pub fn keep(record: &Record, word: &str, home: &Path) -> Result<(), Failure> {
+    let floor = record
+        .comparisons
+        .first()
+        .and_then(floor)
+        .filter(|_| !record.interrupted);
+    let Some(floor) = floor else {
+        return Err(Failure::Usage(
+            "--noise-floor: two processes or more are needed, and both arms must be measured to the end"
+                .to_owned(),
+        ));
+    };
+    let kept = Kept {
+        floor,
+        backend: word.to_owned(),
+        machine: Machine::of(&record.host, &record.plan.host_core_list),
+        measured_at: record.created_at.clone(),
+    };
+    let mut all = read(home);
+    all.retain(|old| (&old.backend, &old.machine) != (&kept.backend, &kept.machine));
+    all.push(kept);
+    let path = home.join(FILE);
+    let write = || {
+        fs::create_dir_all(home)?;
+        let mut file = tempfile::NamedTempFile::new_in(home)?;
+        file.write_all(serde_json::to_string_pretty(&all)?.as_bytes())?;
+        file.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| Failure::Output {
+        path: path.clone(),
+        source,
+    })?;
+    let doubt = if record.arms.iter().any(|arm| arm.status == Status::Unstable) {
+        "; the study was unstable: measure it again when the machine is quiet"
+    } else {
+        ""
+    };
+    tell(&format!(
+        "noise floor of {word}: {:.1} %, kept for this machine; verdicts tell no difference below {:.1} % apart{doubt}",
+        floor * 100.0,
+        floor.max(MARGIN) * 100.0
+    ));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Estimate, Verdict};
+
+    #[test]
+    fn the_floor_is_the_far_end() {
+        let comparison = |low, high| Comparison {
+            arm: "b".into(),
+            baseline: "a".into(),
+            ratio: Estimate {
+                median: 1.0,
+                low,
+                high,
+            },
+            verdict: Verdict::Inconclusive,
+            paired: true,
+            bounded_ratio: None,
+            corrected_for: 1,
+            status: Status::Valid,
+            reasons: Vec::new(),
+        };
+        assert!((floor(&comparison(Some(0.99), Some(1.03))).unwrap() - 0.03).abs() < 1e-9);
+        assert!((floor(&comparison(Some(0.95), Some(1.01))).unwrap() - (1.0 / 0.95 - 1.0)).abs() < 1e-9);
+        assert_eq!(floor(&comparison(None, None)), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! `facebench report`: records that exist as tables, pages, charts.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use super::{Failure, progress::tell, run::show};
+use crate::{
+    record::Record,
+    report::{
+        self, ExportError, Format,
+        chart::{self, Kind},
+        html, png, table,
+    },
+};
+
+/// Shows `records` on `out`, or writes them to `output` in the form that its ending asks for.
+pub fn report(
+    records: &[PathBuf],
+    output: Option<&Path>,
+    kind: Option<Kind>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    // Words first, files after.
+    let form = output.map(Format::of).transpose()?;
+    let drawing = matches!(form, Some(Format::Svg | Format::Png));
+    if kind.is_some() && !drawing {
+        return Err(Failure::Usage(
+            "--chart: only a picture shows one chart; give -o FILE.svg or -o FILE.png".to_owned(),
+        ));
+    }
+    if records.len() > 1 && !matches!(form, None | Some(Format::Html | Format::Text)) {
+        return Err(Failure::Usage(format!(
+            "{}: shows one record, and {} were given; give one, or a page: -o FILE.html",
+            output.unwrap_or(Path::new("-o")).display(),
+            records.len()
+        )));
+    }
+    let records = records
+        .iter()
+        .map(|path| Ok((name(path), report::read(path)?)))
+        .collect::<Result<Vec<(String, Record)>, Failure>>()?;
+    let Some((output, form)) = output.zip(form) else {
+        return Ok(show(out, &tables(&records))?);
+    };
+    let first = &records[0].1;
+    let drawn = || {
+        chart::draw(kind.unwrap_or(Kind::Throughput), first, &[])
+            .map_err(|error| Failure::Usage(format!("--chart: {}: {error}", records[0].0)))
+    };
+    match form {
+        Format::Svg => report::write(output, drawn()?.as_bytes())?,
+        Format::Png => report::write(output, &png::render(&drawn()?)?)?,
+        Format::Text => report::write(output, tables(&records).as_bytes())?,
+        Format::Html if records.len() > 1 => report::write(output, html::pages(&records)?.as_bytes())?,
+        Format::Html | Format::Markdown | Format::Csv => report::export(first, None, &[], output)?,
+    }
+    tell(&format!("report: {}", output.display()));
+    Ok(())
+}
+
+/// What a record is called on a page of several.
+fn name(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+fn tables(records: &[(String, Record)]) -> String {
+    let tables = records.iter().map(|(name, record)| {
+        let head = if records.len() > 1 {
+            format!("{name}:\n")
+        } else {
+            String::new()
+        };
+        format!("{head}{}", table::render(record))
+    });
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Ending(_) => Self::Usage(error.to_string()),
+            ExportError::Chart(error) => Self::Chart(error),
+            ExportError::Csv(error) => Self::Answer(error.into()),
+            ExportError::Write { path, source } => Self::Output { path, source },
+        }
+    }
+}

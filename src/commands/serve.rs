@@ -1,0 +1,85 @@
+//! `facebench serve`: one arm that answers photos by number over standard input and output, for load generators of
+//! others.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::Serialize;
+
+use super::{Failure, layout::cores, progress::tell, ready, workload::Workload};
+use crate::{
+    cli::ServeArgs,
+    host::Host,
+    measure::{plan::PlannedArm, protocol::Job, worker},
+};
+
+/// The first line of the output.
+#[derive(Serialize)]
+struct Ready<'a> {
+    photos: usize,
+    arm: &'a str,
+    streams: usize,
+    threads: usize,
+    runtime: &'a str,
+    version: &'a str,
+    provider: &'a str,
+}
+
+/// Answers standard input until it ends.
+pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    let host = Host::current();
+    let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
+    let arm = PlannedArm::settle(args.backend.clone(), args.scenario.into(), count)?;
+    let library =
+        ready::library(&arm.spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let networked = !arm.spec.is_null();
+    let workload = Workload::gather(
+        args.workload,
+        args.input.as_deref(),
+        &args.networks,
+        networked,
+        home,
+    )?;
+    let job = Job {
+        spec: arm.spec.clone(),
+        library: library.map(|library| library.path),
+        networks: workload.networks,
+        photos: workload
+            .dataset
+            .photos
+            .iter()
+            .map(|photo| photo.path.clone())
+            .collect(),
+        strata: Vec::new(),
+        weights: Vec::new(),
+        reads: arm.spec.reads,
+        streams: arm.streams,
+        threads: arm.threads,
+        batch: 1,
+        host_cores,
+        gallery: Vec::new(),
+    };
+    let photos = job.photos.len();
+    let ready = |account: &crate::measure::protocol::Ready| {
+        let line = Ready {
+            photos,
+            arm: &arm.label,
+            streams: arm.streams,
+            threads: arm.threads,
+            runtime: &account.runtime,
+            version: &account.version,
+            provider: &account.provider,
+        };
+        serde_json::to_string(&line).unwrap_or_default()
+    };
+    let mut input = io::BufReader::new(io::stdin());
+    // Streams that wait for input cannot be called back, and whoever sends it should hear of the failure at once.
+    let failed = |error: &worker::WorkerError| {
+        tell(&format!("error: {error}"));
+        std::process::exit(1);
+    };
+    worker::listen(job, ready, failed, &mut input, out)?;
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Records of several studies as one: arms side by side, held against the first without pairing.
+
+use thiserror::Error;
+
+use super::comparisons::{self, Pair, Terms};
+use crate::record::{Arm, Comparison, NetworkFacts, Record, Scenario, Source};
+
+/// Why records make no common record.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum MergeError {
+    /// They did not measure the same thing.
+    #[error("{a} and {b} measured different things: {}", differences.join("; "))]
+    Different {
+        /// The first one's name or id.
+        a: String,
+        /// The other one's.
+        b: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// The same study twice.
+    #[error("{0} is given twice")]
+    Twice(String),
+    /// There are no arms of the same name.
+    #[error(
+        "no arm has the same name in both ({a} against {b}); give them the same label, such as -b cuda,label=gpu"
+    )]
+    NoPair {
+        /// The first one's arms.
+        a: String,
+        /// The other one's.
+        b: String,
+    },
+    /// Nothing was given.
+    #[error("no record is given")]
+    Nothing,
+}
+
+/// What a record is called: its name, else the beginning of its id.
+pub fn title(name: Option<&str>, id: &str) -> String {
+    name.map_or_else(|| id.chars().take(6).collect(), str::to_owned)
+}
+
+/// One record of all arms of `records`, each held against the first.
+pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
+    let mut merged = join(records)?;
+    merged.comparisons = comparisons::with_first(
+        &merged.arms,
+        merged.workload.scenario,
+        merged.plan.request_rate.is_some(),
+        terms(&merged),
+    );
+    Ok(merged)
+}
+
+/// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the
+/// only one.
+pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
+    let labels = |record: &Record| {
+        record
+            .arms
+            .iter()
+            .map(|arm| arm.label.clone())
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (labels(&old), labels(&new));
+    let mut merged = join(vec![old, new])?;
+    let (olds, news) = merged.arms.split_at(before.len());
+    let pairs: Vec<Pair<'_>> = match (olds, news) {
+        ([baseline], [arm]) => vec![Pair { arm, baseline }],
+        _ => news
+            .iter()
+            .zip(&after)
+            .filter_map(|(arm, label)| {
+                let place = before.iter().position(|other| other == label)?;
+                Some(Pair {
+                    arm,
+                    baseline: &olds[place],
+                })
+            })
+            .collect(),
+    };
+    if pairs.is_empty() {
+        return Err(MergeError::NoPair {
+            a: before.join(", "),
+            b: after.join(", "),
+        });
+    }
+    // At a given rate every arm gives what it is sent.
+    let fixed = merged.workload.scenario == Scenario::Server && merged.plan.request_rate.is_some();
+    merged.comparisons = if fixed {
+        Vec::new()
+    } else {
+        comparisons::compare(&pairs, terms(&merged))
+    };
+    Ok(merged)
+}
+
+/// The arms of a record of two that stand in no comparison, for want of one of the same label.
+pub fn without_partner(merged: &Record) -> Vec<String> {
+    let compared = |label: &String| {
+        let has = |comparison: &Comparison| &comparison.arm == label || &comparison.baseline == label;
+        merged.comparisons.iter().any(has)
+    };
+    let labels = merged.arms.iter().map(|arm| arm.label.clone());
+    labels.filter(|label| !compared(label)).collect()
+}
+
+/// How a record's studies stand as a whole.
+pub fn terms(record: &Record) -> Terms {
+    Terms {
+        margin: record.plan.margin,
+        quick: record.quick,
+        interrupted: record.interrupted,
+    }
+}
+
+fn join(records: Vec<Record>) -> Result<Record, MergeError> {
+    let mut records = records.into_iter();
+    let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
+    for record in records {
+        let record = in_parts(record);
+        let differences = differences(&merged, &record);
+        if !differences.is_empty() {
+            let name = |record: &Record| title(record.name.as_deref(), &record.id);
+            return Err(MergeError::Different {
+                a: name(&merged),
+                b: name(&record),
+                differences,
+            });
+        }
+        if let Some(twice) = record
+            .sources
+            .iter()
+            .find(|s| merged.sources.iter().any(|other| other.id == s.id))
+        {
+            return Err(MergeError::Twice(title(twice.name.as_deref(), &twice.id)));
+        }
+        merged.arms.extend(record.arms);
+        merged.sources.extend(record.sources);
+        merged.unavailable.extend(record.unavailable);
+        for skipped in record.skipped {
+            if !merged.skipped.contains(&skipped) {
+                merged.skipped.push(skipped);
+            }
+        }
+        merged.quick |= record.quick;
+        merged.interrupted |= record.interrupted;
+        merged.plan.margin = merged.plan.margin.max(record.plan.margin);
+    }
+    let Record { arms, sources, .. } = &mut merged;
+    tell_apart(arms, sources);
+    merged.name = None;
+    Ok(merged)
+}
+
+/// A record whose arms name their source.
+fn in_parts(mut record: Record) -> Record {
+    if record.sources.is_empty() {
+        for arm in &mut record.arms {
+            arm.source = Some(record.id.clone());
+        }
+        record.sources = vec![Source {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            created_at: record.created_at.clone(),
+            tool: record.tool.clone(),
+            host: record.host.clone(),
+            gpus: record.gpus.clone(),
+            plan: record.plan.clone(),
+            quick: record.quick,
+            interrupted: record.interrupted,
+        }];
+    }
+    record
+}
+
+/// Gives arms of the same label the names of their sources.
+fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
+    let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    for arm in &mut *arms {
+        if labels.iter().filter(|label| **label == arm.label).count() > 1 {
+            let source = sources
+                .iter()
+                .find(|source| Some(&source.id) == arm.source.as_ref());
+            let title = source.map(|source| title(source.name.as_deref(), &source.id));
+            arm.label = format!("{} @ {}", arm.label, title.unwrap_or_default());
+        }
+    }
+    // Two studies of one name are told apart by their ids.
+    let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    for arm in arms {
+        if labels.iter().filter(|label| **label == arm.label).count() > 1 {
+            let id = arm.source.as_deref().unwrap_or_default();
+            arm.label = format!("{} {}", arm.label, title(None, id));
+        }
+    }
+}
+
+/// What was not the same in two studies, of all that decides how much work a photo is.
+fn differences(a: &Record, b: &Record) -> Vec<String> {
+    let (x, y) = (&a.workload, &b.workload);
+    let mut list = Vec::new();
+    let mut note = |what: &str, same: bool| {
+        if !same {
+            list.push(what.to_owned());
+        }
+    };
+    let network = |network: &Option<NetworkFacts>| {
+        network.as_ref().map(|network| {
+            (
+                network.sha256.clone(),
+                network.input,
+                network.score_threshold.map(f32::to_bits),
+            )
+        })
+    };
+    note("the scenario", x.scenario == y.scenario);
+    note("the stage", x.stage == y.stage);
+    note(
+        "the photos",
+        (&x.dataset.sha256, x.dataset.images) == (&y.dataset.sha256, y.dataset.images),
+    );
+    note("the detector", network(&x.detector) == network(&y.detector));
+    note("the recognizer", network(&x.recognizer) == network(&y.recognizer));
+    note("the rate", a.plan.request_rate == b.plan.request_rate);
+    note("the latency bound", a.plan.latency_bound == b.plan.latency_bound);
+    list
+}

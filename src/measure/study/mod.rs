@@ -1,0 +1,205 @@
+//! Runs a plan: check passes first, then processes and blocks of all arms, interleaved.
+//!
+//! Of each arm a first worker makes the check pass: its answers are compared with the reference's, its profile shows
+//! where the nodes ran. Then, for each process number, the workers of all arms live side by side, and one block of
+//! one of them is measured at a time, in a seeded shuffled order.
+
+mod check_pass;
+mod describe;
+mod kinds;
+mod round;
+mod search;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use thiserror::Error;
+
+use self::check_pass::Prepared;
+use super::{
+    child::{Child, ChildError, unexpected},
+    pipeline::Networks,
+    plan::{Plan, PlannedArm},
+    protocol::{Job, Reply, Request},
+    summary::{ArmRun, Price, Promise},
+};
+use crate::{
+    backend::{runtime::RuntimeLibrary, spec::Reads},
+    dataset::{Dataset, manifest},
+    record::{Block, Record},
+};
+
+pub use self::kinds::size_kind;
+
+/// Loading and a first run of a network may take long and show no progress.
+const LOAD_PATIENCE: Duration = Duration::from_mins(10);
+
+/// A study ready to be run.
+pub struct Study {
+    /// What to do.
+    pub plan: Plan,
+    /// The runtime's library of each arm of the plan; `None` for `null`.
+    pub libraries: Vec<Option<RuntimeLibrary>>,
+    /// An arm that answers as reference and is not measured, where the plan has no fp32 CPU arm.
+    pub extra_reference: Option<(PlannedArm, RuntimeLibrary)>,
+    /// The networks; `None` where only `null` is measured.
+    pub networks: Option<Networks>,
+    /// The photos.
+    pub dataset: Dataset,
+    /// What is known of each photo, in the order of the dataset; `None` where nothing is.
+    pub truth: Option<Vec<Vec<manifest::Face>>>,
+    /// Least figures against ground truth for an arm to count; `None` where the networks promise none.
+    pub promise: Option<Promise>,
+    /// What an hour of each arm of the plan costs; `None` where no price was given.
+    pub prices: Vec<Option<Price>>,
+    /// Bytes of encoded photos that may be held in memory.
+    pub preload_budget: u64,
+    /// A photo that cannot be read ends the study.
+    pub strict: bool,
+    /// The program whose `worker` command is run.
+    pub program: PathBuf,
+    /// Set when the user wants to stop.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// What a study tells while it runs.
+pub trait Observer {
+    /// A new stretch of work begins.
+    fn phase(&self, text: &str);
+    /// Something that the user should read.
+    fn notice(&self, text: &str);
+    /// A block of the arm `label` is measured.
+    fn block(&self, label: &str, block: &Block);
+}
+
+/// Why a study ends without a result.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    /// No photo can be read.
+    #[error("none of the {} photos can be read; the first: {photo}: {reason}", count)]
+    NoPhoto {
+        /// Photos that were tried.
+        count: usize,
+        /// The first of them.
+        photo: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `--strict`, and a photo cannot be read.
+    #[error("{photo}: {reason} (without --strict it would be skipped)")]
+    Strict {
+        /// The photo.
+        photo: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The record cannot be kept.
+    #[error("the record cannot be written: {0}")]
+    Save(#[from] io::Error),
+}
+
+impl Study {
+    /// Runs the study and fills `record`; `save` keeps it after each round, so that nothing measured is lost.
+    pub fn run(
+        &self,
+        mut record: Record,
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<Record, StudyError> {
+        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
+        let prepared = self.check_passes(&mut runs, &mut record, observer)?;
+        self.describe(&mut record, &prepared, &runs);
+        self.fill(&mut record, &prepared, &runs);
+        save(&record)?;
+        let mut order = 0;
+        for process in 0..self.plan.processes {
+            if self.interrupted.load(Ordering::Relaxed) || runs.iter().all(|run| run.failed) {
+                break;
+            }
+            observer.phase(&format!("process {} of {}", process + 1, self.plan.processes));
+            let mut keep = |runs: &[ArmRun]| {
+                self.fill(&mut record, &prepared, runs);
+                save(&record)
+            };
+            self.round(process, &mut order, &prepared, &mut runs, observer, &mut keep)?;
+            self.fill(&mut record, &prepared, &runs);
+            save(&record)?;
+        }
+        record.interrupted = self.interrupted.load(Ordering::Relaxed);
+        save(&record)?;
+        Ok(record)
+    }
+
+    fn job(&self, arm: &PlannedArm, library: Option<&RuntimeLibrary>, dataset: &Dataset) -> Job {
+        Job {
+            spec: arm.spec.clone(),
+            library: library.map(|library| library.path.clone()),
+            networks: self
+                .networks
+                .clone()
+                .filter(|_| !arm.spec.is_null())
+                .map(|networks| Networks {
+                    swap_channels: arm.spec.swap_channels,
+                    ..networks
+                }),
+            photos: dataset.photos.iter().map(|photo| photo.path.clone()).collect(),
+            strata: Vec::new(),
+            weights: Vec::new(),
+            reads: self.reads(arm, dataset),
+            streams: arm.streams,
+            threads: arm.threads,
+            batch: arm.spec.batch,
+            host_cores: self.plan.host_cores.clone(),
+            gallery: Vec::new(),
+        }
+    }
+
+    /// Where an arm's photos come from: as asked, and from files where they are too many for memory.
+    fn reads(&self, arm: &PlannedArm, dataset: &Dataset) -> Reads {
+        match arm.spec.reads {
+            Reads::Preloaded if dataset.bytes() > self.preload_budget => Reads::Cached,
+            reads => reads,
+        }
+    }
+
+    /// The next reply that is no sign of life; each sign starts the patience anew.
+    fn wait(&self, child: &mut Child) -> Result<Reply, ChildError> {
+        loop {
+            match child.answer(self.plan.patience)? {
+                Reply::Progress { .. } => {}
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    fn start(&self, job: Job, run: &mut ArmRun) -> Result<Child, ChildError> {
+        let mut child = Child::spawn(&self.program, &self.interrupted)?;
+        child.ask(&Request::Prepare(Box::new(job)))?;
+        match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
+            Reply::Ready(ready) => run.ready.push(*ready),
+            other => return Err(unexpected(&other)),
+        }
+        Ok(child)
+    }
+}
+
+fn fail(run: &mut ArmRun, label: &str, reason: &str, observer: &dyn Observer) {
+    observer.notice(&format!("{label} failed {reason}"));
+    run.errors.push(reason.to_owned());
+    run.failed = true;
+}
+
+fn finish(child: &mut Child, patience: Duration) -> Result<Result<u64, String>, ChildError> {
+    child.ask(&Request::Finish)?;
+    match child.answer(patience)? {
+        Reply::Finished { rss_peak_bytes } => Ok(rss_peak_bytes),
+        other => Err(unexpected(&other)),
+    }
+}

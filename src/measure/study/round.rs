@@ -1,0 +1,317 @@
+//! One process of every arm: loaded, warmed up, and measured step by step in turns.
+
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use super::{
+    super::{
+        child::{Child, ChildError, unexpected},
+        plan::Step,
+        protocol::{self, Reply, Request, Stretch},
+        stats,
+        summary::ArmRun,
+    },
+    Observer, Prepared, Study, fail, finish,
+};
+use crate::{
+    host::{Counters, fastest_clock_mhz},
+    record::{Block, Conditions, Scenario, Stages},
+};
+
+/// Longest rest between two arms, so that one does not work in the other's heat.
+const REST: Duration = Duration::from_millis(200);
+
+/// How often the clock is looked at.
+const GLANCE: Duration = Duration::from_millis(250);
+
+impl Study {
+    /// The process `process` of every arm that still stands. `order` counts blocks over the whole study.
+    pub(super) fn round(
+        &self,
+        process: usize,
+        order: &mut usize,
+        prepared: &Prepared,
+        runs: &mut [ArmRun],
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let schedule = self.plan.order(process);
+        let mut children: Vec<Option<Child>> = runs.iter().map(|_| None).collect();
+        // Who measures first was warmed up last but a few: the order is the blocks' own.
+        for step in schedule
+            .first()
+            .into_iter()
+            .flatten()
+            .filter(|step| step.point.is_none())
+        {
+            if runs[step.arm].failed {
+                continue;
+            }
+            let warm = self.warm_up(step.arm, prepared, &mut runs[step.arm]);
+            children[step.arm] = self.keep(warm, step.arm, process, None, runs, observer);
+        }
+        let mut last = None;
+        for (block, steps) in schedule.into_iter().enumerate() {
+            for step in steps {
+                let Some(mut child) = children[step.arm].take() else {
+                    continue;
+                };
+                let rested = last.replace(step.arm) != Some(step.arm);
+                let place = (process, block);
+                let measured = self
+                    .get_going(&mut child, rested)
+                    .and_then(|()| self.rate(&mut child, step, process, &mut runs[step.arm], observer))
+                    .and_then(|rate| self.measure(&mut child, step, place, rate));
+                let measured = measured.map(|mut measured| {
+                    let run = &mut runs[step.arm];
+                    let label = &self.plan.arms[step.arm].label;
+                    if let Some(point) = step.point {
+                        let text = format!("{label}, fewer at a time");
+                        observer.block(&text, &measured);
+                        run.points.entry(point).or_default().push(measured);
+                    } else {
+                        measured.order = *order;
+                        *order += 1;
+                        observer.block(label, &measured);
+                        run.blocks.push(measured);
+                    }
+                    child
+                });
+                children[step.arm] = self.keep(measured, step.arm, process, Some(block), runs, observer);
+                // Between blocks nothing is timed: what is measured is kept at once.
+                save(runs)?;
+            }
+        }
+        for (arm, child) in children.into_iter().enumerate() {
+            let Some(mut child) = child else { continue };
+            match finish(&mut child, self.plan.patience) {
+                Ok(peak) => runs[arm].rss_peak_bytes.push(peak),
+                Err(ChildError::Interrupted) => {}
+                Err(error) => {
+                    let reason = format!("at the end of process {}: {error}", process + 1);
+                    fail(&mut runs[arm], &self.plan.arms[arm].label, &reason, observer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker that is loaded and in its steady state.
+    fn warm_up(&self, arm: usize, prepared: &Prepared, run: &mut ArmRun) -> Result<Child, ChildError> {
+        let mut job = self.job(
+            &self.plan.arms[arm],
+            self.libraries[arm].as_ref(),
+            &prepared.dataset,
+        );
+        job.strata.clone_from(&prepared.strata);
+        job.gallery.clone_from(&prepared.gallery);
+        // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
+        job.weights = run.seen.iter().map(|seen| seen.time.as_secs_f64()).collect();
+        let mut child = self.start(job, run)?;
+        child.ask(&Request::WarmUp {
+            least: self.plan.warmup,
+            most: self.plan.most_warmup(),
+        })?;
+        match self.wait(&mut child)? {
+            Reply::WarmedUp {
+                images,
+                seconds,
+                steady,
+            } => {
+                run.warmup_images.push(images as f64);
+                run.steady.extend(steady);
+                run.capacity =
+                    Some(images as f64 / seconds).filter(|capacity| capacity.is_finite() && *capacity > 0.0);
+                Ok(child)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A rest after another arm's work, and a little work that is not measured.
+    fn get_going(&self, child: &mut Child, rested: bool) -> Result<(), ChildError> {
+        if !rested || self.plan.arms.len() == 1 {
+            return Ok(());
+        }
+        thread::sleep(REST.min(self.plan.lead_in()));
+        child.ask(&Request::WarmUp {
+            least: self.plan.lead_in(),
+            most: self.plan.lead_in(),
+        })?;
+        match self.wait(child)? {
+            Reply::WarmedUp { .. } => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The rate at which a step's photos arrive: as asked, or the highest that holds, or none.
+    fn rate(
+        &self,
+        child: &mut Child,
+        step: Step,
+        process: usize,
+        run: &mut ArmRun,
+        observer: &dyn Observer,
+    ) -> Result<Option<f64>, ChildError> {
+        if self.plan.scenario != Scenario::Server {
+            return Ok(None);
+        }
+        if self.plan.request_rate.is_some() {
+            return Ok(self.plan.request_rate);
+        }
+        if let Some((_, rate)) = run.rates.last().filter(|(of, _)| *of == process) {
+            return Ok(Some(*rate));
+        }
+        let rate = self.search(child, step.arm, process, run, observer)?;
+        run.rates.push((process, rate));
+        Ok(Some(rate))
+    }
+
+    /// One step, with what the machine did meanwhile.
+    fn measure(
+        &self,
+        child: &mut Child,
+        step: Step,
+        (process, block): (usize, usize),
+        rate: Option<f64>,
+    ) -> Result<Block, ChildError> {
+        let seed = self.seed(process, block as u64);
+        let stretch = self
+            .plan
+            .stretch(&self.plan.arms[step.arm], step.point, rate, seed);
+        let before = Counters::current(&self.plan.core_list);
+        let (raw, clock_mhz) = self.watching_the_clock(|| self.stretch(child, stretch));
+        let raw = raw?;
+        let after = Counters::current(&self.plan.core_list);
+        if let Some(rate) = rate.filter(|_| raw.given_up) {
+            return Err(ChildError::Refused(format!(
+                "at {rate:.1} photos a second the queue only grows: ask for fewer (--request-rate), or have the rate searched"
+            )));
+        }
+        let conditions = conditions(&raw, &before, &after, clock_mhz);
+        Ok(keep_block(raw, (process, block), rate, conditions))
+    }
+
+    /// Does `work` and looks at the clock meanwhile: the median of the fastest host core, for a core that rests may be
+    /// slow without any harm.
+    fn watching_the_clock<T>(&self, work: impl FnOnce() -> T) -> (T, Option<f64>) {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                let mut seen = Vec::new();
+                while !over.load(Ordering::Relaxed) {
+                    thread::park_timeout(GLANCE);
+                    match fastest_clock_mhz(&self.plan.core_list) {
+                        Ok(clock) if !over.load(Ordering::Relaxed) => seen.push(clock),
+                        Ok(_) => {}
+                        Err(_) => break,
+                    }
+                }
+                stats::median(&seen)
+            });
+            let done = work();
+            over.store(true, Ordering::Relaxed);
+            watcher.thread().unpark();
+            (done, watcher.join().ok().flatten())
+        })
+    }
+
+    /// Has a worker measure a stretch.
+    pub(super) fn stretch(&self, child: &mut Child, stretch: Stretch) -> Result<protocol::Block, ChildError> {
+        child.ask(&Request::Block(stretch))?;
+        match self.wait(child)? {
+            Reply::Block(raw) => Ok(*raw),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A seed for arrivals: another one for each process and number, the same for all arms.
+    pub(super) fn seed(&self, process: usize, number: u64) -> u64 {
+        self.plan.seed ^ (process as u64 + 1).rotate_left(40) ^ (number + 1).rotate_left(20)
+    }
+
+    /// The worker, or `None` with the reason written down. An interruption is nobody's failure.
+    fn keep(
+        &self,
+        child: Result<Child, ChildError>,
+        arm: usize,
+        process: usize,
+        block: Option<usize>,
+        runs: &mut [ArmRun],
+        observer: &dyn Observer,
+    ) -> Option<Child> {
+        match child {
+            Ok(child) => Some(child),
+            Err(ChildError::Interrupted) => None,
+            Err(error) => {
+                let at = block.map_or_else(
+                    || "before its first block".to_owned(),
+                    |b| format!("in block {}", b + 1),
+                );
+                let reason = format!("process {} {at}: {error}", process + 1);
+                fail(&mut runs[arm], &self.plan.arms[arm].label, &reason, observer);
+                None
+            }
+        }
+    }
+}
+
+fn conditions(
+    raw: &protocol::Block,
+    before: &Counters,
+    after: &Counters,
+    clock_mhz: Option<f64>,
+) -> Conditions {
+    fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
+        Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
+    }
+    Conditions {
+        own_cpu_seconds: raw.cpu_seconds,
+        busy_seconds: since(&after.busy_seconds, &before.busy_seconds),
+        stolen_seconds: since(&after.stolen_seconds, &before.stolen_seconds),
+        throttled_seconds: since(&after.throttled_seconds, &before.throttled_seconds),
+        clock_mhz,
+        thermal_events: after
+            .thermal_events
+            .clone()
+            .ok()
+            .zip(before.thermal_events.clone().ok())
+            .map(|(after, before)| after.saturating_sub(before)),
+        storage_bytes: raw.storage_bytes,
+        joules: after.joules_since(before),
+    }
+}
+
+pub(super) fn keep_block(
+    raw: protocol::Block,
+    (process, block): (usize, usize),
+    rate: Option<f64>,
+    conditions: Conditions,
+) -> Block {
+    let stages = raw.stages;
+    Block {
+        process,
+        block,
+        order: 0,
+        seconds: raw.seconds,
+        images: raw.images,
+        faces: raw.faces,
+        stage_seconds: Stages {
+            decode: stages.decode.as_secs_f64(),
+            detect: stages.detect.as_secs_f64(),
+            align: stages.align.as_secs_f64(),
+            embed: stages.embed.as_secs_f64(),
+            matching: stages.matching.as_secs_f64(),
+        },
+        strata: raw.strata,
+        service_us: raw.service,
+        response_us: raw.response,
+        lateness_us: raw.lateness,
+        rate,
+        conditions,
+    }
+}

@@ -1,0 +1,324 @@
+//! Checks: every rule that figures are held against, by name, with its limit and what its failure makes of an arm.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A named rule and how it came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// The rule's name, one of [`RULES`].
+    pub id: String,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was seen.
+    pub observed: String,
+    /// What would have passed.
+    pub limit: String,
+    /// What to do; empty where it passed.
+    pub advice: String,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Within the limit.
+    Passed,
+    /// Outside.
+    Failed,
+    /// Could not be observed.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the failure of a rule makes of an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// `invalid`: the figures are of something else than what was asked for.
+    Invalid,
+    /// `unstable`: the figures may be chance.
+    Unstable,
+    /// Nothing; it stands beside the figures for whoever reads them.
+    Note,
+}
+
+impl Consequence {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Unstable => "unstable",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// The numbers behind the rules, in one place.
+pub mod limits {
+    /// Least share of node time on the asked provider.
+    pub const PLACED: f64 = 0.95;
+    /// Least share of node time in 8- or 16-bit nodes for a precision of that name.
+    pub const PRECISE: f64 = 0.25;
+    /// Fewest processes whose interval means anything.
+    pub const PROCESSES: usize = 3;
+    /// Largest half width of the interval of images a second, as a fraction.
+    pub const SPREAD: f64 = 0.10;
+    /// Largest change from a process's first block to its last, as a fraction.
+    pub const TREND: f64 = 0.02;
+    /// Largest gain from one stretch of the warm-up to the next that still is a steady state, as a fraction.
+    pub const STEADY: f64 = 0.03;
+    /// Largest share of the host cores' time that the hypervisor may have given to others.
+    pub const STOLEN: f64 = 0.02;
+    /// Largest share of the host cores' time that other processes may have used.
+    pub const FOREIGN: f64 = 0.05;
+    /// Largest share of the time for which the control group's quota may have stopped a stream.
+    pub const THROTTLED: f64 = 0.01;
+    /// Largest drop of the clock from its best block, as a fraction.
+    pub const CLOCK: f64 = 0.05;
+    /// Largest share of a photo's time that decoding may take on a device that is no CPU.
+    pub const DECODE: f64 = 0.5;
+    /// Least share of the photos' bytes from storage for reads that are said to be cold.
+    pub const COLD: f64 = 0.95;
+    /// Largest 99th percentile of the lateness with which queries are sent, milliseconds, and as a share of the latency
+    /// bound.
+    pub const LATE_MS: f64 = 1.0;
+    /// See [`LATE_MS`]; the larger of both holds.
+    pub const LATE_SHARE: f64 = 0.02;
+    /// Fewest samples for a percentile: `MLPerf`'s early-stopping counts.
+    pub const SAMPLES: [(f64, u64); 4] = [(90.0, 64), (95.0, 130), (99.0, 662), (99.9, 6636)];
+    /// Least ratio that counts as a difference, as a fraction.
+    pub const MARGIN: f64 = 0.02;
+}
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its name in records.
+    pub id: &'static str,
+    /// What it asks, in one sentence.
+    pub question: &'static str,
+    /// What would pass.
+    pub limit: &'static str,
+    /// How it is observed, and when it is unknown.
+    pub observed: &'static str,
+    /// What its failure makes of an arm.
+    pub consequence: Consequence,
+}
+
+/// The rule of that name.
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+use Consequence::{Invalid, Note, Unstable};
+
+const fn make(
+    id: &'static str,
+    consequence: Consequence,
+    question: &'static str,
+    limit: &'static str,
+    observed: &'static str,
+) -> Rule {
+    Rule {
+        id,
+        question,
+        limit,
+        observed,
+        consequence,
+    }
+}
+
+/// Every rule, in the order in which lists show them.
+pub const RULES: &[Rule] = &[
+    make(
+        "placement",
+        Invalid,
+        "Did the networks run where the arm says?",
+        "95 % of node time on the asked provider",
+        "the runtime's own profile of a separate pass that is not measured; unknown where the runtime gives none",
+    ),
+    make(
+        "precision",
+        Invalid,
+        "Are the numbers inside the networks what the arm says?",
+        "int8 and fp16: 25 % of node time in such nodes; fp32 and tf32: less than that",
+        "the same profile",
+    ),
+    make(
+        "agreement",
+        Invalid,
+        "Does the arm see the same faces as the fp32 CPU reference, and the same person in each?",
+        "faces of score 0.7 or more matched at IoU 0.8 in 99 %; number of faces within 2 %; cosine of embeddings, median \
+         and 1st percentile: 0.9999 and 0.99 (fp32), 0.999 and 0.98 (tf32, fp16), 0.98 and 0.90 (int8)",
+        "both arms answer every photo once before anything is measured; unknown without a reference",
+    ),
+    make(
+        "repeatable",
+        Invalid,
+        "Does every measured pass find as many faces as the pass whose answers were compared?",
+        "the same number",
+        "faces are counted in every block",
+    ),
+    make(
+        "ground-truth",
+        Invalid,
+        "Are the answers right?",
+        "what the workload's networks promise of its photos",
+        "boxes and people known from the dataset's manifest; only where a workload has both",
+    ),
+    make(
+        "license",
+        Invalid,
+        "Was the vGPU licensed, before and after?",
+        "licensed both times",
+        "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell",
+    ),
+    make(
+        "page-cache",
+        Invalid,
+        "Did cold reads come from storage?",
+        "95 % of the photos' bytes",
+        "what the kernel counts as read from storage for the worker; only for arms with reads=cold",
+    ),
+    make(
+        "latency-bound",
+        Invalid,
+        "Was the latency held at this rate?",
+        "the bound at its percentile (--latency-bound)",
+        "time from scheduled arrival to answer, all blocks together; only in the server scenario",
+    ),
+    make(
+        "blocks",
+        Unstable,
+        "Is everything there that was planned?",
+        "all planned blocks, from at least 3 processes",
+        "the record's own blocks",
+    ),
+    make(
+        "spread",
+        Unstable,
+        "Do the processes agree with each other?",
+        "half width of the 95 % interval at most 10 % of the figure (not judged in a --quick study)",
+        "the means of the processes; unknown with fewer than 3",
+    ),
+    make(
+        "trend",
+        Unstable,
+        "Does the speed stay what it is from block to block?",
+        "less than 2 % from a process's first block to its last, or none that 99 % are sure of",
+        "the slope of the blocks of each process, over all processes; unknown with one block a process",
+    ),
+    make(
+        "steady-state",
+        Unstable,
+        "Was the warm-up over when measuring began?",
+        "no stretch of the warm-up more than 3 % faster than the best before it",
+        "the warm-up goes on until it is, at most four times its length",
+    ),
+    make(
+        "foreign-load",
+        Unstable,
+        "Did other processes use the host cores?",
+        "5 % of their time",
+        "the kernel's count of busy time on the host cores, less the worker's own",
+    ),
+    make(
+        "steal",
+        Unstable,
+        "Did the hypervisor give the host cores to others?",
+        "2 % of their time",
+        "the kernel's count of stolen time; a hypervisor may hide it",
+    ),
+    make(
+        "throttled",
+        Unstable,
+        "Did a processor quota stop the worker?",
+        "1 % of its streams' time",
+        "the control group's count; unknown where there is none",
+    ),
+    make(
+        "clock",
+        Unstable,
+        "Did the clock drop, or did heat slow the cores down?",
+        "no more than 5 % below the best block, and no thermal event",
+        "cpufreq and the kernel's thermal counters; unknown in virtual machines that hide them",
+    ),
+    make(
+        "generator",
+        Unstable,
+        "Were queries sent when they were due?",
+        "99th percentile of lateness at most 1 ms, or 2 % of the latency bound",
+        "the time between a query's arrival and its being taken up by a stream that waited for it; server scenario only",
+    ),
+    make(
+        "decode-bound",
+        Note,
+        "Did the device wait for photos?",
+        "decoding takes less than half of a photo's time",
+        "the stages' times; only for devices that are no CPU",
+    ),
+    make(
+        "samples",
+        Note,
+        "Are there samples enough for the percentiles?",
+        "p90 64, p95 130, p99 662, p99.9 6,636 (MLPerf's early-stopping counts); a percentile without them is left out",
+        "the number of timed queries",
+    ),
+    make(
+        "noise-floor",
+        Note,
+        "Is it known how far two arms that are the same seem apart on this machine?",
+        "the floor is at most 2 %; a larger one becomes the margin of every verdict",
+        "facebench run --noise-floor measures it; unknown until then",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_one_of_a_kind() {
+        let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), RULES.len());
+        assert!(rule("agreement").is_some() && rule("mood").is_none());
+    }
+
+    /// The words name the numbers that the rules use.
+    #[test]
+    fn words_and_numbers_agree() {
+        let says = |id: &str, number: f64| {
+            let text = format!("{number}");
+            assert!(rule(id).unwrap().limit.contains(&text), "{id}: {text}");
+        };
+        says("placement", limits::PLACED * 100.0);
+        says("precision", limits::PRECISE * 100.0);
+        says("blocks", limits::PROCESSES as f64);
+        says("spread", limits::SPREAD * 100.0);
+        says("trend", limits::TREND * 100.0);
+        says("steady-state", limits::STEADY * 100.0);
+        says("foreign-load", limits::FOREIGN * 100.0);
+        says("steal", limits::STOLEN * 100.0);
+        says("throttled", limits::THROTTLED * 100.0);
+        says("clock", limits::CLOCK * 100.0);
+        says("generator", limits::LATE_MS);
+        says("generator", limits::LATE_SHARE * 100.0);
+        says("page-cache", limits::COLD * 100.0);
+        says("noise-floor", limits::MARGIN * 100.0);
+        for (_, samples) in limits::SAMPLES.iter().take(3) {
+            says("samples", *samples as f64);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The record: the JSON file that a study leaves. Plain data, its JSON Schema, and atomic writes.
+//!
+//! Everything that facebench shows anywhere is drawn from records. A number that could not be read is null, and the
+//! reason stands beside it or in the field's own description; it is never 0 instead.
+
+mod arm;
+mod check;
+mod compare;
+mod write;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+
+pub use arm::{
+    Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, Latency, LatencyBound,
+    Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput, Trial, Verification,
+};
+pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
+pub use compare::{Comparison, Estimate, Verdict};
+
+/// The version of the record's form that this program writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One study: what was asked, on which machine, what came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// Names this study: 16 hex digits.
+    pub id: String,
+    /// What the user calls this study; null where nothing was said.
+    pub name: Option<String>,
+    /// When the study began, RFC 3339 in UTC.
+    pub created_at: String,
+    /// The program that measured.
+    pub tool: Tool,
+    /// The machine that it ran on.
+    pub host: Host,
+    /// The GPUs of the machine. Empty: this version does not look for them.
+    pub gpus: Vec<Gpu>,
+    /// What was measured.
+    pub workload: Workload,
+    /// How it was measured.
+    pub plan: PlanSummary,
+    /// Photos that were left out, for every arm, and why.
+    pub skipped: Vec<Skipped>,
+    /// Arms that were asked for and could not be run, and why.
+    pub unavailable: Vec<Unavailable>,
+    /// Whether the study was a `--quick` one, which no claim should rest on.
+    pub quick: bool,
+    /// Whether the study was stopped before its end.
+    pub interrupted: bool,
+    /// What was compared, in the order in which it was asked for.
+    pub arms: Vec<Arm>,
+    /// Each arm against the first.
+    pub comparisons: Vec<Comparison>,
+    /// Checks of the study as a whole.
+    pub checks: Vec<Check>,
+    /// In a merged record, the studies that its arms are from, the first being the one whose machine, workload and
+    /// plan stand above. Empty in a study's own record.
+    pub sources: Vec<Source>,
+}
+
+/// A study that went into a merged record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Source {
+    /// Its id.
+    pub id: String,
+    /// What the user calls it.
+    pub name: Option<String>,
+    /// When it began.
+    pub created_at: String,
+    /// The program that measured.
+    pub tool: Tool,
+    /// The machine that it ran on.
+    pub host: Host,
+    /// That machine's GPUs.
+    pub gpus: Vec<Gpu>,
+    /// How it was measured.
+    pub plan: PlanSummary,
+    /// Whether it was a `--quick` one.
+    pub quick: bool,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// The program that measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// facebench's version.
+    pub version: String,
+    /// The commit that it was built from; null where it was built outside a repository.
+    pub commit: Option<String>,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Seeds the order of arms and every drawing of photos.
+    pub seed: u64,
+}
+
+/// One GPU of the machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gpu {
+    /// The driver's name for this very device.
+    pub uuid: String,
+    /// The product.
+    pub name: String,
+    /// The driver's version.
+    pub driver: Option<String>,
+    /// Frame buffer, bytes.
+    pub memory_bytes: Option<u64>,
+    /// How the device is given to this machine.
+    pub mode: Option<GpuMode>,
+    /// A vGPU's or MIG instance's profile.
+    pub profile: Option<String>,
+    /// A vGPU's licence; null for devices that need none.
+    pub license: Option<License>,
+    /// Why a field is missing, by its name.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// A vGPU's licence: without one the driver slows the device down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct License {
+    /// Before the first block; null where it could not be read.
+    pub before: Option<bool>,
+    /// After the last one.
+    pub after: Option<bool>,
+}
+
+/// How a GPU is given to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuMode {
+    /// The board itself, on bare metal.
+    Physical,
+    /// The board itself, handed to a virtual machine.
+    Passthrough,
+    /// A share of the board in time.
+    Vgpu,
+    /// A share of the board in space.
+    Mig,
+    /// A share in space, handed to a virtual machine.
+    MigVgpu,
+    /// The machine that hands out vGPUs.
+    VgpuHost,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Workload {
+    /// The workload's name; `custom` for photos and networks given on the command line.
+    pub name: String,
+    /// How photos arrive.
+    pub scenario: Scenario,
+    /// Which stages are measured.
+    pub stage: String,
+    /// The photos.
+    pub dataset: Dataset,
+    /// Photo to faces; null where no arm needs it.
+    pub detector: Option<NetworkFacts>,
+    /// Face to embedding; null where no arm needs it.
+    pub recognizer: Option<NetworkFacts>,
+    /// Embeddings that every face is matched against: the best face of each photo.
+    pub enrolled: usize,
+}
+
+/// How photos arrive; `MLPerf`'s meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// All photos are there from the start: what counts is images a second.
+    Offline,
+    /// One photo after the other, each as soon as the last is answered: what counts is the time of one.
+    SingleStream,
+    /// Eight photos at a time, the next as soon as all of the last are answered: what counts is the time of all eight.
+    MultiStream,
+    /// Photos arrive at random (a Poisson process), whether or not the last are answered: what counts is how many a
+    /// second can arrive while the time to the answer is held.
+    Server,
+}
+
+/// The photos of a study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Dataset {
+    /// The folder's or manifest's name.
+    pub name: String,
+    /// Photos measured.
+    pub images: usize,
+    /// Faces in them, as the reference arm found them; null where nothing was found out.
+    pub faces: Option<usize>,
+    /// Hash over the names and bytes of the photos; null where there are no files.
+    pub sha256: Option<String>,
+    /// Bytes of the encoded photos.
+    pub bytes: u64,
+    /// Whether they were held in memory while measuring; if not, each was read from its file within its time.
+    pub preloaded: bool,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkFacts {
+    /// The catalog's name, or the file's.
+    pub name: String,
+    /// Its family; null where no arm could load it.
+    pub family: Option<String>,
+    /// Hash of the ONNX file.
+    pub sha256: String,
+    /// Width and height of what it reads; null where no arm could load it.
+    pub input: Option<[usize; 2]>,
+    /// Its licence, where the catalog knows the file.
+    pub license: Option<String>,
+    /// Least score of a face; null for recognizers.
+    pub score_threshold: Option<f32>,
+}
+
+/// How the study was laid out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanSummary {
+    /// Processes of each arm: the unit of replication.
+    pub processes: usize,
+    /// Measured blocks of each process.
+    pub blocks: usize,
+    /// Least time of a block, seconds.
+    pub block_seconds: f64,
+    /// Warm-up of each process, seconds.
+    pub warmup_seconds: f64,
+    /// Host cores that every arm could use: the denominator.
+    pub host_cores: usize,
+    /// Their numbers; empty where the machine does not tell.
+    pub host_core_list: Vec<usize>,
+    /// Least ratio that counts as a difference, as a fraction: 2 %, or the noise floor if that is larger.
+    pub margin: f64,
+    /// The machine's noise floor, as a fraction: how far two arms that are the same were seen apart; null where
+    /// nobody measured it.
+    pub noise_floor: Option<f64>,
+    /// Queries a second in the server scenario; null where the highest that holds the bound is searched.
+    pub request_rate: Option<f64>,
+    /// The latency that is held.
+    pub latency_bound: LatencyBound,
+}
+
+/// A photo that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// Its name in the dataset.
+    pub photo: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An arm that could not be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unavailable {
+    /// As asked for.
+    pub backend: String,
+    /// What is missing.
+    pub reason: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// The JSON Schema of a record, generated from the types above; checked in as `schemas/record-v1.json`.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Record)
+}

@@ -1,0 +1,113 @@
+//! Charts in SVG, one file each: what a record shows better than its tables.
+
+mod canvas;
+mod curve;
+mod latency;
+mod plane;
+mod scaling;
+mod stages;
+mod throughput;
+mod time;
+
+use thiserror::Error;
+
+use super::published::Published;
+use crate::record::Record;
+
+/// Why there is no chart.
+#[derive(Debug, Error)]
+#[error("the chart cannot be drawn: {0}")]
+pub struct ChartError(pub(super) String);
+
+/// What a chart shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Images a second of each arm.
+    Throughput,
+    /// Latency by percentile.
+    Latency,
+    /// Where the time of a photo goes.
+    Stages,
+    /// Images a second of each block, in the order in which they were measured.
+    Time,
+    /// Latency against images a second.
+    Curve,
+    /// Images a second against streams.
+    Scaling,
+}
+
+impl Kind {
+    /// Every chart, in the order in which pages show them.
+    pub const ALL: [Self; 6] = [
+        Self::Throughput,
+        Self::Latency,
+        Self::Curve,
+        Self::Scaling,
+        Self::Stages,
+        Self::Time,
+    ];
+}
+
+/// One chart of `record`; `published` figures stand in that of the throughput, in grey.
+pub fn draw(kind: Kind, record: &Record, published: &[Published]) -> Result<String, ChartError> {
+    match kind {
+        Kind::Throughput => throughput::draw(record, published),
+        Kind::Latency => latency::draw(record),
+        Kind::Stages => stages::draw(record),
+        Kind::Time => time::draw(record),
+        Kind::Curve => curve::draw(record),
+        Kind::Scaling => scaling::draw(record),
+    }
+}
+
+/// The arms of `record`, and the `published` figures in grey, one bar each.
+pub fn throughput(record: &Record, published: &[Published]) -> Result<String, ChartError> {
+    draw(Kind::Throughput, record, published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, published::DEMO_2019, tests::record};
+
+    #[test]
+    fn a_full_record_has_every_chart() {
+        let full = record(fixture::full());
+        for kind in Kind::ALL {
+            let svg = draw(kind, &full, &DEMO_2019).unwrap();
+            assert!(svg.starts_with("<svg") && svg.contains("aria-label"), "{kind:?}");
+            assert!(
+                svg.contains("is better") || svg.contains("are better"),
+                "{kind:?} says no direction"
+            );
+            // Nothing is drawn left of the picture, above it or at no number.
+            assert!(!svg.contains("NaN") && !svg.contains("x=\"-"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_says_why() {
+        let plain = record(fixture::plain());
+        for kind in [Kind::Curve, Kind::Scaling] {
+            let why = draw(kind, &plain, &[]).unwrap_err().to_string();
+            assert!(why.contains("more than one point"), "{why}");
+        }
+        let mut empty = plain;
+        empty.arms.clear();
+        for kind in Kind::ALL {
+            assert!(draw(kind, &empty, &[]).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn markup_in_labels_stays_text() {
+        let mut full = record(fixture::full());
+        for (place, arm) in full.arms.iter_mut().enumerate() {
+            arm.label = format!("<script>{place}&");
+        }
+        for kind in Kind::ALL {
+            let svg = draw(kind, &full, &[]).unwrap();
+            assert!(!svg.contains("<script"), "{kind:?}");
+        }
+    }
+}

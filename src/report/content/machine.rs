@@ -1,0 +1,145 @@
+//! The machine, or each machine of a merged record.
+
+use crate::{
+    record::{Gpu, GpuMode, Record, Source},
+    report::{
+        grid::{Cell, Grid, Row, words as column},
+        words,
+    },
+};
+
+use super::sources;
+
+/// What is known of the machine: one column, or one for each study of a merged record.
+pub(in crate::report) fn grid(record: &Record) -> Grid {
+    let own;
+    let sources: Vec<&Source> = if record.sources.is_empty() {
+        own = itself(record);
+        vec![&own]
+    } else {
+        record.sources.iter().collect()
+    };
+    let mut columns = vec![column("")];
+    columns.extend(sources.iter().map(|source| {
+        column(if record.sources.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", sources::name(source))
+        })
+    }));
+    let facts: Vec<Vec<(&str, String)>> = sources.iter().map(|source| facts(source)).collect();
+    let rows = facts[0].iter().enumerate().map(|(place, (name, _))| Row {
+        anchor: None,
+        cells: std::iter::once(Cell::plain(*name))
+            .chain(facts.iter().map(|facts| Cell::plain(&facts[place].1)))
+            .collect(),
+    });
+    Grid {
+        title: "Machine",
+        note: String::new(),
+        columns,
+        rows: rows.collect(),
+    }
+}
+
+/// A study's own record as the source that it would be in a merged one.
+fn itself(record: &Record) -> Source {
+    Source {
+        id: record.id.clone(),
+        name: record.name.clone(),
+        created_at: record.created_at.clone(),
+        tool: record.tool.clone(),
+        host: record.host.clone(),
+        gpus: record.gpus.clone(),
+        plan: record.plan.clone(),
+        quick: record.quick,
+        interrupted: record.interrupted,
+    }
+}
+
+/// The same names in the same order for every machine.
+fn facts(source: &Source) -> Vec<(&'static str, String)> {
+    let host = &source.host;
+    let missing = |field: &str| {
+        host.unavailable
+            .get(field)
+            .map_or_else(|| "unknown".to_owned(), |reason| format!("unknown ({reason})"))
+    };
+    let text = |value: Option<String>, field: &str| value.unwrap_or_else(|| missing(field));
+    let count = |value: Option<usize>, field: &str| text(value.map(|v| v.to_string()), field);
+    let cpu = &host.cpu;
+    let signs: Vec<String> = host
+        .facts
+        .iter()
+        .map(|fact| format!("{}: {} ({})", fact.kind, fact.value, fact.source))
+        .collect();
+    let memory = host.memory.total_bytes.map(|bytes| words::bytes(Some(bytes)));
+    let gpus: Vec<String> = source.gpus.iter().map(gpu).collect();
+    vec![
+        ("processor", text(cpu.model.clone(), "cpu.model")),
+        ("logical cores", count(cpu.cores, "cpu.cores")),
+        ("physical cores", count(cpu.physical_cores, "cpu.physical_cores")),
+        ("host cores of the study", source.plan.host_cores.to_string()),
+        (
+            "quota, cores",
+            cpu.quota
+                .map_or_else(|| "none, or not known".to_owned(), |quota| quota.to_string()),
+        ),
+        ("governor", text(cpu.governor.clone(), "cpu.governor")),
+        (
+            "instruction sets",
+            text(cpu.flags.as_ref().map(|flags| flags.join(" ")), "cpu.flags"),
+        ),
+        ("memory", text(memory, "memory.total")),
+        ("system", text(host.os.clone(), "os")),
+        ("kernel", text(host.kernel.clone(), "kernel")),
+        (
+            "signs of virtual machines",
+            if signs.is_empty() {
+                "none seen".to_owned()
+            } else {
+                signs.join("; ")
+            },
+        ),
+        (
+            "GPUs",
+            if gpus.is_empty() {
+                "none, or not looked for".to_owned()
+            } else {
+                gpus.join("; ")
+            },
+        ),
+    ]
+}
+
+fn gpu(gpu: &Gpu) -> String {
+    let mut text = gpu.name.clone();
+    let mode = gpu.mode.map(|mode| match mode {
+        GpuMode::Physical => "physical",
+        GpuMode::Passthrough => "passthrough",
+        GpuMode::Vgpu => "vGPU",
+        GpuMode::Mig => "MIG",
+        GpuMode::MigVgpu => "MIG vGPU",
+        GpuMode::VgpuHost => "vGPU host",
+    });
+    let license = gpu.license.as_ref().map(|license| {
+        let word = |held: Option<bool>| match held {
+            Some(true) => "licensed",
+            Some(false) => "not licensed",
+            None => "licence unknown",
+        };
+        format!("before: {}, after: {}", word(license.before), word(license.after))
+    });
+    let parts = [
+        mode.map(str::to_owned),
+        gpu.profile.as_ref().map(|profile| format!("profile {profile}")),
+        gpu.memory_bytes.map(|bytes| words::bytes(Some(bytes))),
+        gpu.driver.as_ref().map(|driver| format!("driver {driver}")),
+        license,
+    ];
+    for part in parts.into_iter().flatten() {
+        text.push_str(", ");
+        text.push_str(&part);
+    }
+    text
+}

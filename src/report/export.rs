@@ -1,0 +1,173 @@
+//! A record as a file: the form by the file's ending, written in one step.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use super::{
+    chart::{self, ChartError},
+    csv, html, markdown, png,
+    published::Published,
+    table,
+};
+use crate::record::Record;
+
+/// What a record can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A page.
+    Html,
+    /// Tables for GitHub.
+    Markdown,
+    /// Raw blocks.
+    Csv,
+    /// A chart of lines and letters.
+    Svg,
+    /// A chart of pixels.
+    Png,
+    /// The terminal's tables.
+    Text,
+}
+
+/// Why a record was not written.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// An ending that means nothing.
+    #[error(
+        "{}: unknown ending; give one of .html (page), .md (Markdown), .csv (raw blocks), .svg or .png (chart), .txt \
+         (tables)",
+        .0.display()
+    )]
+    Ending(PathBuf),
+    /// No chart.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// No CSV.
+    #[error("the raw blocks cannot be written as CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// The file.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Format {
+    /// The form that the ending of `path` asks for.
+    pub fn of(path: &Path) -> Result<Self, ExportError> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
+        match ending.to_ascii_lowercase().as_str() {
+            "html" | "htm" => Ok(Self::Html),
+            "md" | "markdown" => Ok(Self::Markdown),
+            "csv" => Ok(Self::Csv),
+            "svg" => Ok(Self::Svg),
+            "png" => Ok(Self::Png),
+            "txt" => Ok(Self::Text),
+            _ => Err(ExportError::Ending(path.to_owned())),
+        }
+    }
+}
+
+/// Writes `record` to `path` in the form that its ending asks for; as a chart, that of the throughput. Without an
+/// `answer` one is drawn from the record; `published` figures stand beside measured ones in grey.
+pub fn export(
+    record: &Record,
+    answer: Option<&str>,
+    published: &[Published],
+    path: &Path,
+) -> Result<(), ExportError> {
+    export_as(Format::of(path)?, record, answer, published, path)
+}
+
+/// The same in the form `form`, whatever the name of the file ends in.
+pub fn export_as(
+    form: Format,
+    record: &Record,
+    answer: Option<&str>,
+    published: &[Published],
+    path: &Path,
+) -> Result<(), ExportError> {
+    let bytes = match form {
+        Format::Html => {
+            let drawn;
+            let answer = if let Some(answer) = answer {
+                answer
+            } else {
+                drawn = super::answer::general(record);
+                &drawn
+            };
+            html::page(record, answer, published)?.into_bytes()
+        }
+        Format::Markdown => markdown::render(record, answer).into_bytes(),
+        Format::Csv => csv::render(record)?.into_bytes(),
+        Format::Svg => chart::throughput(record, published)?.into_bytes(),
+        Format::Png => png::render(&chart::throughput(record, published)?)?,
+        Format::Text => table::render(record).into_bytes(),
+    };
+    write(path, &bytes)
+}
+
+/// Writes a file in one step: a reader sees the old one or the new one, never half of one.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let whole = || -> io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        // What is no ordinary file (a pipe, a terminal, a link) is written to, and not replaced.
+        if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            return std::fs::write(path, bytes);
+        }
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary files are private; a report is an ordinary file.
+            file.as_file()
+                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path).map(drop).map_err(|error| error.error)
+    };
+    whole().map_err(|source| ExportError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, tests::record};
+
+    #[test]
+    fn endings_decide_the_form() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = record(fixture::plain());
+        for (name, start) in [
+            ("r.html", "<!DOCTYPE html>"),
+            ("r.MD", "# facebench"),
+            ("r.csv", "record,source,arm"),
+            ("r.svg", "<svg"),
+            ("r.txt", "offline"),
+        ] {
+            let path = folder.path().join(name);
+            export(&record, None, &[], &path).unwrap();
+            assert!(
+                std::fs::read_to_string(&path).unwrap().starts_with(start),
+                "{name}"
+            );
+        }
+        let odd = export(&record, None, &[], Path::new("r.pdf")).unwrap_err();
+        assert!(odd.to_string().contains(".html"), "{odd}");
+        let nowhere = folder.path().join("r.txt/inside.txt");
+        assert!(export(&record, None, &[], &nowhere).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! Records as one HTML page: no request to anywhere, no script, light and dark, narrow and wide.
+
+mod body;
+mod decide;
+mod figures;
+mod markup;
+mod rules;
+
+use std::fmt::Write;
+
+use super::{answer, chart::ChartError, published::Published};
+use crate::record::Record;
+use markup::{Links, escape};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page of one record: `answer` first, then what is behind it.
+pub fn page(record: &Record, answer: &str, published: &[Published]) -> Result<String, ChartError> {
+    let links = Links::new(record, "");
+    let mut text = String::from("<header><h1>facebench</h1></header>\n");
+    body::write(&mut text, record, answer, published, &links)?;
+    rules::write(&mut text);
+    Ok(whole(&title(record), &text))
+}
+
+/// One page with a part for each record; `names` tell them apart.
+pub fn pages(records: &[(String, Record)]) -> Result<String, ChartError> {
+    let mut text = String::from("<header><h1>facebench</h1></header>\n<nav><ol class=\"records\">\n");
+    for (place, (name, record)) in records.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "<li><a href=\"#r{place}\">{}</a>: {}</li>",
+            escape(name),
+            escape(&answer::general(record))
+        );
+    }
+    text.push_str("<li><a href=\"#rules\">Rules</a></li>\n</ol></nav>\n");
+    for (place, (name, record)) in records.iter().enumerate() {
+        let links = Links::new(record, &format!("r{place}-"));
+        let _ = writeln!(
+            text,
+            "<section class=\"record\" id=\"r{place}\">\n<h2 class=\"name\">{}</h2>",
+            escape(name)
+        );
+        body::write(&mut text, record, &answer::general(record), &[], &links)?;
+        text.push_str("</section>\n");
+    }
+    rules::write(&mut text);
+    Ok(whole(&format!("facebench: {} records", records.len()), &text))
+}
+
+fn title(record: &Record) -> String {
+    let name = record.name.as_ref().unwrap_or(&record.workload.dataset.name);
+    format!("facebench: {name}")
+}
+
+fn whole(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(title)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::report::{fixture, published::DEMO_2019, tests::record};
+
+    fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+        let begin = format!(" {attribute}=\"");
+        page.split(begin.as_str())
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect()
+    }
+
+    fn sound(page: &str) {
+        let ids = values(page, "id");
+        let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), distinct.len(), "an id stands twice");
+        for address in values(page, "href").into_iter().chain(values(page, "src")) {
+            match address.strip_prefix('#') {
+                Some(id) => assert!(distinct.contains(id), "#{id} leads nowhere"),
+                None => assert!(address.starts_with("data:"), "{address:.60}"),
+            }
+        }
+        for word in ["<script", "<link", "@import", "url(http"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        assert!(!page.contains("<b>&\"quoted"), "markup in a label");
+        for tag in [
+            "table", "section", "details", "figure", "tr", "td", "div", "p", "a", "ul", "li", "dl", "dd",
+        ] {
+            let opened =
+                page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "<{tag}>");
+        }
+    }
+
+    #[test]
+    fn links_lead_somewhere_and_nothing_is_asked_for() {
+        let records = [
+            fixture::full(),
+            fixture::plain(),
+            fixture::server(),
+            fixture::merged(),
+        ];
+        for json in &records {
+            let record = record(json.clone());
+            sound(&page(&record, "The answer.", &DEMO_2019).unwrap());
+        }
+        let all: Vec<(String, Record)> = records
+            .into_iter()
+            .enumerate()
+            .map(|(place, json)| (format!("{place}.json"), record(json)))
+            .collect();
+        sound(&pages(&all).unwrap());
+    }
+
+    #[test]
+    fn arms_without_any_figure_make_a_page_too() {
+        let mut empty = record(fixture::full());
+        for arm in &mut empty.arms {
+            *arm = crate::record::Arm {
+                label: arm.label.clone(),
+                ..record(fixture::full()).arms[3].clone()
+            };
+        }
+        empty.comparisons.clear();
+        sound(&page(&empty, "", &[]).unwrap());
+        empty.arms.clear();
+        sound(&page(&empty, "", &[]).unwrap());
+    }
+
+    #[test]
+    fn whoever_decides_finds_the_figures_first() {
+        let page = page(&record(fixture::full()), "The answer.", &[]).unwrap();
+        let first = page.split("id=\"charts\"").next().unwrap();
+        for words in [
+            "The answer.",
+            "images/s at p99 &lt;= 100 ms",
+            ">1830<",
+            ">not held<",
+            "12.4 x",
+            "EUR a million images",
+            "99.0 cores",
+            "this virtual machine shows no clock",
+            "never measured here",
+        ] {
+            assert!(
+                first.contains(words),
+                "{words}:\n{}",
+                first.split("</style>").last().unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn every_rule_is_explained() {
+        let page = page(&record(fixture::plain()), "", &[]).unwrap();
+        for rule in crate::record::RULES {
+            assert!(page.contains(&format!("id=\"rule-{}\"", rule.id)), "{}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The rules behind the figures, each with an address that numbers link to.
+
+use std::fmt::Write;
+
+use super::markup::escape;
+use crate::record::{Consequence, RULES};
+
+/// How a figure is made.
+pub(super) struct Method {
+    /// Its name in links.
+    pub(super) id: &'static str,
+    name: &'static str,
+    text: &'static str,
+}
+
+const fn method(id: &'static str, name: &'static str, text: &'static str) -> Method {
+    Method { id, name, text }
+}
+
+/// How figures are made that are no checks.
+pub(super) const METHODS: &[Method] = &[
+    method(
+        "status",
+        "status",
+        "valid: no check failed. unstable: a check failed that makes the figures perhaps chance. invalid: a check failed \
+         that makes them figures of something else than what was asked for. failed: there are no whole figures. A check \
+         that could not be observed is unknown, never passed, and is told beside the figures.",
+    ),
+    method(
+        "interval",
+        "95 % interval",
+        "The unit is the process: each arm is measured in several processes, and the images a second of one process are \
+         one value. The interval is Student's t on the logarithms of these values, turned back into images a second. \
+         With one process there is none.",
+    ),
+    method(
+        "ratio",
+        "ratio",
+        "Images a second of the arm over those of the baseline. Processes of one study are paired by their order, and the \
+         interval is Student's t on the differences of their logarithms; arms of different studies are compared unpaired.",
+    ),
+    method(
+        "verdict",
+        "verdict",
+        "faster or slower: the whole 95 % interval of the ratio lies outside the margin (2 %, or the machine's noise floor \
+         where that is larger). equivalent: two one-sided tests (TOST) place the ratio inside the margin. Otherwise \
+         inconclusive. With several comparisons the verdicts are corrected by Holm's method, so that one found by chance \
+         stays as rare as with one comparison. A star: the comparison may not be quoted, and the remarks say why.",
+    ),
+    method(
+        "bound",
+        "images a second at a latency bound",
+        "The most images a second that the arm gave while so many percent of its answers came within the bound: the best \
+         of the measured points that hold it, or in the server scenario the highest rate of arrivals that holds it. Most \
+         services promise such a bound; without one, any device looks better with more photos at a time.",
+    ),
+    method(
+        "latency",
+        "latency",
+        "Response: what whoever asks waits, in the server scenario from the scheduled arrival, so that waiting in a queue \
+         counts. Service: the work on one photo, without waiting.",
+    ),
+    method(
+        "cost",
+        "cost",
+        "The price of an hour, as it was given, over the images of an hour without a latency bound. The interval is that of \
+         images a second.",
+    ),
+    method(
+        "cores",
+        "what a device is worth",
+        "Images a second of the arm, over what the fp32 CPU arm gives for each of the host cores that it could use: so many \
+         such cores do the same work. No interval is given; it is a figure for planning.",
+    ),
+    method(
+        "stages",
+        "stages",
+        "Mean time of a photo in each stage, in one stream. Streams work side by side, so images a second are more than \
+         one over the sum.",
+    ),
+    method(
+        "strata",
+        "kinds of photos",
+        "Images a second that the arm would give if all photos were of that kind: one crowd can hold half of all faces.",
+    ),
+];
+
+/// The section.
+pub(super) fn write(text: &mut String) {
+    text.push_str("<h2 id=\"rules\">Rules</h2>\n<h3>How figures are made</h3>\n<dl>\n");
+    for method in METHODS {
+        let _ = writeln!(
+            text,
+            "<dt id=\"rule-{}\">{}</dt>\n<dd>{}</dd>",
+            method.id,
+            escape(method.name),
+            escape(method.text)
+        );
+    }
+    text.push_str("</dl>\n<h3>Checks</h3>\n<dl>\n");
+    for rule in RULES {
+        let makes = match rule.consequence {
+            Consequence::Invalid => "makes the arm invalid",
+            Consequence::Unstable => "makes the arm unstable",
+            Consequence::Note => "is told, and changes no status",
+        };
+        let _ = writeln!(
+            text,
+            "<dt id=\"rule-{}\">{}</dt>\n<dd>{}<br><b>Passes with:</b> {}.<br><b>Observed by:</b> {}.<br><b>Its \
+             failure</b> {makes}.</dd>",
+            rule.id,
+            escape(rule.id),
+            escape(rule.question),
+            escape(rule.limit),
+            escape(rule.observed)
+        );
+    }
+    text.push_str("</dl>\n");
+}
