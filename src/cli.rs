@@ -344,6 +344,14 @@ pub enum DatasetsCommand {
 pub enum SetupFlavor {
     /// ONNX Runtime for the CPU
     Cpu,
+    /// ONNX Runtime for NVIDIA GPUs, whichever of the next two fits the driver and the GPU
+    Cuda,
+    /// ONNX Runtime for NVIDIA GPUs with CUDA 13, and NVIDIA's libraries
+    Cuda13,
+    /// The same with CUDA 12, for older drivers and for GPUs that CUDA 13 has dropped (V100 and older)
+    Cuda12,
+    /// ONNX Runtime with Intel's OpenVINO
+    Openvino,
 }
 
 /// The workloads of `--workload`.

@@ -8,8 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use facebench::{
-    backend::runtime::{Flavor, Runtimes},
-    cli::{Cli, Command, DatasetsCommand, ModelsCommand, SetupFlavor},
+    cli::{Cli, Command, DatasetsCommand, ModelsCommand},
     commands::{self, Failure},
     measure::worker,
     model::fetch::FetchOptions,
@@ -91,15 +90,7 @@ fn run() -> anyhow::Result<u8> {
         } => {
             commands::datasets::render(seed, count, &dir, &mut out)?;
         }
-        Command::Setup {
-            flavor: SetupFlavor::Cpu,
-        } => {
-            let runtimes = Runtimes::of_process(commands::home()?);
-            let library = runtimes
-                .install(Flavor::Cpu, &|line| eprintln!("{line}"))
-                .map_err(Failure::from)?;
-            writeln!(out, "{}", library.path.display()).context("cannot write the answer")?;
-        }
+        Command::Setup { flavor } => commands::setup::setup(flavor, &commands::home()?, &mut out)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut out);
         }

@@ -13,6 +13,7 @@ use facebench::{
     vision::{
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
         image::{Limits, decode},
+        workers::Workers,
     },
 };
 use serde::Deserialize;
@@ -204,7 +205,7 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
             &backend,
             &SessionSettings {
                 threads: 2,
-                profile: None,
+                ..SessionSettings::default()
             },
             4,
         )
@@ -222,9 +223,8 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         let picture = decode(&std::fs::read(photos.join(name)).unwrap(), Limits::default()).unwrap();
         for faces in known.chunks(4) {
             let mut ours = Vec::new();
-            for (slot, face) in faces.iter().enumerate() {
-                recognizer.align(&picture, &face.landmarks, slot);
-            }
+            let places: Vec<_> = faces.iter().map(|face| (&picture, &face.landmarks)).collect();
+            recognizer.align(&places, &Workers::default());
             recognizer.embed(faces.len(), &mut ours).unwrap();
             let pairs = ours.iter().zip(faces);
             cosines.extend(

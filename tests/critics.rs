@@ -10,11 +10,12 @@ use common::shared;
 use facebench::{
     backend::{SessionSettings, onnxruntime::OnnxRuntime},
     dataset::render::{Identity, PortraitStyle, encode_jpeg, render_photo, render_portrait},
-    measure::pipeline::{Networks, Pipeline},
+    measure::pipeline::{Loading, Networks, Pipeline},
     model::{catalog::Role, gallery::Gallery, network::Network},
     vision::{
         face::{BoundingBox, Embedding, Face},
         image::{Limits, decode},
+        workers::Workers,
     },
 };
 use rayon::prelude::*;
@@ -60,8 +61,16 @@ fn yunet_finds_drawn_faces_where_they_are() {
     let Some((backend, networks)) = critics() else {
         return;
     };
-    let (mut pipeline, _) =
-        Pipeline::load(&backend, &networks, Arc::new(Gallery::default()), 2, 1, None).unwrap();
+    let (mut pipeline, _) = Pipeline::load(
+        &backend,
+        &networks,
+        Arc::new(Gallery::default()),
+        &Loading {
+            threads: 2,
+            ..Loading::default()
+        },
+    )
+    .unwrap();
     let photos: Vec<_> = (0..PHOTOS)
         .into_par_iter()
         .map(|index| {
@@ -118,11 +127,19 @@ fn mobilefacenet_tells_drawn_people_apart() {
     let Some((backend, networks)) = critics() else {
         return;
     };
-    let (mut pipeline, _) =
-        Pipeline::load(&backend, &networks, Arc::new(Gallery::default()), 2, 1, None).unwrap();
+    let (mut pipeline, _) = Pipeline::load(
+        &backend,
+        &networks,
+        Arc::new(Gallery::default()),
+        &Loading {
+            threads: 2,
+            ..Loading::default()
+        },
+    )
+    .unwrap();
     let session = SessionSettings {
         threads: 2,
-        profile: None,
+        ..SessionSettings::default()
     };
     let (mut recognizer, _) = networks
         .recognizer
@@ -146,7 +163,10 @@ fn mobilefacenet_tells_drawn_people_apart() {
         .collect();
     let (mut on_true, mut on_found) = (Vec::new(), Vec::new());
     for (person, photo, face) in &portraits {
-        recognizer.align(&decode(photo, Limits::default()).unwrap(), &face.landmarks, 0);
+        recognizer.align(
+            &[(&decode(photo, Limits::default()).unwrap(), &face.landmarks)],
+            &Workers::default(),
+        );
         let mut embeddings = Vec::new();
         recognizer.embed(1, &mut embeddings).unwrap();
         on_true.extend(embeddings.pop().map(|embedding| (*person, embedding)));

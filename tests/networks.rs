@@ -19,7 +19,7 @@ use facebench::{
     },
     measure::{
         ground_truth::{Sizes, average_precision, people, verify},
-        pipeline::{Networks, Pipeline},
+        pipeline::{Loading, Networks, Pipeline},
     },
     model::{
         catalog::{Catalog, Role},
@@ -30,6 +30,7 @@ use facebench::{
     vision::{
         face::{Detection, Embedding, Face},
         image::{Limits, decode},
+        workers::Workers,
     },
 };
 use rand::{SeedableRng, seq::SliceRandom};
@@ -111,15 +112,23 @@ fn evaluate(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Fig
 }
 
 fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<Seen> {
-    let (mut pipeline, _) =
-        Pipeline::load(backend, networks, Arc::new(Gallery::default()), 1, 1, None).unwrap();
+    let (mut pipeline, _) = Pipeline::load(
+        backend,
+        networks,
+        Arc::new(Gallery::default()),
+        &Loading {
+            threads: 1,
+            ..Loading::default()
+        },
+    )
+    .unwrap();
     let (mut recognizer, _) = networks
         .recognizer
         .load_recognizer(
             backend,
             &SessionSettings {
                 threads: 1,
-                profile: None,
+                ..SessionSettings::default()
             },
             1,
         )
@@ -132,7 +141,7 @@ fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
             .filter(|face| face.size >= Sizes::default().verification);
         large
             .map(|face| {
-                recognizer.align(&pixels, &face.landmarks, 0);
+                recognizer.align(&[(&pixels, &face.landmarks)], &Workers::default());
                 let mut embeddings: Vec<Embedding> = Vec::new();
                 recognizer.embed(1, &mut embeddings).unwrap();
                 let (bounding_box, landmarks) = (face.bounds.into(), face.landmarks);
@@ -257,7 +266,7 @@ fn cost(backend: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<Str
         let input = ndarray::Array4::<f32>::zeros((1, 3, side, side));
         let settings = SessionSettings {
             threads: 1,
-            profile: None,
+            ..SessionSettings::default()
         };
         let mut sessions = [own, &public].map(|path| backend.load(path, &settings).unwrap());
         let mut times = [Vec::new(), Vec::new()];

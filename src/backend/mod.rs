@@ -3,7 +3,9 @@
 //! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
 
 pub mod null;
+pub mod onnx_graph;
 pub mod onnxruntime;
+pub mod options;
 pub mod profile;
 pub mod runtime;
 pub mod spec;
@@ -14,7 +16,8 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
-pub use self::profile::Profile;
+use self::options::DataPath;
+pub use self::{onnx_graph::Scaling, profile::Profile};
 
 /// Something that can load networks: one runtime with one execution provider on one device.
 pub trait Backend: Send + Sync {
@@ -38,6 +41,27 @@ pub trait Session: Send {
         read: &mut dyn FnMut(&[Output<'_>]),
     ) -> Result<(), BackendError>;
 
+    /// Whether the session was loaded to read bytes (batch x height x width x 3), by [`Session::run_bytes`].
+    fn reads_bytes(&self) -> bool {
+        false
+    }
+
+    /// Runs the network on bytes that it normalises itself; only where [`Session::reads_bytes`].
+    fn run_bytes(
+        &mut self,
+        _input: ArrayView4<'_, u8>,
+        _read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError> {
+        Err(BackendError::Run {
+            reason: "this runtime reads no bytes".to_owned(),
+        })
+    }
+
+    /// Whether inputs and outputs lie in page-locked memory; `None` where nothing is copied to a device.
+    fn is_pinned(&self) -> Option<bool> {
+        None
+    }
+
     /// Ends profiling and says where the nodes ran; `None` where the session was loaded without profiling or the
     /// runtime has none.
     fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
@@ -60,6 +84,14 @@ pub struct SessionSettings {
     pub threads: usize,
     /// Where to write a profile of every node, for the placement check; never set while measuring.
     pub profile: Option<PathBuf>,
+    /// How photos get to the network.
+    pub path: DataPath,
+    /// How the network is to normalise bytes itself, where the runtime can have it do so; `None` to give it floats.
+    pub bytes: Option<Scaling>,
+    /// The largest batch that will be run; 0 where nothing is known.
+    pub batch: usize,
+    /// Width and height of the input where the graph leaves them open.
+    pub canvas: Option<(usize, usize)>,
 }
 
 /// What a graph declares: its inputs and outputs.
@@ -104,6 +136,8 @@ pub struct Identity {
     pub provider: &'static str,
     /// The device, as a person would name it.
     pub device: String,
+    /// What the execution provider was told.
+    pub options: Vec<(&'static str, String)>,
 }
 
 /// Why a network could not be loaded or run.

@@ -27,6 +27,9 @@ pub struct NullOptions {
     pub wrong: f64,
     /// Share of node time, 0 to 1, that a made-up profile places on the asked provider; the rest is the CPU's.
     pub placement: Option<f64>,
+    /// The GPU (`cuda:0`, `vgpu:0`, `mig:UUID`) that the arm is said to run on: what is read and checked of an arm's
+    /// GPU is then read and checked of it.
+    pub on: Option<String>,
 }
 
 /// A pause of `length` once in every `every`, counted from the start of each block.
@@ -50,6 +53,7 @@ impl Default for NullOptions {
             hang: None,
             wrong: 0.0,
             placement: None,
+            on: None,
         }
     }
 }

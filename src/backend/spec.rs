@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{
     null::{NullOptions, Stall},
+    options::{DataPath, ProviderOptions},
     table::{BACKENDS, DeviceArgument, Row, find},
 };
 
@@ -76,6 +77,17 @@ impl Reads {
     }
 }
 
+/// The GPU that an arm asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GpuWanted {
+    /// Whatever device has this number.
+    Any(usize),
+    /// The device of this number, which must be a vGPU.
+    Vgpu(usize),
+    /// The MIG instance of this name.
+    Mig(String),
+}
+
 /// One arm as asked for: a backend, a device and options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackendSpec {
@@ -89,8 +101,9 @@ pub struct BackendSpec {
     pub threads: Option<usize>,
     /// Photos in work at the same time.
     pub streams: Option<usize>,
-    /// Photos a detector run and faces a recognizer run may take, where the network allows it.
-    pub batch: usize,
+    /// Photos a detector run and faces a recognizer run may take, where the network allows it; `None` for what suits
+    /// the backend.
+    pub batch: Option<usize>,
     /// What the numbers inside the network are.
     pub precision: Precision,
     /// Where the encoded photos come from.
@@ -101,6 +114,8 @@ pub struct BackendSpec {
     pub label: Option<String>,
     /// A runtime library instead of the pinned one.
     pub runtime: Option<PathBuf>,
+    /// What the execution provider is told.
+    pub provider: ProviderOptions,
     /// What `null` does.
     pub null: NullOptions,
 }
@@ -191,6 +206,38 @@ impl BackendSpec {
         self.word == "null"
     }
 
+    /// The GPU that it asks for; `None` where it runs on no GPU of NVIDIA's.
+    pub fn gpu(&self) -> Option<GpuWanted> {
+        let (word, device) = match &self.null.on {
+            Some(on) => on
+                .split_once(':')
+                .map_or((&on[..], None), |(word, device)| (word, Some(device))),
+            None => (&self.word[..], self.device.as_deref()),
+        };
+        let index = device.and_then(|device| device.parse().ok()).unwrap_or(0);
+        match word {
+            "cuda" | "tensorrt" => Some(GpuWanted::Any(index)),
+            "vgpu" => Some(GpuWanted::Vgpu(index)),
+            "mig" => Some(GpuWanted::Mig(device.unwrap_or_default().to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Whether it runs the `TensorRT` provider.
+    pub fn is_tensorrt(&self) -> bool {
+        self.word == "tensorrt" || self.provider.tensorrt
+    }
+
+    /// How photos get to its networks.
+    pub fn data_path(&self) -> DataPath {
+        let usual = if self.row().is_accelerator() {
+            DataPath::Device
+        } else {
+            DataPath::Host
+        };
+        self.provider.path.unwrap_or(usual)
+    }
+
     /// A bare SPEC of `word`, for backends that facebench itself starts.
     pub fn bare(word: &str) -> Self {
         Self {
@@ -199,12 +246,13 @@ impl BackendSpec {
             device: None,
             threads: None,
             streams: None,
-            batch: 1,
+            batch: None,
             precision: Precision::Fp32,
             reads: Reads::Preloaded,
             swap_channels: false,
             label: None,
             runtime: None,
+            provider: ProviderOptions::default(),
             null: NullOptions::default(),
         }
     }
@@ -226,7 +274,7 @@ impl BackendSpec {
         match option {
             "threads" => self.threads = Some(count(1024)?),
             "streams" => self.streams = Some(count(1024)?),
-            "batch" => self.batch = count(4096)?,
+            "batch" => self.batch = Some(count(4096)?),
             "precision" => {
                 let found = PRECISIONS.iter().find(|(name, _)| *name == value);
                 let near = nearest(value, PRECISIONS.iter().map(|(name, _)| *name));
@@ -262,6 +310,13 @@ impl BackendSpec {
             "drift" => self.null.drift = share(value).map_err(|e| bad(&e))?,
             "wrong" => self.null.wrong = share(value).map_err(|e| bad(&e))?,
             "placement" => self.null.placement = Some(share(value).map_err(|e| bad(&e))?),
+            "on" => {
+                let on: Self = value.parse().map_err(|_| bad("expected such as vgpu:0"))?;
+                if on.gpu().is_none() || value.contains(',') {
+                    return Err(bad("expected a GPU: cuda:0, vgpu:0 or mig:UUID"));
+                }
+                self.null.on = Some(value.to_owned());
+            }
             "stall" => {
                 let parts = value
                     .split_once('/')
@@ -281,6 +336,9 @@ impl BackendSpec {
             "crash" => self.null.crash = Some(count(1_000_000)?),
             "hang" => self.null.hang = Some(count(1_000_000)?),
             _ => {
+                if let Some(set) = self.provider.set(option, value) {
+                    return set.map_err(|expected| bad(&expected));
+                }
                 return Err(SpecError::UnknownOption {
                     backend: self.word.clone(),
                     option: option.to_owned(),
@@ -365,7 +423,10 @@ mod tests {
         let spec: BackendSpec = "cpu,threads=2,streams=3,batch=8,precision=int8,label=mine"
             .parse()
             .unwrap();
-        assert_eq!((spec.threads, spec.streams, spec.batch), (Some(2), Some(3), 8));
+        assert_eq!(
+            (spec.threads, spec.streams, spec.batch),
+            (Some(2), Some(3), Some(8))
+        );
         assert_eq!(
             (spec.precision, spec.to_string().as_str()),
             (Precision::Int8, "mine")

@@ -35,16 +35,22 @@ impl Row {
     }
 }
 
-const NETWORK: &[&str] = &[
-    "threads",
-    "streams",
-    "batch",
-    "precision",
-    "reads",
-    "label",
-    "runtime",
-    "channels",
-];
+/// The options of every backend that runs networks, and those of its own.
+macro_rules! network {
+    ($($own:literal),*) => {
+        &["threads", "streams", "batch", "precision", "reads", "label", "runtime", "channels", $($own),*]
+    };
+}
+
+const CPU: &[&str] = network!("path");
+const LIBRARY: &[&str] = network!();
+const OPENVINO: &[&str] = network!("path", "fallback");
+const CUDA: &[&str] = network!("path", "fallback", "conv", "graphs", "memory");
+const TENSORRT: &[&str] = network!("path", "fallback", "graphs", "memory", "engines");
+const SHARED: &[&str] = network!(
+    "path", "fallback", "conv", "graphs", "memory", "engines", "provider"
+);
+const VITIS: &[&str] = network!("path", "fallback", "config");
 const NULL: &[&str] = &[
     "delay",
     "faces",
@@ -58,66 +64,72 @@ const NULL: &[&str] = &[
     "hang",
     "wrong",
     "placement",
+    "on",
 ];
 
-const fn row(word: &'static str, summary: &'static str, device: DeviceArgument, built: bool) -> Row {
+const fn row(
+    word: &'static str,
+    summary: &'static str,
+    device: DeviceArgument,
+    options: &'static [&'static str],
+) -> Row {
     Row {
         word,
         summary,
         device,
-        options: NETWORK,
-        built,
+        options,
+        built: true,
     }
 }
 
 /// The backends, in the order in which lists show them.
 pub const BACKENDS: &[Row] = &[
-    row("cpu", "ONNX Runtime, CPU provider", DeviceArgument::None, true),
+    row("cpu", "ONNX Runtime, CPU provider", DeviceArgument::None, CPU),
     row(
         "openvino",
         "ONNX Runtime, OpenVINO provider",
         DeviceArgument::Name,
-        false,
+        OPENVINO,
     ),
-    row(
-        "cuda",
-        "ONNX Runtime, CUDA provider",
-        DeviceArgument::Index,
-        false,
-    ),
+    row("cuda", "ONNX Runtime, CUDA provider", DeviceArgument::Index, CUDA),
     row(
         "tensorrt",
         "ONNX Runtime, TensorRT provider",
         DeviceArgument::Index,
-        false,
+        TENSORRT,
     ),
     row(
         "vgpu",
         "CUDA on a device that NVML calls a vGPU",
         DeviceArgument::Index,
-        false,
+        SHARED,
     ),
     row(
         "mig",
         "CUDA on one MIG instance",
         DeviceArgument::RequiredName,
-        false,
+        SHARED,
     ),
     row(
         "vitis",
         "ONNX Runtime, Vitis AI provider (FPGA)",
         DeviceArgument::None,
-        false,
+        VITIS,
     ),
-    row("opencv", "OpenCV's DNN module", DeviceArgument::None, false),
-    row("tract", "tract, pure Rust", DeviceArgument::None, false),
     Row {
-        word: "null",
-        summary: "no network: answers after a delay, to measure the harness",
-        device: DeviceArgument::None,
-        options: NULL,
-        built: true,
+        built: false,
+        ..row("opencv", "OpenCV's DNN module", DeviceArgument::None, LIBRARY)
     },
+    Row {
+        built: false,
+        ..row("tract", "tract, pure Rust", DeviceArgument::None, LIBRARY)
+    },
+    row(
+        "null",
+        "no network: answers after a delay, to measure the harness",
+        DeviceArgument::None,
+        NULL,
+    ),
 ];
 
 /// The row of `word`.

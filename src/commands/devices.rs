@@ -5,10 +5,7 @@ use std::{io::Write, path::Path};
 use serde::Serialize;
 
 use super::{Failure, ready};
-use crate::{
-    backend::table::BACKENDS,
-    host::{Host, format_cpu_list},
-};
+use crate::host::{Host, format_cpu_list};
 
 #[derive(Serialize)]
 struct Devices {
@@ -30,12 +27,12 @@ struct Listed {
 /// Writes the machine and every backend, as text or JSON.
 pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), Failure> {
     let host = Host::current();
-    let backends = BACKENDS
-        .iter()
-        .map(|row| {
-            let (state, mend) = match ready::state(row, home) {
+    let backends = ready::states(home)
+        .into_iter()
+        .map(|(row, state)| {
+            let (state, mend) = match state {
                 Ok(state) => (state, None),
-                Err((reason, mend)) => (reason, Some(mend)),
+                Err(missing) => (missing.reason, Some(missing.mend)),
             };
             Listed {
                 backend: row.word,

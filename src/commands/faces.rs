@@ -20,7 +20,7 @@ use crate::{
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
     host::Host,
-    measure::pipeline::{Networks, Pipeline, PipelineError},
+    measure::pipeline::{Loading, Networks, Pipeline, PipelineError},
     model::{ModelError, gallery::Gallery},
     vision::{
         draw::draw_face,
@@ -59,9 +59,10 @@ struct Named<'a> {
 pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let networks = networks(&args.networks, home)?;
     let spec = BackendSpec::bare("cpu");
-    let library =
-        ready::library(&spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
-    let library = library.ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
+    let place = ready::place(&spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let library = place
+        .library
+        .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
@@ -242,7 +243,11 @@ fn each(
             let (sender, next, broken, gallery) = (sender.clone(), &next, &broken, Arc::clone(&gallery));
             scope.spawn(move || {
                 let work = || -> Result<(), ModelError> {
-                    let (mut pipeline, _) = Pipeline::load(backend, networks, gallery, 1, 1, None)?;
+                    let loading = Loading {
+                        threads: 1,
+                        ..Loading::default()
+                    };
+                    let (mut pipeline, _) = Pipeline::load(backend, networks, gallery, &loading)?;
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(photo) = photos.get(index) else {

@@ -4,14 +4,12 @@ use std::{collections::BTreeSet, io::Write, path::Path, time::Duration};
 
 use super::{Failure, progress::tell, ready};
 use crate::{
-    backend::{
-        runtime::RuntimeLibrary,
-        spec::{BackendSpec, Precision, nearest},
-    },
+    backend::spec::{BackendSpec, Precision, nearest},
     cli::{ArmPrice, CoreList, RunArgs},
     dataset::Dataset,
     host::Host,
     measure::{
+        place::Place,
         plan::{Plan, PlannedArm, fresh_seed, tell_apart},
         summary::Price,
     },
@@ -143,13 +141,13 @@ fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
     }
 }
 
-/// Takes the arms that cannot run out of the plan, and finds the libraries of those that can.
-pub fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Option<RuntimeLibrary>>, Vec<Unavailable>) {
-    let (mut libraries, mut unavailable) = (Vec::new(), Vec::new());
+/// Takes the arms that cannot run out of the plan, and finds the places of those that can.
+pub fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Place>, Vec<Unavailable>) {
+    let (mut places, mut unavailable) = (Vec::new(), Vec::new());
     plan.arms
-        .retain(|arm| match ready::library(&arm.spec, home, &tell) {
-            Ok(library) => {
-                libraries.push(library);
+        .retain(|arm| match ready::place(&arm.spec, home, &tell) {
+            Ok(place) => {
+                places.push(place);
                 true
             }
             Err(missing) => {
@@ -158,19 +156,19 @@ pub fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Option<RuntimeLibra
             }
         });
     tell_apart(&mut plan.arms);
-    (libraries, unavailable)
+    (places, unavailable)
 }
 
 /// An fp32 CPU arm to compare with, where the plan measures none itself.
-pub fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, RuntimeLibrary)>, Failure> {
+pub fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, Place)>, Failure> {
     let is_reference = |arm: &PlannedArm| arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
     if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(is_reference) {
         return Ok(None);
     }
     let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::library(&arm.spec, home, &tell) {
-        Ok(library) => Ok(library.map(|library| (arm, library))),
+    match ready::place(&arm.spec, home, &tell) {
+        Ok(place) => Ok(Some((arm, place))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
     }
 }
@@ -205,7 +203,7 @@ pub fn print_plan(plan: &Plan, dataset: &Dataset, out: &mut dyn Write) -> Result
         writeln!(
             out,
             "{}: {} streams of {} threads, batch {}",
-            arm.label, arm.streams, arm.threads, arm.spec.batch
+            arm.label, arm.streams, arm.threads, arm.batch
         )?;
     }
     writeln!(

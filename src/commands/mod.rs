@@ -15,6 +15,7 @@ pub mod ready;
 pub mod report;
 pub mod run;
 pub mod serve;
+pub mod setup;
 pub mod workload;
 
 use std::{

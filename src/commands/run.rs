@@ -92,7 +92,7 @@ pub fn measure(
     let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
     plan.noise_floor = noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
     plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
-    let (libraries, unavailable) = settle_backends(&mut plan, home);
+    let (places, unavailable) = settle_backends(&mut plan, home);
     if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
         return Err(Failure::Unavailable(unavailable));
     }
@@ -142,7 +142,7 @@ pub fn measure(
         })?;
     }
     let study = Study {
-        libraries,
+        places,
         prices,
         extra_reference: extra_reference(&plan, home)?,
         truth: workload.truth(),

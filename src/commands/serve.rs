@@ -32,8 +32,9 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
     let arm = PlannedArm::settle(args.backend.clone(), args.scenario.into(), count)?;
-    let library =
-        ready::library(&arm.spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let place =
+        ready::place(&arm.spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    restart_with(&place.environment)?;
     let networked = !arm.spec.is_null();
     let workload = Workload::gather(
         args.workload,
@@ -44,7 +45,9 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
     )?;
     let job = Job {
         spec: arm.spec.clone(),
-        library: library.map(|library| library.path),
+        library: place.library.map(|library| library.path),
+        device: place.device,
+        cache: place.cache,
         networks: workload.networks,
         photos: workload
             .dataset
@@ -59,6 +62,7 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
         threads: arm.threads,
         batch: 1,
         host_cores,
+        cores: count,
         gallery: Vec::new(),
     };
     let photos = job.photos.len();
@@ -82,4 +86,21 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
     };
     worker::listen(job, ready, failed, &mut input, out)?;
     Ok(())
+}
+
+/// Starts this program anew in the same process where its environment lacks what the device needs: it is read once,
+/// when the runtime is loaded.
+fn restart_with(environment: &[(String, String)]) -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt;
+    if environment
+        .iter()
+        .all(|(name, value)| std::env::var(name).is_ok_and(|there| there == *value))
+    {
+        return Ok(());
+    }
+    let error = std::process::Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .exec();
+    Err(error.into())
 }

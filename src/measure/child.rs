@@ -65,13 +65,19 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `program worker` in a process group of its own, so that the terminal's Ctrl-C reaches the study alone.
-    pub fn spawn(program: &Path, interrupted: &Arc<AtomicBool>) -> Result<Self, ChildError> {
+    /// Starts `program worker` in a process group of its own, so that the terminal's Ctrl-C reaches the study alone;
+    /// its environment is this process's and `environment`.
+    pub fn spawn(
+        program: &Path,
+        environment: &[(String, String)],
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Self, ChildError> {
         let mut command = Command::new(program);
         // A backtrace would push the reason out of the lines that are kept.
         command
             .arg("worker")
             .env("RUST_BACKTRACE", "0")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

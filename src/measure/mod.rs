@@ -14,6 +14,7 @@ pub mod figures;
 pub mod ground_truth;
 pub mod merge;
 pub mod pipeline;
+pub mod place;
 pub mod plan;
 pub mod protocol;
 pub mod stats;

@@ -2,7 +2,7 @@
 
 use std::{
     ops::AddAssign,
-    path::Path,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    backend::{Backend, BackendError, Profile, SessionSettings},
+    backend::{Backend, BackendError, Profile, SessionSettings, options::DataPath},
     model::{
         ModelError, arcface::Recognizer, catalog::Family, detector::Detector, gallery::Gallery,
         network::Network,
@@ -20,6 +20,7 @@ use crate::{
     vision::{
         face::{Detection, Embedding, Face},
         image::{DecodeError, Limits, decode},
+        workers::Workers,
     },
 };
 
@@ -88,6 +89,25 @@ pub struct Loaded {
     pub detector_batch: usize,
     /// Most faces in one run of the recognizer.
     pub recognizer_batch: usize,
+    /// Whether the networks normalise bytes themselves.
+    pub reads_bytes: bool,
+    /// Whether a device reads page-locked memory; `None` where there is no device.
+    pub pinned: Option<bool>,
+}
+
+/// How a pipeline is to be loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Loading {
+    /// Threads of one run of a network.
+    pub threads: usize,
+    /// Photos of a detector run and faces of a recognizer run, at most; 0 is taken for 1.
+    pub batch: usize,
+    /// How photos get to the networks.
+    pub path: DataPath,
+    /// Who decodes, resizes and aligns.
+    pub workers: Arc<Workers>,
+    /// A folder for the runtime's profiles, where there are to be any.
+    pub profile: Option<PathBuf>,
 }
 
 /// One stream: both networks loaded, with buffers of its own.
@@ -97,26 +117,28 @@ pub struct Pipeline {
     gallery: Arc<Gallery>,
     limits: Limits,
     swap_channels: bool,
+    workers: Arc<Workers>,
     photos: Vec<RgbImage>,
     found: Vec<Vec<Detection>>,
     embeddings: Vec<Embedding>,
 }
 
 impl Pipeline {
-    /// Loads both networks on `backend`. `profile` is a folder for the runtime's profiles.
+    /// Loads both networks on `backend`.
     pub fn load(
         backend: &dyn Backend,
         networks: &Networks,
         gallery: Arc<Gallery>,
-        threads: usize,
-        batch: usize,
-        profile: Option<&Path>,
+        loading: &Loading,
     ) -> Result<(Self, Loaded), ModelError> {
         let settings = |name: &str| SessionSettings {
-            threads,
-            profile: profile.map(|folder| folder.join(name)),
+            threads: loading.threads,
+            profile: loading.profile.as_ref().map(|folder| folder.join(name)),
+            path: loading.path,
+            ..SessionSettings::default()
         };
-        let (detector, detector_family) =
+        let batch = loading.batch.max(1);
+        let (mut detector, detector_family) =
             networks
                 .detector
                 .load_detector(backend, &settings("detector"), networks.score, batch)?;
@@ -130,6 +152,8 @@ impl Pipeline {
             canvas: detector.canvas(),
             detector_batch: detector.batch(),
             recognizer_batch: recognizer.batch(),
+            reads_bytes: detector.session().reads_bytes(),
+            pinned: detector.session().is_pinned(),
         };
         let pipeline = Self {
             detector,
@@ -139,6 +163,7 @@ impl Pipeline {
                 max_pixels: networks.max_pixels,
             },
             swap_channels: networks.swap_channels,
+            workers: Arc::clone(&loading.workers),
             photos: Vec::new(),
             found: Vec::new(),
             embeddings: Vec::new(),
@@ -146,9 +171,16 @@ impl Pipeline {
         Ok((pipeline, loaded))
     }
 
+    /// Runs each network once with every size of batch that it will see: a device compiles, tunes and captures for
+    /// each shape, which is no part of anything measured.
+    pub fn settle(&mut self) -> Result<(), ModelError> {
+        self.detector.settle()?;
+        self.recognizer.settle()
+    }
+
     /// Recognises every face of `photos` (encoded bytes): `faces[i]` is filled with those of `photos[i]`, best score
     /// first.
-    pub fn run<B: AsRef<[u8]>>(
+    pub fn run<B: AsRef<[u8]> + Sync>(
         &mut self,
         photos: &[B],
         faces: &mut [Vec<Face>],
@@ -156,16 +188,21 @@ impl Pipeline {
         let mut times = StageTimes::default();
         let mut clock = Clock(Instant::now());
         self.photos.clear();
-        for bytes in photos {
-            let mut photo = decode(bytes.as_ref(), self.limits)?;
-            if self.swap_channels {
+        let (limits, swap) = (self.limits, self.swap_channels);
+        let decoded = self.workers.each(photos.iter().collect(), |bytes| {
+            let mut photo = decode(bytes.as_ref(), limits)?;
+            if swap {
                 photo.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
             }
-            self.photos.push(photo);
+            Ok(photo)
+        });
+        for photo in decoded {
+            self.photos.push(photo.map_err(PipelineError::Photo)?);
         }
         times.decode = clock.lap();
         self.found.resize_with(photos.len(), Vec::new);
-        self.detector.detect(&self.photos, &mut self.found)?;
+        self.detector
+            .detect(&self.photos, &mut self.found, &self.workers)?;
         times.detect = clock.lap();
         self.embed(&mut times, &mut clock)?;
         let mut embeddings = self.embeddings.drain(..);
@@ -188,25 +225,18 @@ impl Pipeline {
     /// Aligns and embeds all that was found, in order, as many faces at once as the recognizer takes.
     fn embed(&mut self, times: &mut StageTimes, clock: &mut Clock) -> Result<(), ModelError> {
         self.embeddings.clear();
-        let batch = self.recognizer.batch();
-        let mut waiting = 0;
-        for (photo, found) in self.photos.iter().zip(&self.found) {
-            for detection in found {
-                self.recognizer.align(photo, &detection.landmarks, waiting);
-                waiting += 1;
-                if waiting == batch {
-                    times.align += clock.lap();
-                    self.recognizer.embed(waiting, &mut self.embeddings)?;
-                    times.embed += clock.lap();
-                    waiting = 0;
-                }
-            }
+        let faces: Vec<_> = self
+            .photos
+            .iter()
+            .zip(&self.found)
+            .flat_map(|(photo, found)| found.iter().map(move |detection| (photo, &detection.landmarks)))
+            .collect();
+        for faces in faces.chunks(self.recognizer.batch()) {
+            self.recognizer.align(faces, &self.workers);
+            times.align += clock.lap();
+            self.recognizer.embed(faces.len(), &mut self.embeddings)?;
+            times.embed += clock.lap();
         }
-        times.align += clock.lap();
-        if waiting > 0 {
-            self.recognizer.embed(waiting, &mut self.embeddings)?;
-        }
-        times.embed += clock.lap();
         Ok(())
     }
 

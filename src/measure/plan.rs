@@ -11,7 +11,7 @@ use super::{
     protocol::{GiveUp, Pace, Stretch},
 };
 use crate::{
-    backend::spec::BackendSpec,
+    backend::{options::DataPath, spec::BackendSpec},
     record::{LatencyBound, Scenario},
 };
 
@@ -26,6 +26,9 @@ const LEAD_IN: u32 = 10;
 const BOUNDS: u32 = 50;
 /// A block at a given rate is given up when an answer comes so many times later than the bound.
 const HOPELESS: u32 = 20;
+/// A device's usual batch and streams: large enough to fill it, small enough for a few to be in work.
+const DEVICE_BATCH: usize = 16;
+const DEVICE_STREAMS: usize = 4;
 /// Most points of a curve along each of its axes.
 const STREAM_POINTS: usize = 4;
 const BATCH_POINTS: usize = 3;
@@ -41,6 +44,8 @@ pub struct PlannedArm {
     pub streams: usize,
     /// Threads of one stream.
     pub threads: usize,
+    /// Photos a detector run and faces a recognizer run may take, where the network allows it.
+    pub batch: usize,
 }
 
 /// One thing that a worker measures.
@@ -110,20 +115,30 @@ pub enum PlanError {
 
 impl PlannedArm {
     /// Settles what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
-    /// core; single-stream, one stream of all cores.
+    /// core; single-stream, one stream of all cores. On a device of its own, offline, a few streams of larger batches:
+    /// while one is on the device, others are decoded and aligned.
     pub fn settle(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
+        let is_single = scenario == Scenario::SingleStream;
+        let beside = spec.data_path() == DataPath::Device;
+        let batch = spec
+            .batch
+            .unwrap_or(if beside && !is_single { DEVICE_BATCH } else { 1 });
         let (streams, threads) = match (scenario, spec.streams, spec.threads) {
             (Scenario::SingleStream, streams, threads) => {
                 let streams = streams.unwrap_or(1);
-                if streams > 1 || spec.batch > 1 {
+                if streams > 1 || batch > 1 {
                     return Err(PlanError::NotSingle {
                         spec: spec.requested,
                         streams,
-                        batch: spec.batch,
+                        batch,
                     });
                 }
-                (1, threads.unwrap_or(cores))
+                (1, threads.unwrap_or(if beside { 1 } else { cores }))
             }
+            (_, streams, threads) if beside => (
+                streams.unwrap_or(DEVICE_STREAMS.min(cores.max(2))),
+                threads.unwrap_or(1),
+            ),
             (_, Some(streams), Some(threads)) => (streams, threads),
             (_, Some(streams), None) => (streams, (cores / streams).max(1)),
             (_, None, Some(threads)) => ((cores / threads).max(1), threads),
@@ -136,6 +151,7 @@ impl PlannedArm {
             spec,
             streams,
             threads,
+            batch,
         })
     }
 }
@@ -182,17 +198,16 @@ impl Plan {
             return Vec::new();
         }
         let streams = fewer(arm.streams, 2, STREAM_POINTS);
-        let batches = fewer(arm.spec.batch, 4, BATCH_POINTS);
+        let batches = fewer(arm.batch, 4, BATCH_POINTS);
         let all = streams.iter().flat_map(|s| batches.iter().map(|b| (*s, *b)));
-        all.filter(|point| *point != (arm.streams, arm.spec.batch))
-            .collect()
+        all.filter(|point| *point != (arm.streams, arm.batch)).collect()
     }
 
     /// A block of the study, of `arm` or of a point of its curve. `rate` and `seed` are for the server scenario.
     pub fn stretch(&self, arm: &PlannedArm, point: Option<usize>, rate: Option<f64>, seed: u64) -> Stretch {
         let (streams, batch) = point
             .and_then(|point| self.points(arm).get(point).copied())
-            .unwrap_or((arm.streams, arm.spec.batch));
+            .unwrap_or((arm.streams, arm.batch));
         let pace = match (self.scenario, rate) {
             (Scenario::MultiStream, _) => Pace::Queries { size: QUERY },
             (Scenario::Server, Some(rate)) => Pace::Arrivals {

@@ -20,6 +20,8 @@ use crate::{
 pub enum Request {
     /// Load everything; answered by [`Reply::Ready`]. The first request.
     Prepare(Box<Job>),
+    /// Open the job's backend and load the smallest network on it, and nothing else; answered by [`Reply::Probed`].
+    Probe(Box<Job>),
     /// The check pass: the faces of every photo, once, and where the nodes ran. Answered by one [`Reply::Photo`] for
     /// each photo and [`Reply::Observed`].
     Observe,
@@ -91,6 +93,10 @@ pub struct Job {
     pub spec: BackendSpec,
     /// The runtime's library; `None` for backends that need none.
     pub library: Option<PathBuf>,
+    /// The device, as a person would name it; `None` for the processor.
+    pub device: Option<String>,
+    /// A folder for what the runtime compiles for the device.
+    pub cache: Option<PathBuf>,
     /// The networks; `None` for `null`.
     pub networks: Option<Networks>,
     /// The photos, in the order in which every pass takes them.
@@ -109,6 +115,8 @@ pub struct Job {
     pub batch: usize,
     /// The host cores that the worker may use; empty for all.
     pub host_cores: Vec<usize>,
+    /// How many cores that is.
+    pub cores: usize,
     /// Enrolled embeddings that every face is matched against.
     pub gallery: Vec<Vec<f32>>,
 }
@@ -119,6 +127,8 @@ pub struct Job {
 pub enum Reply {
     /// Everything is loaded.
     Ready(Box<Ready>),
+    /// The backend can run.
+    Probed,
     /// Still alive: photos done since the request.
     Progress {
         /// Photos done.
@@ -170,10 +180,14 @@ pub struct Ready {
     pub provider: String,
     /// The device.
     pub device: String,
+    /// What the execution provider was told.
+    pub options: Vec<(String, String)>,
     /// What the networks turned out to be; `None` for `null`.
     pub loaded: Option<Loaded>,
     /// Time to load runtime and networks, all streams.
     pub load: Duration,
+    /// Time in which a device prepared itself for every shape that it will see: engines, autotuning, graphs.
+    pub shapes: Duration,
     /// Time of the first photo.
     pub first_image: Duration,
 }

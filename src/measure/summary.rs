@@ -6,12 +6,13 @@ use super::{
     agreement, checks,
     figures::{self, Kind},
     ground_truth,
+    place::Place,
     plan::{Plan, PlannedArm},
     protocol::{ObservedProfile, Ready, Seen},
     stats, worker,
 };
 use crate::{
-    backend::{runtime::RuntimeLibrary, spec::Reads},
+    backend::{options::DataPath, spec::Reads},
     dataset::manifest,
     record::{
         Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
@@ -77,8 +78,8 @@ pub struct Source<'a> {
     pub plan: &'a Plan,
     /// The arm.
     pub arm: &'a PlannedArm,
-    /// The runtime's library; `None` for `null`.
-    pub library: Option<&'a RuntimeLibrary>,
+    /// Where it runs.
+    pub place: &'a Place,
     /// What an hour costs.
     pub price: Option<&'a Price>,
     /// Where the photos come from.
@@ -115,9 +116,7 @@ pub struct Known<'a> {
 
 /// The figures of an arm, as far as `run` has come.
 pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
-    let Source {
-        plan, arm, library, ..
-    } = *source;
+    let Source { plan, arm, place, .. } = *source;
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
     let mut accuracy = accuracy(arm, run, known);
@@ -140,12 +139,12 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         precision: arm.spec.precision.name().to_owned(),
         threads: arm.threads,
         streams: arm.streams,
-        batch: arm.spec.batch,
+        batch: arm.batch,
         backend: BackendFacts {
             requested: arm.spec.requested.clone(),
             runtime: ready
                 .filter(|_| !is_null)
-                .zip(library)
+                .zip(place.library.as_ref())
                 .map(|(ready, library)| RuntimeFacts {
                     name: ready.runtime.clone(),
                     version: ready.version.clone(),
@@ -218,7 +217,7 @@ fn curve(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<CurvePoint> {
             Some(figures::point(*streams, *batch, run.points.get(&number)?, false))
         })
         .collect();
-    curve.push(figures::point(arm.streams, arm.spec.batch, &run.blocks, true));
+    curve.push(figures::point(arm.streams, arm.batch, &run.blocks, true));
     curve.sort_by_key(|point| (point.batch, point.streams));
     curve
 }
@@ -327,7 +326,7 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     let (arm, spec) = (source.arm, &source.arm.spec);
     let mut options = BTreeMap::from([
         ("streams".to_owned(), arm.streams.to_string()),
-        ("batch".to_owned(), spec.batch.to_string()),
+        ("batch".to_owned(), arm.batch.to_string()),
     ]);
     if spec.is_null() {
         options.insert("delay".into(), format!("{:?}", spec.null.delay));
@@ -341,10 +340,22 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     if spec.swap_channels {
         options.insert("channels".into(), "swapped".into());
     }
+    if spec.data_path() == DataPath::Device || spec.provider.path.is_some() {
+        options.insert("path".into(), spec.data_path().name().into());
+    }
+    options.extend(ready.iter().flat_map(|ready| ready.options.iter().cloned()));
     // What the networks allowed of the batch.
     if let Some(loaded) = ready.and_then(|ready| ready.loaded.as_ref()) {
         options.insert("detector_batch".into(), loaded.detector_batch.to_string());
         options.insert("recognizer_batch".into(), loaded.recognizer_batch.to_string());
+        if spec.data_path() == DataPath::Device {
+            let upload = if loaded.reads_bytes { "bytes" } else { "floats" };
+            options.insert("upload".into(), upload.into());
+        }
+        if let Some(pinned) = loaded.pinned {
+            let memory = if pinned { "pinned" } else { "pageable" };
+            options.insert("host_memory".into(), memory.into());
+        }
     }
     options
 }
@@ -374,6 +385,7 @@ fn setup(run: &ArmRun) -> Option<Setup> {
     };
     Some(Setup {
         load_ms: median(|ready| ready.load)?,
+        shapes_ms: median(|ready| ready.shapes).filter(|ms| *ms > 0.0),
         first_image_ms: median(|ready| ready.first_image)?,
         warmup_images: stats::median(&run.warmup_images).unwrap_or(0.0),
     })

@@ -2,19 +2,19 @@
 //! Angular Margin Loss for Deep Face Recognition", 2019; `MobileFaceNet`, `SFace` and the w600k networks share it).
 
 use image::RgbImage;
-use ndarray::{Array4, s};
 
 use super::{
     ModelError,
     catalog::{Family, Settings},
     family::list,
+    input::Input,
 };
 use crate::{
     backend::{Session, Signature},
     vision::{
         align::{self, CROP_SIZE},
         face::{Embedding, Landmarks},
-        tensor::{self, Normalization},
+        workers::Workers,
     },
 };
 
@@ -44,9 +44,9 @@ pub fn check(signature: &Signature) -> Result<Option<usize>, String> {
 /// A loaded recognizer with its settings and buffers.
 pub struct Recognizer {
     session: Box<dyn Session>,
-    normalization: Normalization,
-    input: Array4<f32>,
-    crop: RgbImage,
+    input: Input,
+    /// One for each face of a batch.
+    crops: Vec<RgbImage>,
 }
 
 impl Recognizer {
@@ -58,25 +58,28 @@ impl Recognizer {
         settings: &Settings,
         batch: usize,
     ) -> Result<Self, ModelError> {
-        let signature = session.signature();
-        check(signature).map_err(|reason| ModelError::NotOfFamily {
+        check(session.signature()).map_err(|reason| ModelError::NotOfFamily {
             network: network.to_owned(),
             family: Family::Arcface,
             reason,
         })?;
-        let batch = signature.inputs[0].shape[0].unwrap_or(batch.max(1));
         let side = CROP_SIZE as usize;
+        let input = Input::new(
+            session.as_ref(),
+            batch,
+            (side, side),
+            settings.input.normalization(),
+        );
         Ok(Self {
             session,
-            normalization: settings.input.normalization(),
-            input: Array4::zeros((batch, 3, side, side)),
-            crop: RgbImage::new(CROP_SIZE, CROP_SIZE),
+            crops: vec![RgbImage::new(CROP_SIZE, CROP_SIZE); input.batch()],
+            input,
         })
     }
 
     /// Most faces in one run.
     pub fn batch(&self) -> usize {
-        self.input.dim().0
+        self.input.batch()
     }
 
     /// The session, for its profile.
@@ -84,23 +87,33 @@ impl Recognizer {
         self.session.as_mut()
     }
 
-    /// Aligns the face at `landmarks` of `photo` into place `slot` of the next run (below [`Recognizer::batch`]).
-    pub fn align(&mut self, photo: &RgbImage, landmarks: &Landmarks, slot: usize) {
-        align::align(photo, landmarks, &mut self.crop);
-        tensor::write_planes(
-            &self.crop,
-            self.normalization,
-            &mut self.input.index_axis_mut(ndarray::Axis(0), slot),
-        );
+    /// Runs every size of batch once, on whatever the input holds: a device prepares itself for each.
+    pub fn settle(&mut self) -> Result<(), ModelError> {
+        for size in self.input.sizes() {
+            self.input.run(self.session.as_mut(), size, &mut |_, _| {})?;
+        }
+        Ok(())
     }
 
-    /// Embeds the first `count` places, in order.
+    /// Aligns faces, each of its photo, to the first places of the batch; `workers` do it. At most
+    /// [`Recognizer::batch`] faces.
+    pub fn align(&mut self, faces: &[(&RgbImage, &Landmarks)], workers: &Workers) {
+        let places: Vec<_> = faces
+            .iter()
+            .zip(self.input.slots())
+            .zip(&mut self.crops)
+            .collect();
+        workers.each(places, |(((photo, landmarks), mut slot), crop)| {
+            align::align(photo, landmarks, crop);
+            slot.write(crop);
+        });
+    }
+
+    /// Appends the embeddings of the first `count` places, in their order.
     pub fn embed(&mut self, count: usize, embeddings: &mut Vec<Embedding>) -> Result<(), ModelError> {
-        let fixed = self.session.signature().inputs[0].shape[0].is_some();
-        let batch = if fixed { self.batch() } else { count };
         let mut read = Ok(());
-        self.session
-            .run(self.input.slice(s![..batch, .., .., ..]), &mut |outputs| {
+        self.input
+            .run(self.session.as_mut(), count, &mut |batch, outputs| {
                 let output = &outputs[0];
                 let values = output.values.as_slice().unwrap_or_default();
                 if values.is_empty() || output.values.shape()[0] != batch {

@@ -2,11 +2,12 @@
 //! [`yunet`](super::yunet) and [`scrfd`](super::scrfd).
 
 use image::RgbImage;
-use ndarray::{Array4, ArrayView2, s};
+use ndarray::ArrayView2;
 
 use super::{
     ModelError,
     catalog::{Family, Settings},
+    input::Input,
     scrfd::Scrfd,
     yunet::Yunet,
 };
@@ -16,7 +17,7 @@ use crate::{
         face::Detection,
         nms,
         resize::{Letterbox, Resizer},
-        tensor::{self, Normalization},
+        workers::Workers,
     },
 };
 
@@ -79,12 +80,11 @@ impl Sample {
 pub struct Detector {
     session: Box<dyn Session>,
     family: Box<dyn DetectorFamily>,
-    normalization: Normalization,
     score_threshold: f32,
     nms_threshold: f32,
-    input: Array4<f32>,
-    resizer: Resizer,
-    letterboxes: Vec<Letterbox>,
+    input: Input,
+    /// One for each picture of a batch.
+    resizers: Vec<Resizer>,
 }
 
 impl Detector {
@@ -115,35 +115,32 @@ impl Detector {
                 });
             }
         };
-        let shape = &signature.inputs[0].shape;
-        let batch = match shape[0] {
-            Some(fixed) => fixed,
-            None if decoder.batches() => batch.max(1),
-            None => 1,
-        };
-        let height = shape[2].unwrap_or(settings.input.height as usize);
-        let width = shape[3].unwrap_or(settings.input.width as usize);
+        let open_batch = if decoder.batches() { batch } else { 1 };
+        let canvas = (settings.input.width as usize, settings.input.height as usize);
+        let input = Input::new(
+            session.as_ref(),
+            open_batch,
+            canvas,
+            settings.input.normalization(),
+        );
         Ok(Self {
             session,
             family: decoder,
-            normalization: settings.input.normalization(),
             score_threshold: settings.score_threshold,
             nms_threshold: settings.nms_threshold,
-            input: Array4::zeros((batch, 3, height, width)),
-            resizer: Resizer::default(),
-            letterboxes: Vec::new(),
+            resizers: (0..input.batch()).map(|_| Resizer::default()).collect(),
+            input,
         })
     }
 
     /// Most photos in one run.
     pub fn batch(&self) -> usize {
-        self.input.dim().0
+        self.input.batch()
     }
 
     /// Width and height of the canvas that the network sees.
     pub fn canvas(&self) -> (usize, usize) {
-        let (_, _, height, width) = self.input.dim();
-        (width, height)
+        self.input.canvas()
     }
 
     /// The session, for its profile.
@@ -151,39 +148,59 @@ impl Detector {
         self.session.as_mut()
     }
 
-    /// Finds the faces of each photo: `found[i]` is cleared and filled with those of `photos[i]`, best score first,
-    /// in pixels of the photo.
-    pub fn detect(&mut self, photos: &[RgbImage], found: &mut [Vec<Detection>]) -> Result<(), ModelError> {
-        for (photos, found) in photos.chunks(self.batch()).zip(found.chunks_mut(self.batch())) {
-            self.detect_batch(photos, found)?;
+    /// Runs every size of batch once, on whatever the input holds: a device prepares itself for each.
+    pub fn settle(&mut self) -> Result<(), ModelError> {
+        for size in self.input.sizes() {
+            self.input.run(self.session.as_mut(), size, &mut |_, _| {})?;
         }
         Ok(())
     }
 
-    fn detect_batch(&mut self, photos: &[RgbImage], found: &mut [Vec<Detection>]) -> Result<(), ModelError> {
-        let canvas = self.canvas();
-        self.letterboxes.clear();
-        for (photo, mut planes) in photos.iter().zip(self.input.outer_iter_mut()) {
-            let letterbox = Letterbox::fit(photo.dimensions(), (canvas.0 as u32, canvas.1 as u32));
-            let scaled = self.resizer.resize(photo, letterbox.scaled);
-            tensor::write_planes(&scaled, self.normalization, &mut planes);
-            self.resizer.recycle(scaled);
-            self.letterboxes.push(letterbox);
+    /// Finds the faces of each photo: `found[i]` is cleared and filled with those of `photos[i]`, best score first,
+    /// in pixels of the photo. `workers` resize.
+    pub fn detect(
+        &mut self,
+        photos: &[RgbImage],
+        found: &mut [Vec<Detection>],
+        workers: &Workers,
+    ) -> Result<(), ModelError> {
+        let batch = self.batch();
+        for (photos, found) in photos.chunks(batch).zip(found.chunks_mut(batch)) {
+            self.detect_batch(photos, found, workers)?;
         }
-        // A fixed batch is always run whole; an open one as far as it is filled.
-        let fixed = self.session.signature().inputs[0].shape[0].is_some();
-        let batch = if fixed { self.batch() } else { photos.len() };
+        Ok(())
+    }
+
+    fn detect_batch(
+        &mut self,
+        photos: &[RgbImage],
+        found: &mut [Vec<Detection>],
+        workers: &Workers,
+    ) -> Result<(), ModelError> {
+        let canvas = self.canvas();
+        let places: Vec<_> = photos
+            .iter()
+            .zip(self.input.slots())
+            .zip(&mut self.resizers)
+            .collect();
+        let letterboxes = workers.each(places, |((photo, mut slot), resizer)| {
+            let letterbox = Letterbox::fit(photo.dimensions(), (canvas.0 as u32, canvas.1 as u32));
+            let scaled = resizer.resize(photo, letterbox.scaled);
+            slot.write(&scaled);
+            resizer.recycle(scaled);
+            letterbox
+        });
         let (family, threshold) = (&self.family, self.score_threshold);
         let mut decoded = Ok(());
-        self.session
-            .run(self.input.slice(s![..batch, .., .., ..]), &mut |outputs| {
+        self.input
+            .run(self.session.as_mut(), photos.len(), &mut |batch, outputs| {
                 decoded = found.iter_mut().enumerate().try_for_each(|(index, found)| {
                     found.clear();
                     family.decode(outputs, Sample { index, batch, canvas }, threshold, found)
                 });
             })?;
         decoded?;
-        for (found, letterbox) in found.iter_mut().zip(&self.letterboxes) {
+        for (found, letterbox) in found.iter_mut().zip(letterboxes) {
             nms::suppress(found, self.nms_threshold);
             for detection in found {
                 *detection = letterbox.to_source(detection);

@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod family;
 pub mod fetch;
 pub mod gallery;
+mod input;
 pub mod network;
 pub mod scrfd;
 pub mod yunet;

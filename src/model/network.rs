@@ -16,7 +16,7 @@ use super::{
     embedded, family,
     fetch::{self, LocalState},
 };
-use crate::backend::{Backend, SessionSettings};
+use crate::backend::{Backend, Scaling, Session, SessionSettings, options::DataPath};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Network {
         settings
     }
 
-    /// Loads it as a detector.
+    /// Loads it as a detector for batches of at most `batch`.
     pub fn load_detector(
         &self,
         backend: &dyn Backend,
@@ -153,8 +153,7 @@ impl Network {
         score: Option<f32>,
         batch: usize,
     ) -> Result<(Detector, Family), ModelError> {
-        let session = backend.load(&self.path, session)?;
-        let family = family::settle(&self.shown(), session.signature(), self.family, Role::Detector)?;
+        let (session, family) = self.open(backend, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
         Ok((
             Detector::new(&self.shown(), session, family, &settings, batch)?,
@@ -162,17 +161,52 @@ impl Network {
         ))
     }
 
-    /// Loads it as a recognizer.
+    /// Loads it as a recognizer for batches of at most `batch`.
     pub fn load_recognizer(
         &self,
         backend: &dyn Backend,
         session: &SessionSettings,
         batch: usize,
     ) -> Result<(Recognizer, Family), ModelError> {
-        let session = backend.load(&self.path, session)?;
-        let family = family::settle(&self.shown(), session.signature(), self.family, Role::Recognizer)?;
+        let (session, family) = self.open(backend, session, Role::Recognizer, batch)?;
         let settings = self.settings(family, None);
         Ok((Recognizer::new(&self.shown(), session, &settings, batch)?, family))
+    }
+
+    /// Its session and family. For a device, the network is loaded so that it normalises bytes itself, which takes
+    /// its family's settings: one that only its graph tells is loaded for that first.
+    fn open(
+        &self,
+        backend: &dyn Backend,
+        session: &SessionSettings,
+        role: Role,
+        batch: usize,
+    ) -> Result<(Box<dyn Session>, Family), ModelError> {
+        let settle =
+            |session: &dyn Session| family::settle(&self.shown(), session.signature(), self.family, role);
+        if session.path == DataPath::Host {
+            let loaded = backend.load(&self.path, session)?;
+            let family = settle(loaded.as_ref())?;
+            return Ok((loaded, family));
+        }
+        let family = match self.family {
+            Some(family) => family,
+            None => settle(backend.load(&self.path, &SessionSettings::default())?.as_ref())?,
+        };
+        let input = self.settings(family, None).input;
+        let normalization = input.normalization();
+        let for_device = SessionSettings {
+            bytes: Some(Scaling {
+                mean: normalization.mean,
+                divisor: normalization.divisor,
+            }),
+            batch,
+            canvas: Some((input.width as usize, input.height as usize)),
+            ..session.clone()
+        };
+        let loaded = backend.load(&self.path, &for_device)?;
+        let family = settle(loaded.as_ref())?;
+        Ok((loaded, family))
     }
 
     fn shown(&self) -> String {

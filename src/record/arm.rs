@@ -117,6 +117,9 @@ pub struct Placement {
 pub struct Setup {
     /// Time to load runtime and networks, milliseconds.
     pub load_ms: f64,
+    /// Time in which a device prepared itself for every shape that it will see (engines, autotuning, graphs),
+    /// milliseconds; null where nothing is prepared.
+    pub shapes_ms: Option<f64>,
     /// Time of the first photo, milliseconds.
     pub first_image_ms: f64,
     /// Photos of the warm-up.

@@ -7,3 +7,4 @@ pub mod image;
 pub mod nms;
 pub mod resize;
 pub mod tensor;
+pub mod workers;

@@ -62,6 +62,30 @@ pub fn write_planes(photo: &RgbImage, normalization: Normalization, planes: &mut
     }
 }
 
+/// Writes `photo` to the top left of `canvas` (height x width x 3) in the given order, and fills the rest with black.
+///
+/// # Panics
+/// Where the photo is larger than the canvas: the caller has resized it to fit.
+pub fn write_bytes(photo: &RgbImage, channels: ChannelOrder, canvas: &mut ArrayViewMut3<'_, u8>) {
+    let (width, height) = (photo.width() as usize, photo.height() as usize);
+    let (rows, columns, _) = canvas.dim();
+    assert!(
+        width <= columns && height <= rows,
+        "a {width}x{height} photo on a {columns}x{rows} canvas"
+    );
+    let mut rows = canvas.outer_iter_mut();
+    for (row, pixels) in rows.by_ref().zip(photo.as_raw().chunks_exact(width.max(1) * 3)) {
+        let Some(row) = row.into_slice() else { continue };
+        let (filled, rest) = row.split_at_mut(pixels.len());
+        filled.copy_from_slice(pixels);
+        if channels == ChannelOrder::Bgr {
+            filled.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+        }
+        rest.fill(0);
+    }
+    rows.for_each(|mut row| row.fill(0));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -118,7 +118,10 @@ impl RuntimeError {
     pub fn mend(&self) -> String {
         let flavor = self.flavor.name();
         let arch = std::env::consts::ARCH;
-        let own = "set ORT_DYLIB_PATH to a libonnxruntime.so";
+        let own = match self.flavor {
+            Flavor::Cpu => "set ORT_DYLIB_PATH to a libonnxruntime.so",
+            _ => "give the arm runtime=PATH, a libonnxruntime.so",
+        };
         let elsewhere = format!(
             "{own}, or run `facebench setup {flavor}` where there is a network and copy the runtimes folder of its home here"
         );
@@ -146,7 +149,12 @@ impl RuntimeError {
                 "use an index that has onnxruntime {} (`pip config`), or {elsewhere}",
                 self.flavor.version()
             ),
-            Fault::DiskFull { .. } => "free 200 MB there, or choose another home".into(),
+            Fault::DiskFull { .. } => {
+                // Unpacked, it is about twice as large; both lie there for a moment.
+                let bytes = self.flavor.download_bytes().unwrap_or_default() * 4;
+                let megabytes = bytes.div_ceil(100_000_000).max(2) * 100;
+                format!("free {megabytes} MB there, or choose another home")
+            }
             Fault::NotWritable { .. } => format!("choose a home that you can write, or {own}"),
             Fault::Pip { .. } => elsewhere,
         }

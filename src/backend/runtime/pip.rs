@@ -33,12 +33,8 @@ pub(super) fn install(
             "--no-compile",
             "--no-deps",
         ])
-        .args([
-            "--only-binary=:all:",
-            "--require-hashes",
-            "--platform",
-            wheel.platform,
-        ])
+        .args(["--only-binary=:all:", "--require-hashes"])
+        .args(wheel.platforms.iter().flat_map(|tag| ["--platform", tag]))
         .args([
             "--python-version",
             "3.11",

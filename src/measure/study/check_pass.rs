@@ -10,6 +10,7 @@ use super::{
         checks,
         child::{ChildError, unexpected},
         figures::Kind,
+        place::Place,
         plan::PlannedArm,
         protocol::{Reply, Request, Seen},
         summary::ArmRun,
@@ -17,7 +18,7 @@ use super::{
     Observer, Study, StudyError, fail, finish, kinds,
 };
 use crate::{
-    backend::{runtime::RuntimeLibrary, spec::Precision},
+    backend::spec::Precision,
     dataset::{Dataset, Photo, manifest},
     record::{Outcome, Record, Scenario, Skipped},
 };
@@ -60,9 +61,9 @@ impl Study {
         let count = self.dataset.photos.len();
         let mut bad: BTreeMap<usize, String> = BTreeMap::new();
         let mut seen: Vec<Option<Vec<Option<Seen>>>> = Vec::new();
-        for ((arm, library), run) in self.plan.arms.iter().zip(&self.libraries).zip(runs.iter_mut()) {
+        for ((arm, place), run) in self.plan.arms.iter().zip(&self.places).zip(runs.iter_mut()) {
             observer.phase(&format!("check pass: {}", arm.label));
-            match self.check_pass(arm, library.as_ref(), run, &mut bad) {
+            match self.check_pass(arm, place, run, &mut bad) {
                 Ok(answers) => seen.push(Some(answers)),
                 Err(ChildError::Interrupted) => seen.push(None),
                 Err(error) => {
@@ -72,10 +73,10 @@ impl Study {
             }
         }
         let mut extra = None;
-        if let Some((arm, library)) = &self.extra_reference {
+        if let Some((arm, place)) = &self.extra_reference {
             observer.phase("check pass: fp32 CPU reference");
             let mut run = ArmRun::default();
-            match self.check_pass(arm, Some(library), &mut run, &mut bad) {
+            match self.check_pass(arm, place, &mut run, &mut bad) {
                 Ok(seen) => {
                     extra = Some(Answers {
                         label: arm.label.clone(),
@@ -186,11 +187,11 @@ impl Study {
     fn check_pass(
         &self,
         arm: &PlannedArm,
-        library: Option<&RuntimeLibrary>,
+        place: &Place,
         run: &mut ArmRun,
         bad: &mut BTreeMap<usize, String>,
     ) -> Result<Vec<Option<Seen>>, ChildError> {
-        let mut child = self.start(self.job(arm, library, &self.dataset), run)?;
+        let mut child = self.start(self.job(arm, place, &self.dataset), place, run)?;
         let mut seen: Vec<Option<Seen>> = vec![None; self.dataset.photos.len()];
         child.ask(&Request::Observe)?;
         loop {

@@ -83,14 +83,14 @@ impl Study {
             .plan
             .arms
             .iter()
-            .zip(&self.libraries)
+            .zip(&self.places)
             .zip(runs)
             .zip(&self.prices)
-            .map(|(((arm, library), run), price)| {
+            .map(|(((arm, place), run), price)| {
                 let source = Source {
                     plan: &self.plan,
                     arm,
-                    library: library.as_ref(),
+                    place,
                     price: price.as_ref(),
                     reads: self.reads(arm, &prepared.dataset),
                 };

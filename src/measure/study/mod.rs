@@ -26,12 +26,13 @@ use self::check_pass::Prepared;
 use super::{
     child::{Child, ChildError, unexpected},
     pipeline::Networks,
+    place::Place,
     plan::{Plan, PlannedArm},
     protocol::{Job, Reply, Request},
     summary::{ArmRun, Price, Promise},
 };
 use crate::{
-    backend::{runtime::RuntimeLibrary, spec::Reads},
+    backend::spec::Reads,
     dataset::{Dataset, manifest},
     record::{Block, Record},
 };
@@ -45,10 +46,10 @@ const LOAD_PATIENCE: Duration = Duration::from_mins(10);
 pub struct Study {
     /// What to do.
     pub plan: Plan,
-    /// The runtime's library of each arm of the plan; `None` for `null`.
-    pub libraries: Vec<Option<RuntimeLibrary>>,
+    /// Where each arm of the plan runs.
+    pub places: Vec<Place>,
     /// An arm that answers as reference and is not measured, where the plan has no fp32 CPU arm.
-    pub extra_reference: Option<(PlannedArm, RuntimeLibrary)>,
+    pub extra_reference: Option<(PlannedArm, Place)>,
     /// The networks; `None` where only `null` is measured.
     pub networks: Option<Networks>,
     /// The photos.
@@ -137,10 +138,12 @@ impl Study {
         Ok(record)
     }
 
-    fn job(&self, arm: &PlannedArm, library: Option<&RuntimeLibrary>, dataset: &Dataset) -> Job {
+    fn job(&self, arm: &PlannedArm, place: &Place, dataset: &Dataset) -> Job {
         Job {
             spec: arm.spec.clone(),
-            library: library.map(|library| library.path.clone()),
+            library: place.library.as_ref().map(|library| library.path.clone()),
+            device: place.device.clone(),
+            cache: place.cache.clone(),
             networks: self
                 .networks
                 .clone()
@@ -155,8 +158,9 @@ impl Study {
             reads: self.reads(arm, dataset),
             streams: arm.streams,
             threads: arm.threads,
-            batch: arm.spec.batch,
+            batch: arm.batch,
             host_cores: self.plan.host_cores.clone(),
+            cores: self.plan.cores,
             gallery: Vec::new(),
         }
     }
@@ -179,8 +183,8 @@ impl Study {
         }
     }
 
-    fn start(&self, job: Job, run: &mut ArmRun) -> Result<Child, ChildError> {
-        let mut child = Child::spawn(&self.program, &self.interrupted)?;
+    fn start(&self, job: Job, place: &Place, run: &mut ArmRun) -> Result<Child, ChildError> {
+        let mut child = Child::spawn(&self.program, &place.environment, &self.interrupted)?;
         child.ask(&Request::Prepare(Box::new(job)))?;
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
             Reply::Ready(ready) => run.ready.push(*ready),

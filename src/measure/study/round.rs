@@ -102,16 +102,12 @@ impl Study {
 
     /// A worker that is loaded and in its steady state.
     fn warm_up(&self, arm: usize, prepared: &Prepared, run: &mut ArmRun) -> Result<Child, ChildError> {
-        let mut job = self.job(
-            &self.plan.arms[arm],
-            self.libraries[arm].as_ref(),
-            &prepared.dataset,
-        );
+        let mut job = self.job(&self.plan.arms[arm], &self.places[arm], &prepared.dataset);
         job.strata.clone_from(&prepared.strata);
         job.gallery.clone_from(&prepared.gallery);
         // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
         job.weights = run.seen.iter().map(|seen| seen.time.as_secs_f64()).collect();
-        let mut child = self.start(job, run)?;
+        let mut child = self.start(job, &self.places[arm], run)?;
         child.ask(&Request::WarmUp {
             least: self.plan.warmup,
             most: self.plan.most_warmup(),

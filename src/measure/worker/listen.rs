@@ -157,6 +157,8 @@ mod tests {
         Job {
             spec,
             library: None,
+            device: None,
+            cache: None,
             networks: None,
             photos: vec!["a".into(), "b".into(), "c".into()],
             strata: Vec::new(),
@@ -166,6 +168,7 @@ mod tests {
             threads: 1,
             batch: 1,
             host_cores: Vec::new(),
+            cores: 2,
             gallery: Vec::new(),
         }
     }

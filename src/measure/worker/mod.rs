@@ -35,14 +35,21 @@ use self::{
     warm_up::WarmUp,
 };
 use super::{
-    pipeline::{Loaded, Pipeline, StageTimes},
+    pipeline::{Loaded, Loading, Pipeline, StageTimes},
     protocol::{Block, Job, ObservedProfile, Ready, Reply, Request, Seen, Stretch},
 };
 use crate::{
-    backend::{Backend, BackendError, Identity, onnxruntime::OnnxRuntime},
+    backend::{
+        Backend, BackendError, Identity,
+        onnxruntime::{OnnxRuntime, Provider},
+        options::DataPath,
+    },
     host,
     model::{ModelError, gallery::Gallery},
-    vision::face::{Detection, Embedding, Face},
+    vision::{
+        face::{Detection, Embedding, Face},
+        workers::Workers,
+    },
 };
 
 pub use listen::listen;
@@ -129,6 +136,14 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
         let request: Request =
             serde_json::from_str(&line).map_err(|e| WorkerError::Protocol(e.to_string()))?;
         match (request, worker.as_mut()) {
+            (Request::Probe(job), _) => {
+                if job.library.is_some() {
+                    open_runtime(&job)?.probe()?;
+                } else {
+                    open_backend(&job)?;
+                }
+                voice.say(&Reply::Probed)?;
+            }
             (Request::Prepare(job), _) => {
                 let (ready, prepared) = Worker::prepare(*job)?;
                 worker = Some(prepared);
@@ -183,6 +198,8 @@ struct Worker {
     streams: Vec<Box<dyn Stream>>,
     backend: Option<Box<dyn Backend>>,
     photos: Arc<Photos>,
+    /// Who decodes, resizes and aligns: each stream for itself, or all host cores beside a device.
+    workers: Arc<Workers>,
     /// Measured blocks begun, for the faults of `null`.
     blocks: usize,
 }
@@ -198,6 +215,10 @@ impl Worker {
             streams: Vec::new(),
             backend: None,
             photos,
+            workers: Arc::new(match job.spec.data_path() {
+                DataPath::Host => Workers::default(),
+                DataPath::Device => Workers::pool(job.cores),
+            }),
             blocks: 0,
         };
         let mut loaded = None;
@@ -212,7 +233,8 @@ impl Worker {
                 runtime: "facebench null",
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 provider: NULL_PROVIDER,
-                device: "none".to_owned(),
+                device: job.device.clone().unwrap_or_else(|| "none".to_owned()),
+                options: Vec::new(),
             }
         } else {
             let backend = open_backend(&job)?;
@@ -231,6 +253,14 @@ impl Worker {
             identity
         };
         let load = started.elapsed();
+        let mut shapes = Duration::ZERO;
+        if job.spec.data_path() == DataPath::Device {
+            let started = Instant::now();
+            for stream in &mut worker.streams {
+                stream.settle()?;
+            }
+            shapes = started.elapsed();
+        }
         let started = Instant::now();
         match worker.streams[0].process(0..1.min(job.photos.len()), &mut [Vec::new()]) {
             // The check pass names photos that cannot be read; here one is as good as another.
@@ -242,8 +272,14 @@ impl Worker {
             version: identity.version,
             provider: identity.provider.to_owned(),
             device: identity.device,
+            options: identity
+                .options
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             loaded,
             load,
+            shapes,
             first_image: started.elapsed(),
         };
         Ok((ready, worker))
@@ -260,14 +296,14 @@ impl Worker {
             .networks
             .as_ref()
             .ok_or_else(|| WorkerError::Protocol(format!("{} without networks", job.spec)))?;
-        let (pipeline, loaded) = Pipeline::load(
-            backend,
-            networks,
-            Arc::clone(gallery),
-            job.threads,
-            job.batch,
-            profile,
-        )?;
+        let loading = Loading {
+            threads: job.threads,
+            batch: job.batch,
+            path: job.spec.data_path(),
+            workers: Arc::clone(&self.workers),
+            profile: profile.map(Path::to_path_buf),
+        };
+        let (pipeline, loaded) = Pipeline::load(backend, networks, Arc::clone(gallery), &loading)?;
         Ok((
             NetworkStream {
                 pipeline,
@@ -529,16 +565,26 @@ impl Site<'_> {
 }
 
 fn open_backend(job: &Job) -> Result<Box<dyn Backend>, WorkerError> {
-    match (job.spec.word.as_str(), &job.library) {
-        ("cpu", Some(library)) => {
-            let device = host::Host::current()
-                .cpu
-                .model
-                .unwrap_or_else(|| "CPU".to_owned());
-            Ok(Box::new(OnnxRuntime::cpu(library, device)?))
-        }
-        (word, _) => Err(WorkerError::Backend(word.to_owned())),
+    match job.spec.word.as_str() {
+        word @ ("opencv" | "tract" | "null") => Err(WorkerError::Backend(word.to_owned())),
+        _ => Ok(Box::new(open_runtime(job)?)),
     }
+}
+
+fn open_runtime(job: &Job) -> Result<OnnxRuntime, WorkerError> {
+    let library = job
+        .library
+        .as_ref()
+        .ok_or_else(|| WorkerError::Backend(job.spec.word.clone()))?;
+    let processor = || {
+        host::Host::current()
+            .cpu
+            .model
+            .unwrap_or_else(|| "CPU".to_owned())
+    };
+    let device = job.device.clone().unwrap_or_else(processor);
+    let provider = Provider::new(&job.spec, job.cache.clone());
+    Ok(OnnxRuntime::open(library, provider, device)?)
 }
 
 /// Keeps this process, and all threads it will start, on `cores`; empty leaves it as it is.

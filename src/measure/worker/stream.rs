@@ -17,6 +17,11 @@ pub(super) trait Stream: Send {
     /// Answers the photos `range` of the job; `faces` has one place for each.
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError>;
 
+    /// Prepares a device for every shape that it will see.
+    fn settle(&mut self) -> Result<(), WorkerError> {
+        Ok(())
+    }
+
     /// A stretch of work begins: the `blocks`-th measured block of this process from 1, or 0 for anything else.
     fn begin(&mut self, _blocks: usize) {}
 }
@@ -27,6 +32,10 @@ pub(super) struct NetworkStream {
 }
 
 impl Stream for NetworkStream {
+    fn settle(&mut self) -> Result<(), WorkerError> {
+        Ok(self.pipeline.settle()?)
+    }
+
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
         let started = Instant::now();
         let bytes = range

@@ -1,0 +1,445 @@
+//! Edits an ONNX file so that its network reads bytes: pixels go to the device as they are, a quarter of the floats'
+//! size, and are normalised there.
+//!
+//! An ONNX file is one protobuf message. Only the parts that change are taken apart (field numbers are those of
+//! `onnx.proto3`); everything else is copied as it stands, whatever version it is of.
+
+use thiserror::Error;
+
+/// The name of the input that is put before the network's own.
+pub const BYTES_INPUT: &str = "facebench_bytes";
+
+const FLOAT: u64 = 1;
+const UINT8: u64 = 2;
+
+/// Why a file cannot be edited.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum GraphError {
+    /// It ends or breaks where it should not.
+    #[error("it is not an ONNX file, or a damaged one")]
+    Malformed,
+    /// It has no input of four sides of floats.
+    #[error("it does not read one float tensor of four sides")]
+    Input,
+}
+
+/// How a pixel of 0 to 255 becomes a number: `(pixel - mean) / divisor`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaling {
+    /// Subtracted first.
+    pub mean: f32,
+    /// Divided by next; never 0.
+    pub divisor: f32,
+}
+
+/// The same network with a first input [`BYTES_INPUT`] of bytes, batch x height x width x 3, in place of its own
+/// batch x 3 x height x width of floats. The planes keep the order of the bytes.
+pub fn with_byte_input(model: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphError> {
+    let mut edited = Vec::with_capacity(model.len() + 1024);
+    let mut found = false;
+    for field in Fields(model) {
+        let field = field?;
+        if let (7, Value::Bytes(graph)) = (field.number, &field.value) {
+            put_bytes(&mut edited, 7, &edit_graph(graph, scaling)?);
+            found = true;
+        } else {
+            edited.extend_from_slice(field.whole);
+        }
+    }
+    if found {
+        Ok(edited)
+    } else {
+        Err(GraphError::Malformed)
+    }
+}
+
+/// The network's own input: its name, and its sides as they stand in the file, `None` where open.
+pub fn input(model: &[u8]) -> Result<(String, Vec<Option<usize>>), GraphError> {
+    let graph = only(model, 7)?.ok_or(GraphError::Malformed)?;
+    let info = graph_input(graph)?;
+    let sides = info
+        .sides
+        .iter()
+        .map(|side| {
+            let length = Fields(side).find_map(|field| match field {
+                Ok(Field {
+                    number: 1,
+                    value: Value::Number(length),
+                    ..
+                }) => Some(length),
+                _ => None,
+            });
+            length.and_then(|length| usize::try_from(length).ok())
+        })
+        .collect();
+    Ok((info.name.to_owned(), sides))
+}
+
+fn edit_graph(graph: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphError> {
+    let info = graph_input(graph)?;
+    let mut edited = Vec::with_capacity(graph.len() + 1024);
+    // Nodes must stand in the order in which they run: the new ones are first.
+    let mut last = "facebench_floats";
+    put_bytes(
+        &mut edited,
+        1,
+        &node("Cast", &[BYTES_INPUT], last, &[attribute("to", 2, &[FLOAT])]),
+    );
+    for (operator, value, constant, result) in [
+        ("Sub", scaling.mean, "facebench_mean", "facebench_centred"),
+        ("Div", scaling.divisor, "facebench_divisor", "facebench_scaled"),
+    ] {
+        put_bytes(&mut edited, 1, &node(operator, &[last, constant], result, &[]));
+        put_bytes(&mut edited, 5, &scalar(constant, value));
+        last = result;
+    }
+    let planes = attribute("perm", 7, &[0, 3, 1, 2]);
+    put_bytes(&mut edited, 1, &node("Transpose", &[last], info.name, &[planes]));
+    let mut put = false;
+    for field in Fields(graph) {
+        let field = field?;
+        let is_input =
+            field.number == 11 && matches!(field.value, Value::Bytes(bytes) if bytes == info.whole);
+        if is_input && !put {
+            put_bytes(&mut edited, 11, &bytes_info(&info));
+            put = true;
+        } else {
+            edited.extend_from_slice(field.whole);
+        }
+    }
+    Ok(edited)
+}
+
+/// A graph's input, as its `ValueInfoProto` has it.
+struct Info<'a> {
+    whole: &'a [u8],
+    name: &'a str,
+    /// Each a `Dimension`: a length, a name, or nothing.
+    sides: Vec<&'a [u8]>,
+}
+
+/// The one input that is no constant: old files list their constants among the inputs.
+fn graph_input(graph: &[u8]) -> Result<Info<'_>, GraphError> {
+    let mut constants = Vec::new();
+    let mut inputs = Vec::new();
+    for field in Fields(graph) {
+        match field? {
+            Field {
+                number: 5,
+                value: Value::Bytes(tensor),
+                ..
+            } => constants.push(text(only(tensor, 8)?)?),
+            Field {
+                number: 11,
+                value: Value::Bytes(info),
+                ..
+            } => inputs.push(info),
+            _ => {}
+        }
+    }
+    for whole in inputs {
+        let name = text(only(whole, 1)?)?;
+        if constants.contains(&name) {
+            continue;
+        }
+        let tensor = only(whole, 2)?.map(|kind| only(kind, 1)).transpose()?.flatten();
+        let tensor = tensor.ok_or(GraphError::Input)?;
+        let is_float = Fields(tensor).any(|field| {
+            matches!(
+                field,
+                Ok(Field {
+                    number: 1,
+                    value: Value::Number(FLOAT),
+                    ..
+                })
+            )
+        });
+        let shape = only(tensor, 2)?.unwrap_or_default();
+        let sides = Fields(shape)
+            .filter_map(|field| match field {
+                Ok(Field {
+                    number: 1,
+                    value: Value::Bytes(side),
+                    ..
+                }) => Some(Ok(side)),
+                Ok(_) => None,
+                Err(error) => Some(Err(error)),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if !is_float || sides.len() != 4 {
+            return Err(GraphError::Input);
+        }
+        return Ok(Info { whole, name, sides });
+    }
+    Err(GraphError::Input)
+}
+
+/// The input of bytes: the same sides, channels last.
+fn bytes_info(info: &Info<'_>) -> Vec<u8> {
+    let mut shape = Vec::new();
+    for side in [info.sides[0], info.sides[2], info.sides[3]] {
+        put_bytes(&mut shape, 1, side);
+    }
+    let mut channels = Vec::new();
+    put_number(&mut channels, 1, 3);
+    put_bytes(&mut shape, 1, &channels);
+    let mut tensor = Vec::new();
+    put_number(&mut tensor, 1, UINT8);
+    put_bytes(&mut tensor, 2, &shape);
+    let mut kind = Vec::new();
+    put_bytes(&mut kind, 1, &tensor);
+    let mut value = Vec::new();
+    put_bytes(&mut value, 1, BYTES_INPUT.as_bytes());
+    put_bytes(&mut value, 2, &kind);
+    value
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut node = Vec::new();
+    for input in inputs {
+        put_bytes(&mut node, 1, input.as_bytes());
+    }
+    put_bytes(&mut node, 2, output.as_bytes());
+    put_bytes(&mut node, 3, format!("{output}_node").as_bytes());
+    put_bytes(&mut node, 4, operator.as_bytes());
+    for attribute in attributes {
+        put_bytes(&mut node, 5, attribute);
+    }
+    node
+}
+
+/// An attribute of type 2 (one integer) or 7 (integers).
+fn attribute(name: &str, kind: u64, values: &[u64]) -> Vec<u8> {
+    let mut attribute = Vec::new();
+    put_bytes(&mut attribute, 1, name.as_bytes());
+    for value in values {
+        put_number(&mut attribute, if kind == 2 { 3 } else { 8 }, *value);
+    }
+    put_number(&mut attribute, 20, kind);
+    attribute
+}
+
+/// A constant without sides.
+fn scalar(name: &str, value: f32) -> Vec<u8> {
+    let mut tensor = Vec::new();
+    put_number(&mut tensor, 2, FLOAT);
+    put_bytes(&mut tensor, 8, name.as_bytes());
+    put_bytes(&mut tensor, 9, &value.to_le_bytes());
+    tensor
+}
+
+/// The last field `number` of a message, if it is there and holds bytes.
+fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
+    let mut found = None;
+    for field in Fields(message) {
+        if let Field {
+            number: n,
+            value: Value::Bytes(bytes),
+            ..
+        } = field?
+            && n == number
+        {
+            found = Some(bytes);
+        }
+    }
+    Ok(found)
+}
+
+fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {
+    std::str::from_utf8(bytes.unwrap_or_default()).map_err(|_| GraphError::Malformed)
+}
+
+/// One field of a message.
+struct Field<'a> {
+    number: u64,
+    value: Value<'a>,
+    /// As it stands in the message, number and length included.
+    whole: &'a [u8],
+}
+
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    /// Four or eight bytes of fixed length.
+    Fixed,
+}
+
+/// The fields of a message in their order.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, GraphError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.read().ok_or(GraphError::Malformed);
+        if field.is_err() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn read(&mut self) -> Option<Field<'a>> {
+        let start = self.0;
+        let mut rest = start;
+        let key = varint(&mut rest)?;
+        let value = match key & 7 {
+            0 => Value::Number(varint(&mut rest)?),
+            1 => Value::Fixed.after(&mut rest, 8)?,
+            2 => {
+                let length = usize::try_from(varint(&mut rest)?).ok()?;
+                let (bytes, behind) = rest.split_at_checked(length)?;
+                rest = behind;
+                Value::Bytes(bytes)
+            }
+            5 => Value::Fixed.after(&mut rest, 4)?,
+            _ => return None,
+        };
+        self.0 = rest;
+        Some(Field {
+            number: key >> 3,
+            value,
+            whole: &start[..start.len() - rest.len()],
+        })
+    }
+}
+
+impl<'a> Value<'a> {
+    fn after(self, rest: &mut &'a [u8], length: usize) -> Option<Self> {
+        *rest = rest.get(length..)?;
+        Some(self)
+    }
+}
+
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for (place, byte) in rest.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f).checked_shl(7 * place as u32)?;
+        if byte & 0x80 == 0 {
+            *rest = &rest[place + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn put_varint(message: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        message.push((value as u8 & 0x7f) | 0x80);
+        value >>= 7;
+    }
+    message.push(value as u8);
+}
+
+fn put_number(message: &mut Vec<u8>, number: u64, value: u64) {
+    put_varint(message, number << 3);
+    put_varint(message, value);
+}
+
+fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    put_varint(message, number << 3 | 2);
+    put_varint(message, bytes.len() as u64);
+    message.extend_from_slice(bytes);
+}
+
+/// The smallest network that a provider can be tried with: one node over 1x3x8x8 floats.
+pub fn smallest() -> Vec<u8> {
+    relu([1, 3, 8, 8], FLOAT, None)
+}
+
+/// A graph with one Relu over an input of these sides (0 for an open one). Old files list their constants among the
+/// inputs: `constant` is one such.
+fn relu(sides: [u64; 4], kind: u64, constant: Option<&str>) -> Vec<u8> {
+    let info = |name: &str| {
+        let mut shape = Vec::new();
+        for side in sides {
+            let mut dimension = Vec::new();
+            if side == 0 {
+                put_bytes(&mut dimension, 2, b"n");
+            } else {
+                put_number(&mut dimension, 1, side);
+            }
+            put_bytes(&mut shape, 1, &dimension);
+        }
+        let (mut tensor, mut outer, mut value) = (Vec::new(), Vec::new(), Vec::new());
+        put_number(&mut tensor, 1, kind);
+        put_bytes(&mut tensor, 2, &shape);
+        put_bytes(&mut outer, 1, &tensor);
+        put_bytes(&mut value, 1, name.as_bytes());
+        put_bytes(&mut value, 2, &outer);
+        value
+    };
+    let (mut graph, mut opset, mut model) = (Vec::new(), Vec::new(), Vec::new());
+    put_bytes(&mut graph, 1, &node("Relu", &["x"], "y", &[]));
+    if let Some(constant) = constant {
+        put_bytes(&mut graph, 5, &scalar(constant, 1.0));
+        put_bytes(&mut graph, 11, &info(constant));
+    }
+    put_bytes(&mut graph, 11, &info("x"));
+    put_bytes(&mut graph, 12, &info("y"));
+    put_number(&mut opset, 2, 17);
+    put_number(&mut model, 1, 8);
+    put_bytes(&mut model, 7, &graph);
+    put_bytes(&mut model, 8, &opset);
+    model
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALING: Scaling = Scaling {
+        mean: 127.5,
+        divisor: 128.0,
+    };
+
+    #[test]
+    fn the_input_is_the_one_that_is_no_constant() {
+        let (name, sides) = input(&relu([0, 3, 112, 112], FLOAT, Some("unused"))).unwrap();
+        assert_eq!(
+            (name.as_str(), sides),
+            ("x", vec![None, Some(3), Some(112), Some(112)])
+        );
+    }
+
+    #[test]
+    fn the_new_input_comes_before_the_networks_own_nodes() {
+        let edited = with_byte_input(&relu([0, 3, 16, 8], FLOAT, Some("unused")), SCALING).unwrap();
+        let graph = only(&edited, 7).unwrap().unwrap();
+        let operators: Vec<_> = Fields(graph)
+            .map(Result::unwrap)
+            .filter(|field| field.number == 1)
+            .map(|field| match field.value {
+                Value::Bytes(node) => text(only(node, 4).unwrap()).unwrap().to_owned(),
+                _ => String::new(),
+            })
+            .collect();
+        assert_eq!(operators, ["Cast", "Sub", "Div", "Transpose", "Relu"]);
+        // It reads bytes now, so it cannot be edited a second time.
+        assert_eq!(with_byte_input(&edited, SCALING), Err(GraphError::Input));
+    }
+
+    #[test]
+    fn what_reads_no_floats_is_refused() {
+        assert_eq!(
+            with_byte_input(&relu([1, 3, 8, 8], 7, Some("unused")), SCALING),
+            Err(GraphError::Input)
+        );
+        assert_eq!(with_byte_input(b"no model", SCALING), Err(GraphError::Malformed));
+        assert_eq!(with_byte_input(b"", SCALING), Err(GraphError::Malformed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_editor_panic(bytes in proptest::collection::vec(0u8..=255, 0..200), cut in 0usize..400) {
+            let _ = with_byte_input(&bytes, SCALING);
+            let model = relu([1, 3, 8, 8], FLOAT, Some("unused"));
+            let _ = with_byte_input(&model[..cut.min(model.len())], SCALING);
+            let _ = input(&bytes);
+        }
+    }
+}

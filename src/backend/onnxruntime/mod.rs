@@ -1,0 +1,375 @@
+//! ONNX Runtime behind the [`Backend`] trait: the library loaded at run time, one environment a process.
+
+mod binding;
+pub mod nvidia;
+mod provider;
+
+use std::{
+    ffi::{CStr, c_char, c_void},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use ndarray::{ArrayView4, ArrayViewD};
+use ort::{
+    environment::Environment,
+    logging::LogLevel,
+    session::{
+        Session as OrtSession,
+        builder::{GraphOptimizationLevel, SessionBuilder},
+    },
+    value::{Outlet, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType},
+};
+
+pub use self::provider::Provider;
+use self::{binding::Bindings, provider::ShapeRange};
+use super::{
+    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Signature, TensorInfo,
+    onnx_graph, spec::BackendSpec,
+};
+
+const RUNTIME: &str = "ONNX Runtime";
+
+/// The CPU execution provider's name in records and profiles.
+pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
+
+/// ONNX Runtime allows one library and one environment a process: the first that was loaded, and its file.
+static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+/// ONNX Runtime with one execution provider.
+pub struct OnnxRuntime {
+    environment: Environment,
+    provider: Provider,
+    identity: Identity,
+}
+
+impl OnnxRuntime {
+    /// Loads the library at `library` and makes the process's one environment, or takes the one that is there. Another
+    /// library in the same process is an error. `device` is what a person would call the device.
+    pub fn open(library: &Path, provider: Provider, device: String) -> Result<Self, BackendError> {
+        let failed = |reason: String| BackendError::Library {
+            path: library.to_path_buf(),
+            reason,
+        };
+        let mut first = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let environment = match &*first {
+            Some((loaded, environment)) if loaded == library => environment.clone(),
+            Some((loaded, _)) => {
+                return Err(failed(format!(
+                    "this process runs on {} already",
+                    loaded.display()
+                )));
+            }
+            None => {
+                if provider.is_nvidia() {
+                    let named = std::env::var_os(nvidia::FOLDERS);
+                    // What is missing is named by the provider when a session asks for it.
+                    let _ = nvidia::preload(&nvidia::find(&nvidia::folders(library, named.as_deref())));
+                }
+                let environment = ort::init_from(library)
+                    .map_err(|e| failed(e.to_string()))?
+                    .with_name("facebench")
+                    .with_telemetry(false)
+                    .build()
+                    .map_err(|e| failed(e.to_string()))?;
+                // Some exports warn about their own output shapes at each run of another size.
+                environment.set_log_level(LogLevel::Error);
+                *first = Some((library.to_path_buf(), environment.clone()));
+                environment
+            }
+        };
+        let identity = Identity {
+            runtime: RUNTIME,
+            version: version(library).unwrap_or_else(|| "unknown".to_owned()),
+            provider: provider.name(),
+            device,
+            options: provider.effective(),
+        };
+        Ok(Self {
+            environment,
+            provider,
+            identity,
+        })
+    }
+
+    /// ONNX Runtime with its CPU provider.
+    pub fn cpu(library: &Path, device: String) -> Result<Self, BackendError> {
+        Self::open(library, Provider::new(&BackendSpec::bare("cpu"), None), device)
+    }
+
+    /// Whether a session can be had at all: one with the smallest network, on the asked provider.
+    pub fn probe(&self) -> Result<(), BackendError> {
+        let network = Path::new("the smallest network");
+        let settings = SessionSettings {
+            threads: 1,
+            batch: 1,
+            ..SessionSettings::default()
+        };
+        self.builder(&settings, None)
+            .and_then(|mut builder| builder.commit_from_memory(&onnx_graph::smallest()))
+            .map(drop)
+            .map_err(|error| load_error(network, &error))
+    }
+
+    fn builder(&self, settings: &SessionSettings, range: Option<&ShapeRange>) -> ort::Result<SessionBuilder> {
+        let mut builder = OrtSession::builder(&self.environment)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_intra_threads(settings.threads)?
+            // Threads that spin between two runs burn the cores that decoding and other streams need.
+            .with_intra_op_spinning(false)?
+            .with_log_level(LogLevel::Error)?;
+        let providers = self.provider.dispatches(settings.threads, range);
+        if !providers.is_empty() {
+            builder = builder.with_execution_providers(providers)?;
+        }
+        if let Some(profile) = &settings.profile {
+            builder = builder.with_profiling(profile)?;
+        }
+        Ok(builder)
+    }
+
+    fn open_network(
+        &self,
+        network: &Path,
+        settings: &SessionSettings,
+    ) -> Result<(OrtSession, bool), BackendError> {
+        let unread = |reason: String| BackendError::Load {
+            network: network.to_path_buf(),
+            runtime: RUNTIME,
+            reason,
+        };
+        let ort_error = |error: ort::Error| load_error(network, &error);
+        let Some(scaling) = settings.bytes else {
+            let mut builder = self.builder(settings, None).map_err(ort_error)?;
+            return Ok((builder.commit_from_file(network).map_err(ort_error)?, false));
+        };
+        let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
+        let edited = onnx_graph::with_byte_input(&model, scaling);
+        let range = edited.as_ref().ok().and_then(|_| byte_range(&model, settings));
+        let mut builder = self.builder(settings, range.as_ref()).map_err(ort_error)?;
+        match edited {
+            Ok(edited) => Ok((builder.commit_from_memory(&edited).map_err(ort_error)?, true)),
+            // The runtime says better than the editor what is wrong with a file.
+            Err(_) => Ok((builder.commit_from_file(network).map_err(ort_error)?, false)),
+        }
+    }
+}
+
+/// The shapes that the input of bytes will have, where the network or its settings leave no side open.
+fn byte_range(model: &[u8], settings: &SessionSettings) -> Option<ShapeRange> {
+    let (_, sides) = onnx_graph::input(model).ok()?;
+    let canvas = settings.canvas;
+    let height = sides[2].or(canvas.map(|canvas| canvas.1))?;
+    let width = sides[3].or(canvas.map(|canvas| canvas.0))?;
+    // A fixed batch needs no range.
+    sides[0].is_none().then(|| ShapeRange {
+        input: onnx_graph::BYTES_INPUT.to_owned(),
+        sides: vec![height, width, 3],
+        batch: settings.batch.max(1),
+    })
+}
+
+fn load_error(network: &Path, error: &ort::Error) -> BackendError {
+    BackendError::Load {
+        network: network.to_path_buf(),
+        runtime: RUNTIME,
+        reason: first_line(&error.to_string()),
+    }
+}
+
+/// The version that the library itself reports, such as `1.32.0`: its file may be called anything.
+#[allow(unsafe_code)] // `ort` does not pass this string on, and it is the one answer that cannot be a file name.
+fn version(library: &Path) -> Option<String> {
+    /// The head of `OrtApiBase` as `onnxruntime_c_api.h` declares it since its first version.
+    #[repr(C)]
+    struct ApiBase {
+        get_api: unsafe extern "C" fn(u32) -> *const c_void,
+        get_version_string: unsafe extern "C" fn() -> *const c_char,
+    }
+    // SAFETY: the library is loaded already (this only counts one more user), `OrtGetApiBase` has this type in every
+    // version, and both it and the version string live as long as the library, which is never unloaded.
+    unsafe {
+        let library = libloading::Library::new(library).ok()?;
+        let base = library
+            .get::<unsafe extern "C" fn() -> *const ApiBase>(b"OrtGetApiBase")
+            .ok()?();
+        let text = (base.as_ref()?.get_version_string)();
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
+}
+
+impl Backend for OnnxRuntime {
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
+        let (inner, reads_bytes) = self.open_network(network, settings)?;
+        let mut signature = Signature {
+            inputs: inner.inputs().iter().map(tensor_info).collect(),
+            outputs: inner.outputs().iter().map(tensor_info).collect(),
+        };
+        if let ([input], true) = (&mut signature.inputs[..], reads_bytes) {
+            // To whoever asks, it is still the network with planes of floats.
+            if let [batch, height, width, channels] = input.shape[..] {
+                input.shape = vec![batch, channels, height, width];
+                input.is_f32 = true;
+            }
+        }
+        match signature.inputs.as_slice() {
+            [input] if input.is_f32 && input.shape.len() == 4 => {}
+            inputs => {
+                return Err(BackendError::Input {
+                    network: network.to_path_buf(),
+                    found: inputs
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                });
+            }
+        }
+        let bindings = self.provider.has_device_memory().then(|| {
+            let outputs = signature.outputs.iter().map(|output| output.name.clone());
+            Bindings::new(
+                &inner,
+                &signature.inputs[0].name,
+                outputs.collect(),
+                self.provider.graphs(),
+            )
+        });
+        Ok(Box::new(OnnxSession {
+            inner,
+            signature,
+            reads_bytes,
+            bindings,
+        }))
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+/// ONNX Runtime's messages carry source positions and stacks behind the first line.
+fn first_line(message: &str) -> String {
+    message
+        .lines()
+        .next()
+        .unwrap_or("no reason given")
+        .trim()
+        .to_owned()
+}
+
+fn tensor_info(outlet: &Outlet) -> TensorInfo {
+    let (shape, is_f32) = match outlet.dtype() {
+        ValueType::Tensor { ty, shape, .. } => (
+            shape.iter().map(|side| usize::try_from(*side).ok()).collect(),
+            *ty == TensorElementType::Float32,
+        ),
+        _ => (Vec::new(), false),
+    };
+    TensorInfo {
+        name: outlet.name().to_owned(),
+        shape,
+        is_f32,
+    }
+}
+
+struct OnnxSession {
+    inner: OrtSession,
+    signature: Signature,
+    reads_bytes: bool,
+    bindings: Option<Bindings>,
+}
+
+impl OnnxSession {
+    fn run_on<T: PrimitiveTensorElementType + Copy + std::fmt::Debug + 'static>(
+        &mut self,
+        input: &ArrayView4<'_, T>,
+        read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError> {
+        let values = input
+            .as_slice()
+            .ok_or_else(|| run_error("the input tensor is not contiguous"))?;
+        let (a, b, c, d) = input.dim();
+        let names = &self.signature.outputs;
+        if let Some(bindings) = &mut self.bindings {
+            let mut viewed = Ok(());
+            let mut give = |outputs: &[(Vec<usize>, &[f32])]| {
+                let views = names.iter().zip(outputs).map(|(info, (sides, values))| {
+                    Ok(Output {
+                        name: &info.name,
+                        values: ArrayViewD::from_shape(sides.clone(), values)?,
+                    })
+                });
+                match views.collect::<Result<Vec<_>, ndarray::ShapeError>>() {
+                    Ok(views) => read(&views),
+                    Err(error) => viewed = Err(run_error(error)),
+                }
+            };
+            let ran = bindings.run(&mut self.inner, [a, b, c, d], values, &mut give);
+            return ran.map_err(run_error).and(viewed);
+        }
+        let tensor = TensorRef::from_array_view(([a, b, c, d], values)).map_err(run_error)?;
+        let results = self.inner.run(ort::inputs![tensor]).map_err(run_error)?;
+        let outputs = names
+            .iter()
+            .enumerate()
+            .map(|(i, info)| {
+                Ok(Output {
+                    name: &info.name,
+                    values: results[i].try_extract_array::<f32>()?,
+                })
+            })
+            .collect::<ort::Result<Vec<_>>>()
+            .map_err(run_error)?;
+        read(&outputs);
+        Ok(())
+    }
+}
+
+fn run_error(error: impl std::fmt::Display) -> BackendError {
+    BackendError::Run {
+        reason: first_line(&error.to_string()),
+    }
+}
+
+impl Session for OnnxSession {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn run(
+        &mut self,
+        input: ArrayView4<'_, f32>,
+        read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError> {
+        self.run_on(&input, read)
+    }
+
+    fn reads_bytes(&self) -> bool {
+        self.reads_bytes
+    }
+
+    fn run_bytes(
+        &mut self,
+        input: ArrayView4<'_, u8>,
+        read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError> {
+        self.run_on(&input, read)
+    }
+
+    fn is_pinned(&self) -> Option<bool> {
+        self.bindings.as_ref().map(Bindings::is_pinned)
+    }
+
+    fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
+        let path = PathBuf::from(self.inner.end_profiling().map_err(run_error)?);
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let failed = |reason: String| BackendError::Profile {
+            path: path.clone(),
+            reason,
+        };
+        let json = std::fs::read_to_string(&path).map_err(|e| failed(e.to_string()))?;
+        Profile::parse(&json).map(Some).map_err(|e| failed(e.to_string()))
+    }
+}

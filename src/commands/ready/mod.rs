@@ -1,0 +1,216 @@
+//! Whether a backend can run here: the device and the runtime that it needs, or the exact thing that is missing and
+//! the mend.
+
+mod explain;
+mod probe;
+
+use std::path::Path;
+
+use crate::{
+    backend::{
+        runtime::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
+        spec::{BackendSpec, Precision},
+        table::{BACKENDS, Row},
+    },
+    measure::place::Place,
+    record::Unavailable,
+};
+
+/// Why a backend cannot run: what is missing, and the mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The exact thing.
+    pub reason: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+impl Missing {
+    fn new(reason: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            mend: mend.into(),
+        }
+    }
+}
+
+impl From<RuntimeError> for Missing {
+    fn from(error: RuntimeError) -> Self {
+        Self::new(error.fault.to_string(), error.mend())
+    }
+}
+
+/// What may be done to make a backend ready.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// facebench's home.
+    pub home: &'a Path,
+    /// Installs the `cpu` runtime where it is missing, and tells this; `None` to change nothing.
+    pub install: Option<&'a dyn Fn(&str)>,
+}
+
+/// Where `spec` runs, tried out; the cpu's runtime is installed where it is missing.
+pub fn place(spec: &BackendSpec, home: &Path, progress: &dyn Fn(&str)) -> Result<Place, Unavailable> {
+    let means = Means {
+        home,
+        install: Some(progress),
+    };
+    settle(spec, means).map_err(|missing| Unavailable {
+        backend: spec.requested.clone(),
+        reason: missing.reason,
+        mend: missing.mend,
+    })
+}
+
+fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
+    let row = spec.row();
+    if !row.built {
+        return Err(not_built(row));
+    }
+    let mut place = Place::default();
+    if spec.is_null() || !runs_on_onnxruntime(row) {
+        return Ok(place);
+    }
+    let library = library(spec, means)?;
+    if spec.gpu().is_some() && spec.precision == Precision::Fp32 {
+        // The one switch that all of NVIDIA's libraries obey, TensorRT's too.
+        place
+            .environment
+            .push(("NVIDIA_TF32_OVERRIDE".to_owned(), "0".to_owned()));
+    }
+    if spec.is_tensorrt() {
+        place.cache = Some(engine_cache(means.home, &library)?);
+    }
+    place.library = Some(library);
+    if row.word != "cpu" {
+        probe::probe(spec, &place)?;
+    }
+    Ok(place)
+}
+
+/// Whether the backend is an execution provider of ONNX Runtime.
+fn runs_on_onnxruntime(row: &Row) -> bool {
+    !matches!(row.word, "null" | "opencv" | "tract")
+}
+
+/// The folder of `TensorRT`'s engines: they belong to one build of the runtime.
+fn engine_cache(home: &Path, library: &RuntimeLibrary) -> Result<std::path::PathBuf, Missing> {
+    let folder = home.join("engines").join(&library.sha256[..16]);
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Missing::new(
+            format!("cannot make {}: {error}", folder.display()),
+            "choose another FACEBENCH_HOME, or engines=fresh",
+        )
+    })?;
+    Ok(folder)
+}
+
+/// The runtime's library: the one that the arm names, or the installed one of the flavour that fits.
+fn library(spec: &BackendSpec, means: Means<'_>) -> Result<RuntimeLibrary, Missing> {
+    let flavors = flavors(&spec.word);
+    let first = flavors.first().copied().unwrap_or(Flavor::Cpu);
+    if let Some(path) = &spec.runtime {
+        return Ok(RuntimeLibrary::from_path(path, first, Origin::Option)?);
+    }
+    let runtimes = Runtimes::of_process(means.home.to_path_buf());
+    if let (Flavor::Cpu, Some(progress)) = (first, means.install)
+        && !flavors.is_empty()
+    {
+        return Ok(runtimes.find_or_install(first, progress)?);
+    }
+    for flavor in &flavors {
+        if let Some(library) = runtimes.find(*flavor)? {
+            return Ok(library);
+        }
+    }
+    Err(match (spec.word.as_str(), first.download_bytes()) {
+        ("vitis", _) => Missing::new(
+            "there is no ONNX Runtime with the Vitis AI provider here: AMD gives it out with its own software, for its own devices",
+            "give the path of AMD's libonnxruntime.so: -b vitis,runtime=PATH (and config=FILE, the provider's own configuration)",
+        ),
+        (_, Some(bytes)) => Missing::new(
+            format!("{} is not installed", first.title()),
+            format!(
+                "run `facebench setup {}` (downloads {} MB)",
+                first.name(),
+                bytes.div_ceil(1_000_000)
+            ),
+        ),
+        (_, None) => Missing::new(
+            format!(
+                "{} is not pinned for {} on {}",
+                first.title(),
+                std::env::consts::OS,
+                std::env::consts::ARCH
+            ),
+            format!(
+                "give the path of one built for this machine: -b {},runtime=PATH",
+                spec.word
+            ),
+        ),
+    })
+}
+
+/// The flavours that the backend of `word` can run on, the best first.
+fn flavors(word: &str) -> Vec<Flavor> {
+    match word {
+        "cpu" => vec![Flavor::Cpu],
+        "openvino" => vec![Flavor::OpenVino],
+        "cuda" | "tensorrt" | "vgpu" | "mig" => vec![Flavor::Cuda13, Flavor::Cuda12],
+        _ => Vec::new(),
+    }
+}
+
+/// The flavour for CUDA that fits this machine.
+pub fn cuda_flavor() -> Flavor {
+    Flavor::Cuda13
+}
+
+/// Says that this program was built without the backend, which is not the machine's fault.
+fn not_built(row: &Row) -> Missing {
+    let packages = match row.word {
+        "opencv" => " (needs the packages libopencv-dev, clang and libclang-dev)",
+        _ => "",
+    };
+    Missing::new(
+        format!(
+            "this facebench was built without {} ({}); nothing is wrong with this machine",
+            row.word, row.summary
+        ),
+        format!(
+            "build it in: cargo build --release --features {}{packages}",
+            row.word
+        ),
+    )
+}
+
+/// In a few words, without installing anything: `ready`, or what is missing.
+pub fn state(row: &Row, home: &Path) -> Result<String, Missing> {
+    if row.word == "mig" {
+        return Ok("ready where a MIG instance is: -b mig:UUID (the GPUs above name theirs)".to_owned());
+    }
+    let spec = BackendSpec::bare(row.word);
+    if row.word == "cpu"
+        && Runtimes::of_process(home.to_path_buf())
+            .find(Flavor::Cpu)?
+            .is_none()
+    {
+        return Ok(format!(
+            "ready: ONNX Runtime {} will be installed on first use (or by: facebench setup cpu)",
+            Flavor::Cpu.version()
+        ));
+    }
+    let place = settle(&spec, Means { home, install: None })?;
+    Ok(match place.library {
+        Some(library) => {
+            let version = library.version.unwrap_or_else(|| "of unknown version".to_owned());
+            format!("ready: ONNX Runtime {version}, {}", library.path.display())
+        }
+        None => "ready".to_owned(),
+    })
+}
+
+/// Every word with a state, for `devices`.
+pub fn states(home: &Path) -> Vec<(&'static Row, Result<String, Missing>)> {
+    BACKENDS.iter().map(|row| (row, state(row, home))).collect()
+}

@@ -1,0 +1,52 @@
+//! Tries a backend in a process of its own: a provider that cannot start may take its process with it.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use super::{Missing, explain::explain};
+use crate::{
+    backend::spec::{BackendSpec, Reads},
+    measure::{
+        child::{Child, ChildError, unexpected},
+        place::Place,
+        protocol::{Job, Reply, Request},
+    },
+};
+
+/// A driver that wakes a device up may take a while; one that says nothing for longer is stuck.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Loads the smallest network on the asked provider, strictly.
+pub(super) fn probe(spec: &BackendSpec, place: &Place) -> Result<(), Missing> {
+    let job = Job {
+        spec: spec.clone(),
+        library: place.library.as_ref().map(|library| library.path.clone()),
+        device: place.device.clone(),
+        cache: place.cache.clone(),
+        networks: None,
+        photos: Vec::new(),
+        strata: Vec::new(),
+        weights: Vec::new(),
+        reads: Reads::Preloaded,
+        streams: 1,
+        threads: 1,
+        batch: 1,
+        host_cores: Vec::new(),
+        cores: 1,
+        gallery: Vec::new(),
+    };
+    ask(job, place).map_err(|error| explain(spec, place, &error.to_string()))
+}
+
+fn ask(job: Job, place: &Place) -> Result<(), ChildError> {
+    let program = std::env::current_exe().map_err(ChildError::Spawn)?;
+    let never = Arc::new(AtomicBool::new(false));
+    let mut child = Child::spawn(&program, &place.environment, &never)?;
+    child.ask(&Request::Probe(Box::new(job)))?;
+    match child.answer(PATIENCE)? {
+        Reply::Probed => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,26 @@
+//! `facebench setup`: installs a pinned ONNX Runtime into the cache.
+
+use std::{io::Write, path::Path};
+
+use super::{Failure, progress::tell, ready};
+use crate::{
+    backend::runtime::{Flavor, Runtimes},
+    cli::SetupFlavor,
+};
+
+/// Installs the runtime and writes its library's path.
+pub fn setup(flavor: SetupFlavor, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let flavor = match flavor {
+        SetupFlavor::Cpu => Flavor::Cpu,
+        SetupFlavor::Cuda => {
+            let flavor = ready::cuda_flavor();
+            tell(&format!("{} fits this machine's driver and GPU", flavor.title()));
+            flavor
+        }
+        SetupFlavor::Cuda12 => Flavor::Cuda12,
+        SetupFlavor::Cuda13 => Flavor::Cuda13,
+        SetupFlavor::Openvino => Flavor::OpenVino,
+    };
+    let library = Runtimes::of_process(home.to_path_buf()).install(flavor, &tell)?;
+    Ok(writeln!(out, "{}", library.path.display())?)
+}

@@ -1,0 +1,20 @@
+//! Where an arm runs: what its workers load, and which device they see.
+
+use std::path::PathBuf;
+
+use crate::backend::runtime::RuntimeLibrary;
+
+/// What a worker needs besides its arm.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The runtime's library; `None` for backends that need none.
+    pub library: Option<RuntimeLibrary>,
+    /// The GPU's name for this very device, where the arm runs on one that is known.
+    pub gpu: Option<String>,
+    /// The device, as a person would name it; `None` for the processor.
+    pub device: Option<String>,
+    /// What the worker's environment has besides the study's own: which device is seen, above all.
+    pub environment: Vec<(String, String)>,
+    /// A folder for what the runtime compiles for the device.
+    pub cache: Option<PathBuf>,
+}
