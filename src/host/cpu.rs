@@ -1,6 +1,6 @@
 //! The processor: what it is, and how much of it this process may use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{Gaps, Reading, cgroup, parse_cpu_list};
 
 pub(super) const CPUINFO: &str = "/proc/cpuinfo";
 const ONLINE: &str = "/sys/devices/system/cpu/online";
-const NODES: &str = "/sys/devices/system/node/online";
+const NODES: &str = "/sys/devices/system/node";
 const STATUS: &str = "/proc/self/status";
 
 /// The flags that decide which kernels a runtime picks, x86 first, then ARM, in the kernel's spelling. All others
@@ -71,6 +71,8 @@ pub struct Cpu {
     pub sockets: Option<usize>,
     /// Memory domains.
     pub numa_nodes: Option<usize>,
+    /// The logical cores of each memory domain, such as `0-3,8-11`.
+    pub numa_cpus: Option<BTreeMap<usize, String>>,
     /// The logical cores that this process may run on: what taskset and cpusets leave of them.
     pub affinity: Option<Vec<usize>>,
     /// Processor time allowed by control groups, in cores: the smallest of all ancestors. `None` without a reason
@@ -104,6 +106,7 @@ pub(super) fn read(tree: &Tree, gaps: &mut Gaps) -> Cpu {
         physical_cores: gaps.keep("cpu.physical_cores", topology.physical_cores),
         sockets: gaps.keep("cpu.sockets", topology.sockets),
         numa_nodes: gaps.keep("cpu.numa_nodes", numa_nodes(tree)),
+        numa_cpus: gaps.keep("cpu.numa_cpus", numa_cpus(tree)),
         affinity: gaps.keep("cpu.affinity", affinity(tree)),
         quota: gaps.keep("cpu.quota", cgroup::cpu_quota(tree)).flatten(),
         governor: gaps.keep(
@@ -231,7 +234,17 @@ impl Topology {
 }
 
 fn numa_nodes(tree: &Tree) -> Reading<usize> {
-    Ok(parse_cpu_list(&tree.filled(NODES)?)?.len())
+    Ok(numa_list(tree)?.len())
+}
+
+fn numa_list(tree: &Tree) -> Reading<Vec<usize>> {
+    parse_cpu_list(&tree.filled(&format!("{NODES}/online"))?)
+}
+
+/// A domain of memory alone has an empty list.
+fn numa_cpus(tree: &Tree) -> Reading<BTreeMap<usize, String>> {
+    let cpus = |node: usize| Ok((node, tree.text(&format!("{NODES}/node{node}/cpulist"))?));
+    numa_list(tree)?.into_iter().map(cpus).collect()
 }
 
 fn affinity(tree: &Tree) -> Reading<Vec<usize>> {
@@ -260,13 +273,14 @@ mod tests {
 
     fn with(affinity: Option<usize>, cores: Option<usize>, quota: Option<f64>) -> usize {
         let affinity = affinity.map(|count| (0..count).collect());
-        let (model, physical_cores, sockets, numa_nodes, governor, flags) = Default::default();
+        let (model, physical_cores, sockets, numa_nodes, numa_cpus, governor, flags) = Default::default();
         Cpu {
             model,
             cores,
             physical_cores,
             sockets,
             numa_nodes,
+            numa_cpus,
             affinity,
             quota,
             governor,

@@ -13,10 +13,18 @@ impl Fake {
     }
 
     /// Plants a file at an absolute path.
-    pub(super) fn file(self, path: &str, text: &str) -> Self {
+    pub(super) fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
         let real = self.root().join(path.trim_start_matches('/'));
         fs::create_dir_all(real.parent().expect("a file has a folder")).expect("the folder can be made");
         fs::write(real, text).expect("the file can be written");
+        self
+    }
+
+    /// Plants a link at an absolute path; what it leads to need not be there.
+    pub(super) fn link(self, path: &str, target: &str) -> Self {
+        let real = self.root().join(path.trim_start_matches('/'));
+        fs::create_dir_all(real.parent().expect("a link has a folder")).expect("the folder can be made");
+        std::os::unix::fs::symlink(target, real).expect("the link can be made");
         self
     }
 

@@ -7,9 +7,12 @@ mod cgroup;
 mod counters;
 mod cpu;
 mod cpu_list;
+pub mod gpu;
 mod memory;
+mod openstack;
 mod os;
 mod process;
+mod summary;
 mod tree;
 mod virtualization;
 
@@ -27,7 +30,9 @@ use serde::{Deserialize, Serialize};
 pub use counters::{Counters, fastest_clock_mhz};
 pub use cpu::Cpu;
 pub use cpu_list::{format_cpu_list, parse_cpu_list};
+pub use gpu::{Gpu, GpuMode, Gpus, License, Nvml, NvmlFault};
 pub use memory::Memory;
+pub use openstack::metadata;
 pub use process::{peak_rss_bytes, storage_bytes};
 pub use virtualization::Fact;
 

@@ -37,6 +37,8 @@ fn x86_guest() -> Fake {
         )
         .file("/sys/devices/system/cpu/online", "0-7\n")
         .file("/sys/devices/system/node/online", "0-1\n")
+        .file("/sys/devices/system/node/node0/cpulist", "0-3\n")
+        .file("/sys/devices/system/node/node1/cpulist", "4-7\n")
         .file("/sys/class/dmi/id/sys_vendor", "OpenStack Foundation\n")
         .file("/sys/class/dmi/id/product_name", "OpenStack Nova\n");
     for cpu in 0..8 {
@@ -71,6 +73,8 @@ fn an_x86_virtual_machine_is_told_whole() {
     assert_eq!(host.cpu.physical_cores, Some(4));
     assert_eq!(host.cpu.sockets, Some(2));
     assert_eq!(host.cpu.numa_nodes, Some(2));
+    let numa_cpus = [(0, "0-3".to_owned()), (1, "4-7".to_owned())];
+    assert_eq!(host.cpu.numa_cpus, Some(numa_cpus.into()));
     assert_eq!(host.cpu.affinity, Some(vec![0, 1, 2, 3, 4, 5, 7]));
     assert_eq!(host.cpu.quota, None);
     assert_eq!(host.cpu.governor.as_deref(), Some("performance"));
@@ -294,6 +298,7 @@ fn an_empty_machine_gives_reasons_and_no_values() {
         physical_cores,
         sockets,
         numa_nodes,
+        numa_cpus,
         affinity,
         quota,
         governor,
@@ -304,10 +309,10 @@ fn an_empty_machine_gives_reasons_and_no_values() {
         (cores, physical_cores, sockets, numa_nodes),
         (&None, &None, &None, &None)
     );
-    assert_eq!((affinity, quota), (&None, &None));
+    assert_eq!((numa_cpus, affinity, quota), (&None, &None, &None));
     assert_eq!(host.memory.usable_bytes(), None);
     assert!(host.cpu.usable_cores() >= 1);
-    assert_eq!(host.unavailable.len(), 15, "{:#?}", host.unavailable);
+    assert_eq!(host.unavailable.len(), 16, "{:#?}", host.unavailable);
 }
 
 #[test]

@@ -19,10 +19,17 @@ impl Tree {
 
     /// The file's text without the white space around it; the reason names the path as the machine knows it.
     pub(super) fn text(&self, path: &str) -> Reading<String> {
-        match fs::read(self.real(path)) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().to_owned()),
-            Err(error) => Err(format!("cannot read {path}: {error}")),
-        }
+        Ok(String::from_utf8_lossy(&self.bytes(path)?).trim().to_owned())
+    }
+
+    pub(super) fn bytes(&self, path: &str) -> Reading<Vec<u8>> {
+        fs::read(self.real(path)).map_err(|error| format!("cannot read {path}: {error}"))
+    }
+
+    /// The last name in what a link leads to.
+    pub(super) fn link_name(&self, path: &str) -> Option<String> {
+        let target = fs::read_link(self.real(path)).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
     /// The same, where an empty file says as little as a missing one.

@@ -84,6 +84,13 @@ pub(super) fn read(tree: &Tree, variable: impl Fn(&str) -> Option<String>, gaps:
     facts
 }
 
+/// Whether anything says that this is a container.
+pub(super) fn in_container(tree: &Tree, variable: &impl Fn(&str) -> Option<String>) -> bool {
+    read(tree, variable, &mut Gaps::default())
+        .iter()
+        .any(|fact| fact.kind == "container")
+}
+
 fn hypervisor(tree: &Tree) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Ok(cpuinfo) = tree.text(CPUINFO)

@@ -8,12 +8,11 @@ mod check;
 mod compare;
 mod write;
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
+pub use crate::host::{Gpu, GpuMode, License};
 
 pub use arm::{
     Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, Latency, LatencyBound,
@@ -40,7 +39,7 @@ pub struct Record {
     pub tool: Tool,
     /// The machine that it ran on.
     pub host: Host,
-    /// The GPUs of the machine. Empty: this version does not look for them.
+    /// The GPUs of the machine. Where there are none, or one cannot be used, `host.unavailable.gpus` says why.
     pub gpus: Vec<Gpu>,
     /// What was measured.
     pub workload: Workload,
@@ -99,54 +98,6 @@ pub struct Tool {
     pub argv: Vec<String>,
     /// Seeds the order of arms and every drawing of photos.
     pub seed: u64,
-}
-
-/// One GPU of the machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Gpu {
-    /// The driver's name for this very device.
-    pub uuid: String,
-    /// The product.
-    pub name: String,
-    /// The driver's version.
-    pub driver: Option<String>,
-    /// Frame buffer, bytes.
-    pub memory_bytes: Option<u64>,
-    /// How the device is given to this machine.
-    pub mode: Option<GpuMode>,
-    /// A vGPU's or MIG instance's profile.
-    pub profile: Option<String>,
-    /// A vGPU's licence; null for devices that need none.
-    pub license: Option<License>,
-    /// Why a field is missing, by its name.
-    pub unavailable: BTreeMap<String, String>,
-}
-
-/// A vGPU's licence: without one the driver slows the device down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct License {
-    /// Before the first block; null where it could not be read.
-    pub before: Option<bool>,
-    /// After the last one.
-    pub after: Option<bool>,
-}
-
-/// How a GPU is given to a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum GpuMode {
-    /// The board itself, on bare metal.
-    Physical,
-    /// The board itself, handed to a virtual machine.
-    Passthrough,
-    /// A share of the board in time.
-    Vgpu,
-    /// A share of the board in space.
-    Mig,
-    /// A share in space, handed to a virtual machine.
-    MigVgpu,
-    /// The machine that hands out vGPUs.
-    VgpuHost,
 }
 
 /// What was measured.

@@ -1,0 +1,435 @@
+//! A stand-in for NVIDIA's libnvidia-ml.so.1, so that everything that asks NVML can be tested without a GPU.
+//!
+//! It answers from the JSON file that the environment variable `FAKE_NVML` names, which is read at every call and may be
+//! changed between calls. A key is the name of a C function, its value the answer: at the top for functions of the
+//! system, in `devices` (a list) for those of a device, and in a device's `mig` (a list) for those of its MIG devices.
+//!
+//! - What the file leaves out answers `NVML_ERROR_NOT_SUPPORTED`, as a real driver does.
+//! - A text that begins with `NVML_ERROR_` is that error.
+//! - `{"calls": [a, b]}` answers `a` at the first call of the process, then `b` for ever.
+//!
+//! ```json
+//! {"nvmlSystemGetDriverVersion": "580.95.05",
+//!  "devices": [{"nvmlDeviceGetUUID": "GPU-1", "nvmlDeviceGetName": "NVIDIA H100 80GB HBM3",
+//!               "nvmlDeviceGetClockInfo": 1980, "nvmlDeviceGetPowerUsage": "NVML_ERROR_GPU_IS_LOST"}]}
+//! ```
+#![allow(
+    unsafe_code,
+    reason = "a C library's functions write where their caller points"
+)]
+#![allow(
+    non_snake_case,
+    missing_docs,
+    reason = "the names and their meanings are NVML's"
+)]
+
+use std::{
+    collections::HashMap,
+    ffi::{CStr, c_char, c_int, c_uint, c_ulonglong},
+    sync::{Mutex, PoisonError},
+};
+
+use nvml_wrapper_sys::bindings as nvml;
+use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
+use serde_json::Value;
+
+type Told<T> = Result<T, nvmlReturn_t>;
+
+const NOT_SUPPORTED: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
+const INVALID_ARGUMENT: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT;
+const NOT_FOUND: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_NOT_FOUND;
+const INSUFFICIENT_SIZE: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_INSUFFICIENT_SIZE;
+const UNKNOWN: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_UNKNOWN;
+
+const ERRORS: &[(&str, nvmlReturn_t)] = &[
+    ("NVML_ERROR_NOT_SUPPORTED", NOT_SUPPORTED),
+    (
+        "NVML_ERROR_NO_PERMISSION",
+        nvml::nvmlReturn_enum_NVML_ERROR_NO_PERMISSION,
+    ),
+    (
+        "NVML_ERROR_DRIVER_NOT_LOADED",
+        nvml::nvmlReturn_enum_NVML_ERROR_DRIVER_NOT_LOADED,
+    ),
+    (
+        "NVML_ERROR_FUNCTION_NOT_FOUND",
+        nvml::nvmlReturn_enum_NVML_ERROR_FUNCTION_NOT_FOUND,
+    ),
+    (
+        "NVML_ERROR_GPU_IS_LOST",
+        nvml::nvmlReturn_enum_NVML_ERROR_GPU_IS_LOST,
+    ),
+    (
+        "NVML_ERROR_LIB_RM_VERSION_MISMATCH",
+        nvml::nvmlReturn_enum_NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+    ),
+    ("NVML_ERROR_NOT_FOUND", NOT_FOUND),
+];
+
+/// Who is asked: the system, a device by its place, or one of its MIG devices. A handle is 1000 times the first place and
+/// the second, both counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Asked {
+    System,
+    Device(usize, Option<usize>),
+}
+
+impl Asked {
+    fn of(handle: nvmlDevice_t) -> Self {
+        let number = handle as usize;
+        Self::Device(number / 1000 - 1, (number % 1000).checked_sub(1))
+    }
+
+    fn handle(device: usize, part: Option<usize>) -> nvmlDevice_t {
+        ((device + 1) * 1000 + part.map_or(0, |part| part + 1)) as nvmlDevice_t
+    }
+
+    fn within(self, world: &Value) -> &Value {
+        match self {
+            Self::System => world,
+            Self::Device(device, None) => &world["devices"][device],
+            Self::Device(device, Some(part)) => &world["devices"][device]["mig"][part],
+        }
+    }
+}
+
+fn world() -> Told<Value> {
+    let path = std::env::var_os("FAKE_NVML").ok_or(UNKNOWN)?;
+    let text = std::fs::read(path).map_err(|_| UNKNOWN)?;
+    serde_json::from_slice(&text).map_err(|_| UNKNOWN)
+}
+
+/// The file's answer to one call.
+fn ask(who: Asked, function: &'static str) -> Told<Value> {
+    static CALLS: Mutex<Option<HashMap<(Asked, &str), usize>>> = Mutex::new(None);
+    let world = world()?;
+    let mut answer = &who.within(&world)[function];
+    if let Some(answers) = answer["calls"].as_array() {
+        let mut calls = CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+        let call = calls.get_or_insert_default().entry((who, function)).or_default();
+        answer = answers.get(*call).or(answers.last()).unwrap_or(&Value::Null);
+        *call += 1;
+    }
+    if answer.is_null() {
+        return Err(NOT_SUPPORTED);
+    }
+    let error = answer.as_str().filter(|text| text.starts_with("NVML_ERROR_"));
+    match error {
+        Some(name) => Err(ERRORS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(UNKNOWN, |(_, code)| *code)),
+        None => Ok(answer.clone()),
+    }
+}
+
+fn number(value: &Value) -> Told<u64> {
+    value.as_u64().ok_or(UNKNOWN)
+}
+
+/// The number at `key` of an answer, 0 where it is left out.
+fn part(answer: &Value, key: &str) -> u64 {
+    answer[key].as_u64().unwrap_or(0)
+}
+
+fn put<T>(place: *mut T, value: T) -> Told<()> {
+    if place.is_null() {
+        return Err(INVALID_ARGUMENT);
+    }
+    // SAFETY: NVML's callers point to a value of the function's type that they own.
+    unsafe { place.write(value) };
+    Ok(())
+}
+
+fn put_number(place: *mut c_uint, who: Asked, function: &'static str) -> Told<()> {
+    put(place, number(&ask(who, function)?)? as c_uint)
+}
+
+/// Writes `text` and a zero byte into `length` bytes.
+fn put_text(place: *mut c_char, length: usize, text: &str) -> Told<()> {
+    if text.len() >= length {
+        return Err(INSUFFICIENT_SIZE);
+    }
+    for (at, byte) in text.bytes().chain([0]).enumerate() {
+        put(place.wrapping_add(at), byte as c_char)?;
+    }
+    Ok(())
+}
+
+fn chars<const N: usize>(text: &str) -> [c_char; N] {
+    let mut bytes = [0; N];
+    for (place, byte) in bytes.iter_mut().zip(text.bytes().take(N - 1)) {
+        *place = byte as c_char;
+    }
+    bytes
+}
+
+fn put_answered_text(place: *mut c_char, length: c_uint, who: Asked, function: &'static str) -> Told<()> {
+    let answer = ask(who, function)?;
+    put_text(place, length as usize, answer.as_str().ok_or(UNKNOWN)?)
+}
+
+fn put_processes(
+    count: *mut c_uint,
+    places: *mut nvml::nvmlProcessInfo_t,
+    device: nvmlDevice_t,
+    function: &'static str,
+) -> Told<()> {
+    let answer = ask(Asked::of(device), function)?;
+    let processes = answer.as_array().ok_or(UNKNOWN)?;
+    // SAFETY: NVML's callers point to a count that they own.
+    let room = unsafe { *count } as usize;
+    put(count, processes.len() as c_uint)?;
+    if room < processes.len() {
+        return Err(INSUFFICIENT_SIZE);
+    }
+    for (at, process) in processes.iter().enumerate() {
+        let info = nvml::nvmlProcessInfo_t {
+            pid: part(process, "pid") as c_uint,
+            // All ones stands for a value that the driver does not tell.
+            usedGpuMemory: process["memory"].as_u64().unwrap_or(c_ulonglong::MAX),
+            gpuInstanceId: c_uint::MAX,
+            computeInstanceId: c_uint::MAX,
+        };
+        put(places.wrapping_add(at), info)?;
+    }
+    Ok(())
+}
+
+fn licensable(answer: &Value) -> nvml::nvmlGridLicensableFeatures_t {
+    let none = Vec::new();
+    let listed = answer["features"].as_array().unwrap_or(&none);
+    let feature = |at: usize| {
+        let feature = listed.get(at).unwrap_or(&Value::Null);
+        nvml::nvmlGridLicensableFeature_t {
+            featureCode: part(feature, "code") as c_uint,
+            featureState: part(feature, "state") as c_uint,
+            licenseInfo: [0; 128],
+            productName: chars(feature["product"].as_str().unwrap_or_default()),
+            featureEnabled: part(feature, "enabled") as c_uint,
+            licenseExpiry: nvml::nvmlGridLicenseExpiry_t {
+                year: 0,
+                month: 0,
+                day: 0,
+                hour: 0,
+                min: 0,
+                sec: 0,
+                status: part(feature, "expiry_status") as u8,
+            },
+        }
+    };
+    nvml::nvmlGridLicensableFeatures_t {
+        isGridLicenseSupported: part(answer, "supported") as c_int,
+        licensableFeaturesCount: listed.len() as c_uint,
+        gridLicensableFeatures: [feature(0), feature(1), feature(2)],
+    }
+}
+
+/// C functions whose bodies say `Err` for NVML's error codes.
+macro_rules! exported {
+    ($(fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block)*) => {$(
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name($($argument: $kind),*) -> nvmlReturn_t {
+            let body = || -> Told<()> { $body };
+            body().err().unwrap_or(nvml::nvmlReturn_enum_NVML_SUCCESS)
+        }
+    )*};
+}
+
+/// Functions that give one number of a device.
+macro_rules! exported_numbers {
+    ($($name:ident)*) => {
+        exported! {$(
+            fn $name(device: nvmlDevice_t, place: *mut c_uint) {
+                put_number(place, Asked::of(device), stringify!($name))
+            }
+        )*}
+    };
+}
+
+exported_numbers! {
+    nvmlDeviceGetVirtualizationMode
+    nvmlDeviceGetPersistenceMode
+    nvmlDeviceGetPowerUsage
+    nvmlDeviceGetEnforcedPowerLimit
+}
+
+exported! {
+    fn nvmlInit_v2() {
+        world()?;
+        match ask(Asked::System, "nvmlInit_v2") {
+            Err(error) if error != NOT_SUPPORTED => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn nvmlShutdown() { Ok(()) }
+
+    fn nvmlSystemGetDriverVersion(place: *mut c_char, length: c_uint) {
+        put_answered_text(place, length, Asked::System, "nvmlSystemGetDriverVersion")
+    }
+
+    fn nvmlSystemGetCudaDriverVersion_v2(place: *mut c_int) {
+        let answer = ask(Asked::System, "nvmlSystemGetCudaDriverVersion_v2")?;
+        put(place, number(&answer)? as c_int)
+    }
+
+    fn nvmlDeviceGetCount_v2(place: *mut c_uint) {
+        put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint)
+    }
+
+    fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, place: *mut nvmlDevice_t) {
+        let device = index as usize;
+        let there = world()?["devices"].get(device).is_some();
+        match ask(Asked::Device(device, None), "nvmlDeviceGetHandleByIndex_v2") {
+            _ if !there => Err(INVALID_ARGUMENT),
+            Err(error) if error != NOT_SUPPORTED => Err(error),
+            _ => put(place, Asked::handle(device, None)),
+        }
+    }
+
+    fn nvmlDeviceGetHandleByUUID(uuid: *const c_char, place: *mut nvmlDevice_t) {
+        // SAFETY: NVML's callers give a text that ends with a zero byte.
+        let uuid = unsafe { CStr::from_ptr(uuid) }.to_str().map_err(|_| INVALID_ARGUMENT)?;
+        let world = world()?;
+        let none = Vec::new();
+        let list = |value: &Value| value.as_array().unwrap_or(&none).len();
+        let mut all = (0..list(&world["devices"])).flat_map(|device| {
+            let parts = list(&world["devices"][device]["mig"]);
+            std::iter::once((device, None)).chain((0..parts).map(move |part| (device, Some(part))))
+        });
+        let found = all.find(|(device, part)| {
+            Asked::Device(*device, *part).within(&world)["nvmlDeviceGetUUID"] == uuid
+        });
+        let (device, part) = found.ok_or(NOT_FOUND)?;
+        put(place, Asked::handle(device, part))
+    }
+
+    fn nvmlDeviceGetName(device: nvmlDevice_t, place: *mut c_char, length: c_uint) {
+        put_answered_text(place, length, Asked::of(device), "nvmlDeviceGetName")
+    }
+
+    fn nvmlDeviceGetUUID(device: nvmlDevice_t, place: *mut c_char, length: c_uint) {
+        put_answered_text(place, length, Asked::of(device), "nvmlDeviceGetUUID")
+    }
+
+    fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, place: *mut nvml::nvmlMemory_v2_t) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetMemoryInfo_v2")?;
+        let (total, used, reserved) = (part(&answer, "total"), part(&answer, "used"), part(&answer, "reserved"));
+        // SAFETY: NVML's callers point to a value that they own and that carries its version.
+        let version = unsafe { (*place).version };
+        if version >> 24 != 2 {
+            return Err(nvml::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+        }
+        let free = total.saturating_sub(used + reserved);
+        put(place, nvml::nvmlMemory_v2_t { version, total, reserved, free, used })
+    }
+
+    fn nvmlDeviceGetMigMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
+        let answer = number(&ask(Asked::of(device), "nvmlDeviceGetMigMode")?)? as c_uint;
+        put(current, answer)?;
+        put(pending, answer)
+    }
+
+    fn nvmlDeviceGetMaxMigDeviceCount(device: nvmlDevice_t, place: *mut c_uint) {
+        put(place, Asked::of(device).within(&world()?)["mig"].as_array().map_or(0, Vec::len) as c_uint)
+    }
+
+    fn nvmlDeviceGetMigDeviceHandleByIndex(device: nvmlDevice_t, index: c_uint, place: *mut nvmlDevice_t) {
+        let Asked::Device(at, None) = Asked::of(device) else { return Err(INVALID_ARGUMENT) };
+        let part = Asked::Device(at, Some(index as usize));
+        // A place without an instance is null in the file.
+        if part.within(&world()?).is_null() { Err(NOT_FOUND) } else { put(place, Asked::handle(at, Some(index as usize))) }
+    }
+
+    fn nvmlDeviceIsMigDeviceHandle(device: nvmlDevice_t, place: *mut c_uint) {
+        put(place, c_uint::from(matches!(Asked::of(device), Asked::Device(_, Some(_)))))
+    }
+
+    fn nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part: nvmlDevice_t, place: *mut nvmlDevice_t) {
+        match Asked::of(part) {
+            Asked::Device(device, Some(_)) => put(place, Asked::handle(device, None)),
+            _ => Err(INVALID_ARGUMENT),
+        }
+    }
+
+    fn nvmlDeviceGetAttributes_v2(device: nvmlDevice_t, place: *mut nvml::nvmlDeviceAttributes_t) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetAttributes_v2")?;
+        put(place, nvml::nvmlDeviceAttributes_t {
+            multiprocessorCount: part(&answer, "multiprocessors") as c_uint,
+            sharedCopyEngineCount: 0,
+            sharedDecoderCount: 0,
+            sharedEncoderCount: 0,
+            sharedJpegCount: 0,
+            sharedOfaCount: 0,
+            gpuInstanceSliceCount: part(&answer, "slices") as c_uint,
+            computeInstanceSliceCount: part(&answer, "compute_slices") as c_uint,
+            memorySizeMB: part(&answer, "memory_mib"),
+        })
+    }
+
+    fn nvmlDeviceGetGridLicensableFeatures_v4(device: nvmlDevice_t, place: *mut nvml::nvmlGridLicensableFeatures_t) {
+        put(place, licensable(&ask(Asked::of(device), "nvmlDeviceGetGridLicensableFeatures_v4")?))
+    }
+
+    fn nvmlDeviceGetClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
+        if kind != nvml::nvmlClockType_enum_NVML_CLOCK_SM { return Err(NOT_SUPPORTED) }
+        put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo")
+    }
+
+    fn nvmlDeviceGetMaxClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
+        if kind != nvml::nvmlClockType_enum_NVML_CLOCK_SM { return Err(NOT_SUPPORTED) }
+        put_number(place, Asked::of(device), "nvmlDeviceGetMaxClockInfo")
+    }
+
+    fn nvmlDeviceGetTemperature(device: nvmlDevice_t, _sensor: c_uint, place: *mut c_uint) {
+        put_number(place, Asked::of(device), "nvmlDeviceGetTemperature")
+    }
+
+    fn nvmlDeviceGetTotalEnergyConsumption(device: nvmlDevice_t, place: *mut c_ulonglong) {
+        put(place, number(&ask(Asked::of(device), "nvmlDeviceGetTotalEnergyConsumption")?)?)
+    }
+
+    fn nvmlDeviceGetCurrentClocksThrottleReasons(device: nvmlDevice_t, place: *mut c_ulonglong) {
+        put(place, number(&ask(Asked::of(device), "nvmlDeviceGetCurrentClocksThrottleReasons")?)?)
+    }
+
+    fn nvmlDeviceGetComputeRunningProcesses_v3(
+        device: nvmlDevice_t, count: *mut c_uint, places: *mut nvml::nvmlProcessInfo_t,
+    ) {
+        put_processes(count, places, device, "nvmlDeviceGetComputeRunningProcesses_v3")
+    }
+
+    fn nvmlDeviceGetMPSComputeRunningProcesses_v3(
+        device: nvmlDevice_t, count: *mut c_uint, places: *mut nvml::nvmlProcessInfo_t,
+    ) {
+        put_processes(count, places, device, "nvmlDeviceGetMPSComputeRunningProcesses_v3")
+    }
+
+    fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, place: *mut nvml::nvmlPciInfo_t) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetPciInfo_v3")?;
+        let (domain, bus) = (part(&answer, "domain") as c_uint, part(&answer, "bus") as c_uint);
+        let device = part(&answer, "device") as c_uint;
+        put(place, nvml::nvmlPciInfo_t {
+            busIdLegacy: chars(&format!("{domain:04X}:{bus:02X}:{device:02X}.0")),
+            domain,
+            bus,
+            device,
+            pciDeviceId: 0,
+            pciSubSystemId: 0,
+            busId: chars(&format!("{domain:08X}:{bus:02X}:{device:02X}.0")),
+        })
+    }
+
+    fn nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: *mut c_int, minor: *mut c_int) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetCudaComputeCapability")?;
+        put(major, number(&answer[0])? as c_int)?;
+        put(minor, number(&answer[1])? as c_int)
+    }
+
+    fn nvmlDeviceGetEccMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
+        let answer = number(&ask(Asked::of(device), "nvmlDeviceGetEccMode")?)? as c_uint;
+        put(current, answer)?;
+        put(pending, answer)
+    }
+}

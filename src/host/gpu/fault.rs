@@ -1,0 +1,93 @@
+//! Why NVML, the driver's own library of facts, does not answer.
+
+use std::path::PathBuf;
+
+use nvml_wrapper::error::NvmlError;
+use thiserror::Error;
+
+/// NVML cannot be opened. What the user can do about it depends on the machine: see [`super::find`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NvmlFault {
+    /// It is nowhere.
+    #[error(
+        "there is no NVML library (libnvidia-ml.so.1) on the loader's path or in the driver's usual places"
+    )]
+    NotFound,
+    /// A file that the loader refuses.
+    #[error("{}: cannot be loaded as the NVML library: {reason}", path.display())]
+    Unloadable {
+        /// The file.
+        path: PathBuf,
+        /// The loader's words.
+        reason: String,
+    },
+    /// A library without the functions that everything begins with.
+    #[error("{}: no NVML library, or one that is too old: {reason}", path.display())]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The kernel has no driver, or this process cannot reach it.
+    #[error("{}: the NVIDIA kernel driver is not loaded, or cannot be reached from here", path.display())]
+    DriverNotLoaded {
+        /// The library that says so.
+        path: PathBuf,
+    },
+    /// The library is of another version than the kernel's driver.
+    #[error("{}: the library is of another version than the kernel's driver", path.display())]
+    VersionMismatch {
+        /// The library that says so.
+        path: PathBuf,
+    },
+    /// This user may not talk to the driver.
+    #[error("{}: this user may not talk to the NVIDIA driver", path.display())]
+    NoPermission {
+        /// The library that says so.
+        path: PathBuf,
+    },
+    /// Anything else that it says.
+    #[error("{}: NVML does not start: {reason}", path.display())]
+    Other {
+        /// The library that says so.
+        path: PathBuf,
+        /// Its words.
+        reason: String,
+    },
+}
+
+impl NvmlFault {
+    pub(super) fn new(path: PathBuf, error: &NvmlError) -> Self {
+        match error {
+            NvmlError::LibloadingError(reason) => Self::Unloadable {
+                path,
+                reason: reason.to_string(),
+            },
+            NvmlError::FailedToLoadSymbol(reason) => Self::TooOld {
+                path,
+                reason: reason.clone(),
+            },
+            NvmlError::DriverNotLoaded => Self::DriverNotLoaded { path },
+            NvmlError::LibRmVersionMismatch => Self::VersionMismatch { path },
+            NvmlError::NoPermission => Self::NoPermission { path },
+            other => Self::Other {
+                path,
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+/// Why the driver does not tell something of a device that it shows.
+pub(super) fn reason(error: &NvmlError) -> String {
+    match error {
+        NvmlError::NotSupported => "the driver does not tell this of this device".to_owned(),
+        NvmlError::FailedToLoadSymbol(symbol) => {
+            format!("this driver's NVML is too old to tell it: {symbol}")
+        }
+        NvmlError::FunctionNotFound => "this driver's NVML is too old to tell it".to_owned(),
+        NvmlError::NoPermission => "this user may not ask the driver for it".to_owned(),
+        other => format!("NVML: {other}"),
+    }
+}

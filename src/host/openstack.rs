@@ -1,0 +1,136 @@
+//! What OpenStack's metadata service tells an instance of itself, over HTTP.
+//!
+//! Only what says which kind of machine this is: where it stands and which flavor it has. Names, keys, projects and user
+//! data are read past.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use ureq::Agent;
+
+use super::{Fact, Reading};
+
+/// Bytes of an answer; an honest one has a few thousand.
+const LIMIT: u64 = 1 << 20;
+
+/// The keys of `meta_data.json` that are kept.
+#[derive(Deserialize)]
+struct MetaData {
+    availability_zone: Option<String>,
+}
+
+/// The facts that the service at `base` (without a slash at its end) tells within `limit` a question; the reason where it
+/// does not answer. The flavor's name is told by its part that speaks EC2's words, and by no other.
+pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
+    let agent = Agent::config_builder()
+        .timeout_global(Some(limit))
+        // The service is a link-local one: a proxy knows it not.
+        .proxy(None)
+        .max_redirects(0)
+        .build()
+        .new_agent();
+    let read = |path: &str| -> Reading<String> {
+        let told = |error: ureq::Error| format!("{base}{path}: {error}");
+        let mut answer = agent.get(format!("{base}{path}")).call().map_err(told)?;
+        answer
+            .body_mut()
+            .with_config()
+            .limit(LIMIT)
+            .read_to_string()
+            .map_err(told)
+    };
+    let path = "/openstack/latest/meta_data.json";
+    let data: MetaData = serde_json::from_str(&read(path)?)
+        .map_err(|error| format!("{base}{path} is no OpenStack metadata: {error}"))?;
+    let mut facts = Vec::new();
+    let mut keep = |kind: &str, value: Option<String>, path: &str| {
+        let value = value.filter(|value| is_name(value));
+        facts.extend(value.map(|value| Fact::new(kind, value, format!("metadata service {path}"))));
+    };
+    keep("openstack", Some("metadata service".to_owned()), path);
+    keep("openstack-availability-zone", data.availability_zone, path);
+    let path = "/latest/meta-data/instance-type";
+    keep(
+        "openstack-flavor",
+        read(path).ok().map(|text| text.trim().to_owned()),
+        path,
+    );
+    Ok(facts)
+}
+
+/// A name is one short line; anything else is an error page.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && !text.chars().any(|c| c.is_control() || c == '<')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, net::TcpListener, thread};
+
+    use tiny_http::{Response, Server};
+
+    use super::*;
+
+    /// Serves `pages` as often as they are asked for until the test ends, and gives the address.
+    fn serve(pages: &[(&'static str, &'static str)]) -> String {
+        let pages: BTreeMap<_, _> = pages.iter().copied().collect();
+        let server = Server::http("127.0.0.1:0").expect("a server on loopback");
+        let base = format!("http://{}", server.server_addr());
+        thread::spawn(move || {
+            for request in server.incoming_requests() {
+                let answer = match pages.get(request.url()) {
+                    Some(page) => Response::from_string(*page),
+                    None => Response::from_string("<html>404</html>").with_status_code(404),
+                };
+                let _ = request.respond(answer);
+            }
+        });
+        base
+    }
+
+    fn told(pages: &[(&'static str, &'static str)]) -> Reading<Vec<(String, String)>> {
+        let facts = metadata(&serve(pages), Duration::from_secs(5))?;
+        Ok(facts.into_iter().map(|fact| (fact.kind, fact.value)).collect())
+    }
+
+    const PATH: &str = "/openstack/latest/meta_data.json";
+
+    #[test]
+    fn zone_and_flavor_are_kept_and_nothing_else() {
+        let data = r#"{"availability_zone": "nova", "uuid": "83679162-1378", "hostname": "secret.example",
+            "project_id": "f7ac731c", "public_keys": {"mykey": "ssh-rsa AAAA"}, "meta": {"password": "hunter2"},
+            "random_seed": "x"}"#;
+        let pages = [(PATH, data), ("/latest/meta-data/instance-type", "g1.vgpu.8\n")];
+        let pair = |kind: &str, value: &str| (kind.to_owned(), value.to_owned());
+        assert_eq!(
+            told(&pages),
+            Ok(vec![
+                pair("openstack", "metadata service"),
+                pair("openstack-availability-zone", "nova"),
+                pair("openstack-flavor", "g1.vgpu.8"),
+            ])
+        );
+    }
+
+    #[test]
+    fn what_is_not_told_is_left_out() {
+        let kinds = |pages: &[_]| told(pages).map(|facts| facts.len());
+        assert_eq!(kinds(&[(PATH, "{}")]), Ok(1));
+        assert_eq!(kinds(&[(PATH, r#"{"availability_zone": "<b>\n"}"#)]), Ok(1));
+    }
+
+    #[test]
+    fn a_service_that_is_another_s_or_silent_is_a_reason() {
+        assert!(told(&[]).unwrap_err().contains("404"));
+        assert!(
+            told(&[(PATH, "<html>")])
+                .unwrap_err()
+                .contains("is no OpenStack metadata")
+        );
+        let deaf = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let base = format!("http://{}", deaf.local_addr().expect("its address"));
+        let began = std::time::Instant::now();
+        assert!(metadata(&base, Duration::from_millis(200)).is_err());
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}
