@@ -89,6 +89,9 @@ pub enum Command {
         /// JSON instead of text
         #[arg(long)]
         json: bool,
+        /// Ask OpenStack's metadata service, even where nothing else says that this is its instance
+        #[arg(long)]
+        metadata: bool,
     },
     /// List, verify or fetch the networks of the catalog
     Models {

@@ -83,7 +83,9 @@ fn run() -> anyhow::Result<u8> {
             return Ok(0);
         }
         Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
-        Command::Devices { json } => commands::devices::list(&mut out, json, &commands::home()?)?,
+        Command::Devices { json, metadata } => {
+            commands::devices::list(&mut out, json, metadata, &commands::home()?)?;
+        }
         Command::Models { command } => models(command, &mut out)?,
         Command::Datasets {
             command: DatasetsCommand::Render { seed, count, dir },

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::workload::Workload;
 use crate::{
-    host::Host,
+    host::{Gpus, Host},
     measure::plan::Plan,
     record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Tool, Unavailable},
 };
@@ -12,7 +12,8 @@ use crate::{
 /// A record of nothing yet.
 pub fn blank_record(
     plan: &Plan,
-    host: Host,
+    mut host: Host,
+    gpus: Gpus,
     workload: &Workload,
     unavailable: Vec<Unavailable>,
     argv: Vec<String>,
@@ -26,6 +27,9 @@ pub fn blank_record(
         hash.update([0]);
     }
     let id = base16ct::lower::encode_string(&hash.finalize())[..16].to_owned();
+    if let Some(reason) = gpus.reason {
+        host.unavailable.insert("gpus".to_owned(), reason);
+    }
     Record {
         schema_version: SCHEMA_VERSION,
         id,
@@ -38,7 +42,7 @@ pub fn blank_record(
             seed: plan.seed,
         },
         host,
-        gpus: Vec::new(),
+        gpus: gpus.gpus,
         workload: record::Workload {
             name: workload.name.to_owned(),
             scenario: plan.scenario,

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod devices;
 pub mod faces;
 pub mod layout;
+pub mod machine;
 pub mod models;
 pub mod noise_floor;
 pub mod progress;

@@ -13,13 +13,12 @@ use super::{
     Failure,
     blank::blank_record,
     layout::{Layout, USUAL, extra_reference, lay_out, prices, print_plan, settle_backends},
-    noise_floor,
+    machine, noise_floor,
     progress::{Progress, tell},
     workload::Workload,
 };
 use crate::{
     cli::{MeasureArgs, RunArgs},
-    host::Host,
     measure::{
         plan::Plan,
         study::{Study, size_kind},
@@ -87,7 +86,7 @@ pub fn measure(
     argv: Vec<String>,
     out: &mut dyn Write,
 ) -> Result<Option<(Record, PathBuf)>, Failure> {
-    let host = Host::current();
+    let host = machine::host(false);
     let mut plan = lay_out(args, usual, &host)?;
     let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
     plan.noise_floor = noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
@@ -116,9 +115,11 @@ pub fn measure(
     if args.measure.dry_run {
         return print_plan(&plan, &workload.dataset, out).map(|()| None);
     }
+    let nvml = machine::nvml();
     let record = blank_record(
         &plan,
         host,
+        machine::gpus(&nvml),
         &workload,
         unavailable,
         argv,
@@ -158,7 +159,14 @@ pub fn measure(
     let progress = Progress::new(steps(&study.plan) as u64);
     let record = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
-    Ok(Some((record?, path)))
+    let mut record = record?;
+    if let Ok(nvml) = nvml
+        && record.gpus.iter().any(|gpu| gpu.license.is_some())
+    {
+        nvml.close_licenses(&mut record.gpus);
+        record.save(&path).map_err(unwritable)?;
+    }
+    Ok(Some((record, path)))
 }
 
 /// How many blocks a study measures.

@@ -333,8 +333,15 @@ pub fn full() -> Value {
         "at most 2 %",
         "facebench run --noise-floor measures it"
     )]);
-    record["gpus"] = json!([{"uuid": "GPU-0000", "name": "Example GPU", "driver": "580.1", "memory_bytes": 80_000_000_000_u64,
-        "mode": "passthrough", "profile": null, "license": null, "unavailable": {"profile": "no vGPU"}}]);
+    record["gpus"] = json!([
+        {"uuid": "GPU-0000", "name": "Example GPU", "index": 0, "driver": "580.1", "cuda_driver": "13.0",
+            "compute_capability": "9.0", "memory_bytes": 80_000_000_000_u64, "mode": "passthrough",
+            "power_limit_watts": 700.0, "co_tenants": [{"pid": 4242, "memory_bytes": 1_000_000_000}],
+            "profile": null, "license": null, "unavailable": {"numa_node": "the firmware does not tell"}},
+        {"uuid": "GPU-0001", "name": "GRID V100D-8Q", "index": 1, "driver": "580.1", "host_driver": "580.2",
+            "memory_bytes": 8_000_000_000_u64, "mode": "vgpu", "profile": "V100D-8Q",
+            "license": {"before": true, "after": false}, "unavailable": {"power_watts": "a vGPU's guest is not told this"}}
+    ]);
     record
 }
 

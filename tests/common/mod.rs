@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+pub mod fake_nvml;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -43,6 +45,8 @@ pub fn backend() -> OnnxRuntime {
 pub fn facebench() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_facebench"));
     command.env("FACEBENCH_HOME", home()).env_remove("ORT_DYLIB_PATH");
+    // No test asks a cloud about the machine that it runs on.
+    command.env("FACEBENCH_METADATA", "").env_remove("FACEBENCH_NVML");
     command
 }
 

@@ -148,13 +148,15 @@ impl GpuMode {
 }
 
 /// What was found on a machine.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gpus {
     /// Every GPU, each MIG device after its board.
     pub gpus: Vec<Gpu>,
     /// Why there is none, or why one cannot be used or seen.
+    #[serde(rename = "gpus_reason")]
     pub reason: Option<String>,
     /// What the user can do about it.
+    #[serde(rename = "gpus_mend")]
     pub mend: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The machine, or each machine of a merged record.
 
 use crate::{
-    record::{Gpu, GpuMode, Record, Source},
+    record::{Gpu, Record, Source},
     report::{
         grid::{Cell, Grid, Row, words as column},
         words,
@@ -93,6 +93,7 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
         ("memory", text(memory, "memory.total")),
         ("system", text(host.os.clone(), "os")),
         ("kernel", text(host.kernel.clone(), "kernel")),
+        ("kind of machine", host.summary()),
         (
             "signs of virtual machines",
             if signs.is_empty() {
@@ -104,7 +105,9 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
         (
             "GPUs",
             if gpus.is_empty() {
-                "none, or not looked for".to_owned()
+                host.unavailable
+                    .get("gpus")
+                    .map_or_else(|| "none seen".to_owned(), |reason| format!("none: {reason}"))
             } else {
                 gpus.join("; ")
             },
@@ -113,15 +116,6 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 }
 
 fn gpu(gpu: &Gpu) -> String {
-    let mut text = gpu.name.clone();
-    let mode = gpu.mode.map(|mode| match mode {
-        GpuMode::Physical => "physical",
-        GpuMode::Passthrough => "passthrough",
-        GpuMode::Vgpu => "vGPU",
-        GpuMode::Mig => "MIG",
-        GpuMode::MigVgpu => "MIG vGPU",
-        GpuMode::VgpuHost => "vGPU host",
-    });
     let license = gpu.license.as_ref().map(|license| {
         let word = |held: Option<bool>| match held {
             Some(true) => "licensed",
@@ -130,16 +124,24 @@ fn gpu(gpu: &Gpu) -> String {
         };
         format!("before: {}, after: {}", word(license.before), word(license.after))
     });
+    let tenants = gpu.co_tenants.as_ref().filter(|tenants| !tenants.is_empty());
+    let named = |name: &str, value: Option<&String>| value.map(|value| format!("{name} {value}"));
     let parts = [
-        mode.map(str::to_owned),
-        gpu.profile.as_ref().map(|profile| format!("profile {profile}")),
+        gpu.mode.map(|mode| mode.word().to_owned()),
+        named("profile", gpu.profile.as_ref()),
         gpu.memory_bytes.map(|bytes| words::bytes(Some(bytes))),
-        gpu.driver.as_ref().map(|driver| format!("driver {driver}")),
+        named("compute capability", gpu.compute_capability.as_ref()),
+        named("driver", gpu.driver.as_ref()),
+        named("on the host", gpu.host_driver.as_ref()),
+        named("CUDA up to", gpu.cuda_driver.as_ref()),
+        gpu.power_limit_watts
+            .map(|watts| format!("power limit {watts:.0} W")),
+        gpu.mps.as_ref().map(|_| "shared by MPS".to_owned()),
+        tenants.map(|tenants| format!("other processes at the beginning: {}", tenants.len())),
         license,
     ];
-    for part in parts.into_iter().flatten() {
-        text.push_str(", ");
-        text.push_str(&part);
-    }
-    text
+    std::iter::once(gpu.name.clone())
+        .chain(parts.into_iter().flatten())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

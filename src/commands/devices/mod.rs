@@ -1,16 +1,21 @@
 //! `facebench devices`: what this machine is, and which backend can run on it.
 
+mod gpu;
+
 use std::{io::Write, path::Path};
 
 use serde::Serialize;
 
-use super::{Failure, ready};
-use crate::host::{Host, format_cpu_list};
+use super::{Failure, machine, ready};
+use crate::host::{Gpus, Host, format_cpu_list};
 
 #[derive(Serialize)]
 struct Devices {
+    summary: String,
     host: Host,
     usable_cores: usize,
+    #[serde(flatten)]
+    gpus: Gpus,
     backends: Vec<Listed>,
 }
 
@@ -25,8 +30,8 @@ struct Listed {
 }
 
 /// Writes the machine and every backend, as text or JSON.
-pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), Failure> {
-    let host = Host::current();
+pub fn list(out: &mut dyn Write, json: bool, metadata: bool, home: &Path) -> Result<(), Failure> {
+    let host = machine::host(metadata);
     let backends = ready::states(home)
         .into_iter()
         .map(|(row, state)| {
@@ -45,7 +50,9 @@ pub fn list(out: &mut dyn Write, json: bool, home: &Path) -> Result<(), Failure>
         })
         .collect();
     let devices = Devices {
+        summary: host.summary(),
         usable_cores: host.cpu.usable_cores(),
+        gpus: machine::gpus(&machine::nvml()),
         host,
         backends,
     };
@@ -74,7 +81,15 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
         })
     };
     let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let numa = |nodes: &std::collections::BTreeMap<usize, String>| {
+        let nodes: Vec<String> = nodes
+            .iter()
+            .map(|(node, cpus)| format!("{node}: {cpus}"))
+            .collect();
+        nodes.join("; ")
+    };
     let rows = [
+        ("machine", devices.summary.clone()),
         ("cpu", or_reason(cpu.model.clone(), "cpu.model", "unknown")),
         (
             "cores",
@@ -88,6 +103,10 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
                 ),
                 devices.usable_cores
             ),
+        ),
+        (
+            "numa",
+            or_reason(cpu.numa_cpus.as_ref().map(numa), "cpu.numa_cpus", "unknown"),
         ),
         (
             "affinity",
@@ -119,6 +138,9 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
     for (name, value) in rows {
         writeln!(out, "{name:<10}{value}")?;
     }
+    if let Some(reason) = unavailable.get("facts.metadata") {
+        writeln!(out, "{:<10}metadata: unknown ({reason})", "fact")?;
+    }
     for fact in facts {
         writeln!(
             out,
@@ -126,6 +148,8 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
             "fact", fact.kind, fact.value, fact.source
         )?;
     }
+    writeln!(out)?;
+    gpu::write(out, &devices.gpus)?;
     writeln!(out)?;
     for backend in &devices.backends {
         writeln!(out, "{:<10}{}", backend.backend, backend.state)?;
