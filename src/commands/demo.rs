@@ -5,6 +5,7 @@ use std::{fmt::Write as _, io::Write, path::Path, time::Duration};
 use super::{
     Failure,
     layout::Layout,
+    machine,
     progress::tell,
     ready,
     run::{exit_code, export, measure, show},
@@ -37,10 +38,15 @@ pub fn demo(
     argv: Vec<String>,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let (accelerators, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
+    let gpus = machine::gpus(&machine::nvml());
+    let (mut accelerators, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
         .iter()
         .filter(|row| is_for_demo(row))
-        .partition(|row| ready::state(row, home).is_ok());
+        .partition(|row| ready::state(row, &gpus, home).is_ok());
+    if accelerators.iter().any(|row| row.word == "vgpu") {
+        // The same device under its right name.
+        accelerators.retain(|row| row.word != "cuda");
+    }
     let name = args.name.clone().unwrap_or_else(|| "demo".to_owned());
     args.output
         .get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
@@ -106,15 +112,9 @@ fn is_for_demo(row: &Row) -> bool {
 }
 
 fn advice(missing: &[&Row]) -> String {
-    let built = missing.iter().any(|row| row.built);
-    if built {
-        "facebench devices says what each accelerator lacks.".to_owned()
+    if missing.is_empty() {
+        String::new()
     } else {
-        let words: Vec<_> = missing.iter().map(|row| row.word).collect();
-        format!(
-            "facebench {} has no accelerator backend yet: {} will be run by a later version.",
-            env!("CARGO_PKG_VERSION"),
-            words.join(", ")
-        )
+        "facebench devices says what each accelerator lacks.".to_owned()
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     backend::{Backend, BackendError, onnxruntime::OnnxRuntime, spec::BackendSpec},
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
-    host::Host,
+    host::{Gpus, Host},
     measure::pipeline::{Loading, Networks, Pipeline, PipelineError},
     model::{ModelError, gallery::Gallery},
     vision::{
@@ -59,7 +59,8 @@ struct Named<'a> {
 pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let networks = networks(&args.networks, home)?;
     let spec = BackendSpec::bare("cpu");
-    let place = ready::place(&spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let place = ready::place(&spec, &Gpus::default(), home, &tell)
+        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     let library = place
         .library
         .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;

@@ -7,7 +7,7 @@ use crate::{
     backend::spec::{BackendSpec, Precision, nearest},
     cli::{ArmPrice, CoreList, RunArgs},
     dataset::Dataset,
-    host::Host,
+    host::{Gpus, Host},
     measure::{
         place::Place,
         plan::{Plan, PlannedArm, fresh_seed, tell_apart},
@@ -142,10 +142,10 @@ fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
 }
 
 /// Takes the arms that cannot run out of the plan, and finds the places of those that can.
-pub fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Place>, Vec<Unavailable>) {
+pub fn settle_backends(plan: &mut Plan, gpus: &Gpus, home: &Path) -> (Vec<Place>, Vec<Unavailable>) {
     let (mut places, mut unavailable) = (Vec::new(), Vec::new());
     plan.arms
-        .retain(|arm| match ready::place(&arm.spec, home, &tell) {
+        .retain(|arm| match ready::place(&arm.spec, gpus, home, &tell) {
             Ok(place) => {
                 places.push(place);
                 true
@@ -160,14 +160,18 @@ pub fn settle_backends(plan: &mut Plan, home: &Path) -> (Vec<Place>, Vec<Unavail
 }
 
 /// An fp32 CPU arm to compare with, where the plan measures none itself.
-pub fn extra_reference(plan: &Plan, home: &Path) -> Result<Option<(PlannedArm, Place)>, Failure> {
+pub fn extra_reference(
+    plan: &Plan,
+    gpus: &Gpus,
+    home: &Path,
+) -> Result<Option<(PlannedArm, Place)>, Failure> {
     let is_reference = |arm: &PlannedArm| arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
     if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(is_reference) {
         return Ok(None);
     }
     let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::place(&arm.spec, home, &tell) {
+    match ready::place(&arm.spec, gpus, home, &tell) {
         Ok(place) => Ok(Some((arm, place))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
     }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     cli::{MeasureArgs, RunArgs},
+    host::Gpus,
     measure::{
         plan::Plan,
         study::{Study, size_kind},
@@ -91,7 +92,9 @@ pub fn measure(
     let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
     plan.noise_floor = noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
     plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
-    let (places, unavailable) = settle_backends(&mut plan, home);
+    let nvml = machine::nvml();
+    let gpus = machine::gpus(&nvml);
+    let (places, unavailable) = settle_backends(&mut plan, &gpus, home);
     if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
         return Err(Failure::Unavailable(unavailable));
     }
@@ -115,11 +118,10 @@ pub fn measure(
     if args.measure.dry_run {
         return print_plan(&plan, &workload.dataset, out).map(|()| None);
     }
-    let nvml = machine::nvml();
     let record = blank_record(
         &plan,
         host,
-        machine::gpus(&nvml),
+        gpus,
         &workload,
         unavailable,
         argv,
@@ -144,8 +146,9 @@ pub fn measure(
     }
     let study = Study {
         places,
+        nvml: nvml.ok(),
         prices,
-        extra_reference: extra_reference(&plan, home)?,
+        extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
         truth: workload.truth(),
         promise: workload.promise,
         networks: workload.networks,
@@ -159,14 +162,7 @@ pub fn measure(
     let progress = Progress::new(steps(&study.plan) as u64);
     let record = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
-    let mut record = record?;
-    if let Ok(nvml) = nvml
-        && record.gpus.iter().any(|gpu| gpu.license.is_some())
-    {
-        nvml.close_licenses(&mut record.gpus);
-        record.save(&path).map_err(unwritable)?;
-    }
-    Ok(Some((record, path)))
+    Ok(Some((record?, path)))
 }
 
 /// How many blocks a study measures.

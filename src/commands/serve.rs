@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, layout::cores, progress::tell, ready, workload::Workload};
+use super::{Failure, layout::cores, machine, progress::tell, ready, workload::Workload};
 use crate::{
     cli::ServeArgs,
     host::Host,
@@ -32,8 +32,8 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
     let arm = PlannedArm::settle(args.backend.clone(), args.scenario.into(), count)?;
-    let place =
-        ready::place(&arm.spec, home, &tell).map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let place = ready::place(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
+        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     restart_with(&place.environment)?;
     let networked = !arm.spec.is_null();
     let workload = Workload::gather(

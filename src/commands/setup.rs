@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use super::{Failure, progress::tell, ready};
+use super::{Failure, machine, progress::tell, ready};
 use crate::{
     backend::runtime::{Flavor, Runtimes},
     cli::SetupFlavor,
@@ -13,8 +13,8 @@ pub fn setup(flavor: SetupFlavor, home: &Path, out: &mut dyn Write) -> Result<()
     let flavor = match flavor {
         SetupFlavor::Cpu => Flavor::Cpu,
         SetupFlavor::Cuda => {
-            let flavor = ready::cuda_flavor();
-            tell(&format!("{} fits this machine's driver and GPU", flavor.title()));
+            let (flavor, why) = ready::cuda_flavor(&machine::gpus(&machine::nvml()));
+            tell(&format!("{} ({why})", flavor.title()));
             flavor
         }
         SetupFlavor::Cuda12 => Flavor::Cuda12,

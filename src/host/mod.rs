@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use counters::{Counters, fastest_clock_mhz};
 pub use cpu::Cpu;
 pub use cpu_list::{format_cpu_list, parse_cpu_list};
-pub use gpu::{Gpu, GpuMode, Gpus, License, Nvml, NvmlFault};
+pub use gpu::{CoTenant, Gpu, GpuCounters, GpuMode, Gpus, License, Nvml, NvmlFault};
 pub use memory::Memory;
 pub use openstack::metadata;
 pub use process::{peak_rss_bytes, storage_bytes};

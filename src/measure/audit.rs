@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{agreement, checks, comparisons, figures, figures::Kind, merge::terms, summary};
 use crate::{
     backend::spec::Precision,
-    record::{Arm, Check, Outcome, PlanSummary, Record, Status},
+    record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status},
 };
 
 /// A figure that came out otherwise.
@@ -92,6 +92,17 @@ fn plan_of<'a>(arm: &Arm, record: &'a Record) -> (&'a PlanSummary, bool) {
     })
 }
 
+/// The GPU that an arm ran on, of the machine that measured it.
+fn gpu_of<'a>(arm: &Arm, record: &'a Record) -> Option<&'a Gpu> {
+    let uuid = arm.backend.gpu.as_ref()?;
+    let source = record
+        .sources
+        .iter()
+        .find(|source| Some(&source.id) == arm.source.as_ref());
+    let gpus = source.map_or(&record.gpus, |source| &source.gpus);
+    gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
+}
+
 fn recompute(arm: &mut Arm, record: &Record) {
     let (plan, quick) = plan_of(arm, record);
     let kinds: Vec<Kind> = arm.throughput.as_ref().map_or_else(Vec::new, |throughput| {
@@ -104,6 +115,7 @@ fn recompute(arm: &mut Arm, record: &Record) {
     arm.service_ms = figures::service(blocks);
     arm.stages_ms = arm.stages_ms.and_then(|_| figures::stages(blocks));
     arm.energy.joules_per_image = figures::joules_per_image(blocks);
+    arm.energy.gpu_joules_per_image = figures::gpu_joules_per_image(blocks);
     for point in &mut arm.curve {
         let own = point.blocks.is_empty();
         let of = if own { blocks } else { &point.blocks };
@@ -126,6 +138,9 @@ fn recompute(arm: &mut Arm, record: &Record) {
     let mut fresh = checks::blocks::all(blocks, planned, quick, scenario, plan.latency_bound);
     fresh.extend(summary::conditions(blocks, arm.streams * arm.threads, cores));
     fresh.push(checks::blocks::steady_state(&arm.steady, blocks));
+    if let Some(gpu) = gpu_of(arm, record) {
+        fresh.extend(summary::on_gpu(blocks, gpu));
+    }
     if let Some(accuracy) = arm
         .accuracy
         .as_ref()

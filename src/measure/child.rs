@@ -116,6 +116,11 @@ impl Child {
         })
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends `request`.
     pub fn ask(&mut self, request: &Request) -> Result<(), ChildError> {
         let mut line = serde_json::to_vec(request).map_err(|e| ChildError::Protocol(e.to_string()))?;

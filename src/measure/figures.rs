@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::stats;
 use crate::record::{
-    Arm, Block, Bounded, Cost, CurvePoint, Estimate, Latency, LatencyBound, Stages, Stratum, Throughput,
-    limits,
+    Arm, Block, Bounded, Conditions, Cost, CurvePoint, Estimate, Latency, LatencyBound, Stages, Stratum,
+    Throughput, limits,
 };
 
 /// One kind of photo in a study: its name and how many there are.
@@ -162,14 +162,24 @@ pub fn stages(blocks: &[Block]) -> Option<Stages> {
     })
 }
 
-/// Joules of the processor packages an image; `None` unless every block has them.
-pub fn joules_per_image(blocks: &[Block]) -> Option<f64> {
+/// Joules an image, of the processor packages or the GPU as `of` says; `None` unless every block has them.
+fn per_image(blocks: &[Block], of: fn(&Conditions) -> Option<f64>) -> Option<f64> {
     let images: usize = blocks.iter().map(|block| block.images).sum();
     let joules: f64 = blocks
         .iter()
-        .map(|block| block.conditions.joules)
+        .map(|block| of(&block.conditions))
         .sum::<Option<f64>>()?;
     (images > 0).then(|| joules / images as f64)
+}
+
+/// Joules of the processor packages an image; `None` unless every block has them.
+pub fn joules_per_image(blocks: &[Block]) -> Option<f64> {
+    per_image(blocks, |conditions| conditions.joules)
+}
+
+/// Joules of the arm's GPU an image; `None` unless every block has them.
+pub fn gpu_joules_per_image(blocks: &[Block]) -> Option<f64> {
+    per_image(blocks, |conditions| conditions.gpu.as_ref()?.joules)
 }
 
 /// A point of the curve with its figures; the arm's own point keeps no blocks of its own.

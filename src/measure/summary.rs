@@ -14,6 +14,7 @@ use super::{
 use crate::{
     backend::{options::DataPath, spec::Reads},
     dataset::manifest,
+    host::Gpu,
     record::{
         Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
         Placement, RuntimeFacts, Scenario, Setup, Status, Verification,
@@ -80,6 +81,8 @@ pub struct Source<'a> {
     pub arm: &'a PlannedArm,
     /// Where it runs.
     pub place: &'a Place,
+    /// The GPU that this is.
+    pub gpu: Option<&'a Gpu>,
     /// What an hour costs.
     pub price: Option<&'a Price>,
     /// Where the photos come from.
@@ -152,6 +155,7 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
                 }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
+            gpu: place.gpu.clone(),
             options: options(source, ready),
             placement: run.profile.as_ref().map(placements),
         },
@@ -167,10 +171,15 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         accuracy,
         memory: Memory {
             rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
-            device_peak_bytes: None,
+            device_peak_bytes: run
+                .blocks
+                .iter()
+                .filter_map(|block| block.conditions.gpu.as_ref()?.memory_bytes)
+                .max(),
         },
         energy: Energy {
             joules_per_image: joules,
+            gpu_joules_per_image: figures::gpu_joules_per_image(&run.blocks),
             reason: joules.is_none().then(|| {
                 "no energy counter of the processor can be read here (host.unavailable says why)".into()
             }),
@@ -319,7 +328,17 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         count => count,
     };
     list.extend(conditions(&run.blocks, arm.streams * arm.threads, cores));
+    list.extend(source.gpu.into_iter().flat_map(|gpu| on_gpu(&run.blocks, gpu)));
     list
+}
+
+/// The checks of the GPU that an arm's blocks ran on.
+pub fn on_gpu(blocks: &[Block], gpu: &Gpu) -> Vec<Check> {
+    let license = gpu.license.as_ref().map(checks::license);
+    license
+        .into_iter()
+        .chain([checks::gpu::clock(blocks), checks::gpu::co_tenants(gpu)])
+        .collect()
 }
 
 fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, String> {

@@ -86,6 +86,8 @@ pub struct BackendFacts {
     pub provider: Option<String>,
     /// The device.
     pub device: Option<String>,
+    /// The GPU's name in `gpus`; null where the arm runs on none that is known.
+    pub gpu: Option<String>,
     /// The options in force, given or not.
     pub options: BTreeMap<String, String>,
     /// Where the nodes of both networks ran, by provider; null where there is no profile.
@@ -177,6 +179,28 @@ pub struct Conditions {
     pub storage_bytes: Option<u64>,
     /// Joules of the processor packages.
     pub joules: Option<f64>,
+    /// The arm's GPU; null where it runs on none, or the driver tells nothing.
+    pub gpu: Option<GpuConditions>,
+}
+
+/// What an arm's GPU did during a block, by looks four times a second. Null where the driver does not tell, as in most
+/// vGPU guests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuConditions {
+    /// Median clock of the streaming multiprocessors, MHz.
+    pub sm_clock_mhz: Option<f64>,
+    /// Share of the looks, 0 to 1, at which heat or the hardware's own protection held the clock down.
+    pub slowed_share: Option<f64>,
+    /// Share of the looks at which the power cap held it down.
+    pub power_capped_share: Option<f64>,
+    /// Joules of the board.
+    pub joules: Option<f64>,
+    /// Most device memory of the arm's own worker, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Most device memory in use by everyone, bytes.
+    pub memory_in_use_bytes: Option<u64>,
+    /// Highest temperature, degrees Celsius.
+    pub temperature_celsius: Option<f64>,
 }
 
 /// The stages of one photo; milliseconds or seconds as the field says.
@@ -346,15 +370,18 @@ pub struct Verification {
 pub struct Memory {
     /// Most resident memory of any of its processes; null where it could not be read.
     pub rss_peak_bytes: Option<u64>,
-    /// Most device memory; null, for no device's memory is read by this version.
+    /// Most device memory of any of its processes; null where it runs on no device, or the driver does not tell (in a
+    /// container it often knows processes by other numbers: the blocks' `memory_in_use_bytes` is of everyone).
     pub device_peak_bytes: Option<u64>,
 }
 
 /// Energy of one image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Energy {
-    /// Joules an image; null where they could not be read.
+    /// Joules of the processor packages an image; null where they could not be read.
     pub joules_per_image: Option<f64>,
+    /// Joules of the arm's GPU an image; null where it runs on none, or they could not be read.
+    pub gpu_joules_per_image: Option<f64>,
     /// Why not.
     pub reason: Option<String>,
 }

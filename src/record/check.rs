@@ -184,6 +184,20 @@ pub const RULES: &[Rule] = &[
         "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell",
     ),
     make(
+        "gpu-clock",
+        Unstable,
+        "Did heat or the hardware slow the GPU down?",
+        "never",
+        "the driver's reasons for the clock (NVML), four looks a second in every block; only for arms on a GPU; unknown where the driver does not tell, as in vGPU guests. The board's power cap is told and not held against it",
+    ),
+    make(
+        "co-tenants",
+        Unstable,
+        "Did anybody else compute on the GPU?",
+        "nobody",
+        "the driver's list of processes (NVML) when the study began; unknown on a vGPU, whose guest does not see the board's other tenants: an arm alone there is uncontended, which a best-effort scheduler rewards with their idle time",
+    ),
+    make(
         "page-cache",
         Invalid,
         "Did cold reads come from storage?",

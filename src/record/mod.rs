@@ -15,8 +15,9 @@ use crate::host::Host;
 pub use crate::host::{Gpu, GpuMode, License};
 
 pub use arm::{
-    Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, Latency, LatencyBound,
-    Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput, Trial, Verification,
+    Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, GpuConditions,
+    Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput,
+    Trial, Verification,
 };
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};

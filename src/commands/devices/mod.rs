@@ -32,7 +32,8 @@ struct Listed {
 /// Writes the machine and every backend, as text or JSON.
 pub fn list(out: &mut dyn Write, json: bool, metadata: bool, home: &Path) -> Result<(), Failure> {
     let host = machine::host(metadata);
-    let backends = ready::states(home)
+    let gpus = machine::gpus(&machine::nvml());
+    let backends = ready::states(&gpus, home)
         .into_iter()
         .map(|(row, state)| {
             let (state, mend) = match state {
@@ -52,7 +53,7 @@ pub fn list(out: &mut dyn Write, json: bool, metadata: bool, home: &Path) -> Res
     let devices = Devices {
         summary: host.summary(),
         usable_cores: host.cpu.usable_cores(),
-        gpus: machine::gpus(&machine::nvml()),
+        gpus,
         host,
         backends,
     };

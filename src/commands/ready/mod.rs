@@ -2,6 +2,7 @@
 //! the mend.
 
 mod explain;
+mod gpu;
 mod probe;
 
 use std::path::Path;
@@ -9,9 +10,10 @@ use std::path::Path;
 use crate::{
     backend::{
         runtime::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
-        spec::{BackendSpec, Precision},
+        spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
     },
+    host::Gpus,
     measure::place::Place,
     record::Unavailable,
 };
@@ -43,6 +45,8 @@ impl From<RuntimeError> for Missing {
 /// What may be done to make a backend ready.
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
+    /// The GPUs of this machine.
+    pub gpus: &'a Gpus,
     /// facebench's home.
     pub home: &'a Path,
     /// Installs the `cpu` runtime where it is missing, and tells this; `None` to change nothing.
@@ -50,8 +54,14 @@ pub struct Means<'a> {
 }
 
 /// Where `spec` runs, tried out; the cpu's runtime is installed where it is missing.
-pub fn place(spec: &BackendSpec, home: &Path, progress: &dyn Fn(&str)) -> Result<Place, Unavailable> {
+pub fn place(
+    spec: &BackendSpec,
+    gpus: &Gpus,
+    home: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Place, Unavailable> {
     let means = Means {
+        gpus,
         home,
         install: Some(progress),
     };
@@ -68,10 +78,19 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
         return Err(not_built(row));
     }
     let mut place = Place::default();
-    if spec.is_null() || !runs_on_onnxruntime(row) {
+    let mut suitable = flavors(&spec.word);
+    if let Some(wanted) = spec.gpu() {
+        let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let gpu = gpu::find(&wanted, means.gpus, visible.as_deref())?;
+        place.device = Some(gpu::title(gpu));
+        place.gpu.clone_from(&gpu.uuid);
+        place.environment = gpu::environment(gpu);
+        suitable = gpu::flavors(gpu);
+    }
+    if !runs_on_onnxruntime(row) {
         return Ok(place);
     }
-    let library = library(spec, means)?;
+    let library = library(spec, &suitable, means)?;
     if spec.gpu().is_some() && spec.precision == Precision::Fp32 {
         // The one switch that all of NVIDIA's libraries obey, TensorRT's too.
         place
@@ -106,8 +125,7 @@ fn engine_cache(home: &Path, library: &RuntimeLibrary) -> Result<std::path::Path
 }
 
 /// The runtime's library: the one that the arm names, or the installed one of the flavour that fits.
-fn library(spec: &BackendSpec, means: Means<'_>) -> Result<RuntimeLibrary, Missing> {
-    let flavors = flavors(&spec.word);
+fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<RuntimeLibrary, Missing> {
     let first = flavors.first().copied().unwrap_or(Flavor::Cpu);
     if let Some(path) = &spec.runtime {
         return Ok(RuntimeLibrary::from_path(path, first, Origin::Option)?);
@@ -118,7 +136,7 @@ fn library(spec: &BackendSpec, means: Means<'_>) -> Result<RuntimeLibrary, Missi
     {
         return Ok(runtimes.find_or_install(first, progress)?);
     }
-    for flavor in &flavors {
+    for flavor in flavors {
         if let Some(library) = runtimes.find(*flavor)? {
             return Ok(library);
         }
@@ -151,19 +169,34 @@ fn library(spec: &BackendSpec, means: Means<'_>) -> Result<RuntimeLibrary, Missi
     })
 }
 
-/// The flavours that the backend of `word` can run on, the best first.
+/// The flavours that a backend which runs on no GPU can have, the best first; those of a GPU are [`gpu::flavors`].
 fn flavors(word: &str) -> Vec<Flavor> {
     match word {
         "cpu" => vec![Flavor::Cpu],
         "openvino" => vec![Flavor::OpenVino],
-        "cuda" | "tensorrt" | "vgpu" | "mig" => vec![Flavor::Cuda13, Flavor::Cuda12],
         _ => Vec::new(),
     }
 }
 
-/// The flavour for CUDA that fits this machine.
-pub fn cuda_flavor() -> Flavor {
-    Flavor::Cuda13
+/// The flavour for CUDA that fits this machine, and what decided it.
+pub fn cuda_flavor(gpus: &Gpus) -> (Flavor, String) {
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    match gpu::find(&GpuWanted::Any(0), gpus, visible.as_deref()) {
+        Ok(gpu) => {
+            let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());
+            let why = format!(
+                "{}: driver for CUDA {}, compute capability {}",
+                gpu::title(gpu),
+                known(&gpu.cuda_driver),
+                known(&gpu.compute_capability)
+            );
+            (gpu::flavors(gpu)[0], why)
+        }
+        Err(missing) => (
+            Flavor::Cuda13,
+            format!("no GPU that could decide: {}", missing.reason),
+        ),
+    }
 }
 
 /// Says that this program was built without the backend, which is not the machine's fault.
@@ -185,11 +218,20 @@ fn not_built(row: &Row) -> Missing {
 }
 
 /// In a few words, without installing anything: `ready`, or what is missing.
-pub fn state(row: &Row, home: &Path) -> Result<String, Missing> {
+pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
+    let mut spec = BackendSpec::bare(row.word);
     if row.word == "mig" {
-        return Ok("ready where a MIG instance is: -b mig:UUID (the GPUs above name theirs)".to_owned());
+        // Any will do to say whether one could be used.
+        let first = gpus.gpus.iter().find(|gpu| gpu.parent.is_some());
+        let uuid = first.and_then(|gpu| gpu.uuid.clone()).ok_or_else(|| {
+            Missing::new(
+                "this machine has no MIG device",
+                "divide a GPU that can be (nvidia-smi mig), or use another backend",
+            )
+        })?;
+        spec.requested = format!("mig:{uuid}");
+        spec.device = Some(uuid);
     }
-    let spec = BackendSpec::bare(row.word);
     if row.word == "cpu"
         && Runtimes::of_process(home.to_path_buf())
             .find(Flavor::Cpu)?
@@ -200,17 +242,27 @@ pub fn state(row: &Row, home: &Path) -> Result<String, Missing> {
             Flavor::Cpu.version()
         ));
     }
-    let place = settle(&spec, Means { home, install: None })?;
+    let place = settle(
+        &spec,
+        Means {
+            gpus,
+            home,
+            install: None,
+        },
+    )?;
+    let on = place
+        .device
+        .map_or(String::new(), |device| format!(" on {device}"));
     Ok(match place.library {
         Some(library) => {
             let version = library.version.unwrap_or_else(|| "of unknown version".to_owned());
-            format!("ready: ONNX Runtime {version}, {}", library.path.display())
+            format!("ready{on}: ONNX Runtime {version}, {}", library.path.display())
         }
-        None => "ready".to_owned(),
+        None => format!("ready{on}"),
     })
 }
 
 /// Every word with a state, for `devices`.
-pub fn states(home: &Path) -> Vec<(&'static Row, Result<String, Missing>)> {
-    BACKENDS.iter().map(|row| (row, state(row, home))).collect()
+pub fn states(gpus: &Gpus, home: &Path) -> Vec<(&'static Row, Result<String, Missing>)> {
+    BACKENDS.iter().map(|row| (row, state(row, gpus, home))).collect()
 }

@@ -148,7 +148,7 @@ impl GpuMode {
 }
 
 /// What was found on a machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Gpus {
     /// Every GPU, each MIG device after its board.
     pub gpus: Vec<Gpu>,

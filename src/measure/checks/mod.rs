@@ -3,6 +3,7 @@
 //! [`machine`].
 
 pub mod blocks;
+pub mod gpu;
 pub mod machine;
 
 use super::{

@@ -79,6 +79,7 @@ impl Study {
             bytes: prepared.dataset.bytes(),
             photos: prepared.dataset.photos.len(),
         };
+        let gpus = &record.gpus;
         record.arms = self
             .plan
             .arms
@@ -91,6 +92,9 @@ impl Study {
                     plan: &self.plan,
                     arm,
                     place,
+                    gpu: gpus
+                        .iter()
+                        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == place.gpu),
                     price: price.as_ref(),
                     reads: self.reads(arm, &prepared.dataset),
                 };

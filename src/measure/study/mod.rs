@@ -9,6 +9,7 @@ mod describe;
 mod kinds;
 mod round;
 mod search;
+mod watch;
 
 use std::{
     io,
@@ -34,7 +35,8 @@ use super::{
 use crate::{
     backend::spec::Reads,
     dataset::{Dataset, manifest},
-    record::{Block, Record},
+    host::Nvml,
+    record::{Block, Gpu, Record},
 };
 
 pub use self::kinds::size_kind;
@@ -50,6 +52,8 @@ pub struct Study {
     pub places: Vec<Place>,
     /// An arm that answers as reference and is not measured, where the plan has no fp32 CPU arm.
     pub extra_reference: Option<(PlannedArm, Place)>,
+    /// The driver of the GPUs, where there is one.
+    pub nvml: Option<Nvml>,
     /// The networks; `None` where only `null` is measured.
     pub networks: Option<Networks>,
     /// The photos.
@@ -130,12 +134,30 @@ impl Study {
                 save(&record)
             };
             self.round(process, &mut order, &prepared, &mut runs, observer, &mut keep)?;
+            self.look_at_licenses(&mut record);
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
         record.interrupted = self.interrupted.load(Ordering::Relaxed);
         save(&record)?;
         Ok(record)
+    }
+
+    /// Reads the vGPUs' licences again. One that was gone once is gone for the study.
+    fn look_at_licenses(&self, record: &mut Record) {
+        let Some(nvml) = &self.nvml else { return };
+        let lost = |gpu: &Gpu| {
+            gpu.license
+                .as_ref()
+                .is_some_and(|license| license.after == Some(false))
+        };
+        let gone: Vec<bool> = record.gpus.iter().map(lost).collect();
+        nvml.close_licenses(&mut record.gpus);
+        for (gpu, gone) in record.gpus.iter_mut().zip(gone) {
+            if let Some(license) = gpu.license.as_mut().filter(|_| gone) {
+                license.after = Some(false);
+            }
+        }
     }
 
     fn job(&self, arm: &PlannedArm, place: &Place, dataset: &Dataset) -> Job {

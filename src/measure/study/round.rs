@@ -1,32 +1,24 @@
 //! One process of every arm: loaded, warmed up, and measured step by step in turns.
 
-use std::{
-    io,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{io, thread, time::Duration};
 
 use super::{
     super::{
         child::{Child, ChildError, unexpected},
         plan::Step,
         protocol::{self, Reply, Request, Stretch},
-        stats,
         summary::ArmRun,
     },
     Observer, Prepared, Study, fail, finish,
+    watch::{Seen, Watched},
 };
 use crate::{
-    host::{Counters, fastest_clock_mhz},
+    host::Counters,
     record::{Block, Conditions, Scenario, Stages},
 };
 
 /// Longest rest between two arms, so that one does not work in the other's heat.
 const REST: Duration = Duration::from_millis(200);
-
-/// How often the clock is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
 
 impl Study {
     /// The process `process` of every arm that still stands. `order` counts blocks over the whole study.
@@ -180,7 +172,13 @@ impl Study {
             .plan
             .stretch(&self.plan.arms[step.arm], step.point, rate, seed);
         let before = Counters::current(&self.plan.core_list);
-        let (raw, clock_mhz) = self.watching_the_clock(|| self.stretch(child, stretch));
+        let place = &self.places[step.arm];
+        let watched = Watched {
+            cores: &self.plan.core_list,
+            gpu: self.nvml.as_ref().zip(place.gpu.as_deref()),
+            worker: child.id(),
+        };
+        let (raw, seen) = watched.during(|| self.stretch(child, stretch));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
         if let Some(rate) = rate.filter(|_| raw.given_up) {
@@ -188,32 +186,8 @@ impl Study {
                 "at {rate:.1} photos a second the queue only grows: ask for fewer (--request-rate), or have the rate searched"
             )));
         }
-        let conditions = conditions(&raw, &before, &after, clock_mhz);
+        let conditions = conditions(&raw, &before, &after, seen);
         Ok(keep_block(raw, (process, block), rate, conditions))
-    }
-
-    /// Does `work` and looks at the clock meanwhile: the median of the fastest host core, for a core that rests may be
-    /// slow without any harm.
-    fn watching_the_clock<T>(&self, work: impl FnOnce() -> T) -> (T, Option<f64>) {
-        let over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let watcher = scope.spawn(|| {
-                let mut seen = Vec::new();
-                while !over.load(Ordering::Relaxed) {
-                    thread::park_timeout(GLANCE);
-                    match fastest_clock_mhz(&self.plan.core_list) {
-                        Ok(clock) if !over.load(Ordering::Relaxed) => seen.push(clock),
-                        Ok(_) => {}
-                        Err(_) => break,
-                    }
-                }
-                stats::median(&seen)
-            });
-            let done = work();
-            over.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            (done, watcher.join().ok().flatten())
-        })
     }
 
     /// Has a worker measure a stretch.
@@ -256,12 +230,7 @@ impl Study {
     }
 }
 
-fn conditions(
-    raw: &protocol::Block,
-    before: &Counters,
-    after: &Counters,
-    clock_mhz: Option<f64>,
-) -> Conditions {
+fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: Seen) -> Conditions {
     fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
         Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
     }
@@ -270,7 +239,7 @@ fn conditions(
         busy_seconds: since(&after.busy_seconds, &before.busy_seconds),
         stolen_seconds: since(&after.stolen_seconds, &before.stolen_seconds),
         throttled_seconds: since(&after.throttled_seconds, &before.throttled_seconds),
-        clock_mhz,
+        clock_mhz: seen.clock_mhz,
         thermal_events: after
             .thermal_events
             .clone()
@@ -279,6 +248,7 @@ fn conditions(
             .map(|(after, before)| after.saturating_sub(before)),
         storage_bytes: raw.storage_bytes,
         joules: after.joules_since(before),
+        gpu: seen.gpu,
     }
 }
 
