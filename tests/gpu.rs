@@ -38,16 +38,26 @@ fn text(world: &World) -> String {
 fn facebench_devices() -> std::process::Command {
     let mut command = facebench();
     command.arg("devices");
-    for name in ["CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] {
-        command.env_remove(name);
-    }
+    command.env("CUDA_MPS_PIPE_DIRECTORY", "/no/such/folder");
     command
 }
 
 #[test]
 fn a_board_on_bare_metal_tells_all() {
     let world = World::of(&[h100()]);
-    insta::assert_snapshot!(text(&world), @"");
+    insta::assert_snapshot!(text(&world), @r"
+    gpu       NVIDIA H100 80GB HBM3 (GPU-11111111-2222-3333-4444-555555555555)
+              mode         physical (NVML's virtualization mode: none)
+              driver       580.95.05, CUDA up to 13.0
+              compute      capability 9.0
+              memory       85.5 GB, ECC on
+              place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
+              clock        1755 MHz now, 1980 MHz at most
+              power        71 W now, 700 W at most
+              temperature  34 °C
+              persistence  on
+              co-tenants   process 4242 (1.2 GB)
+    ");
     let gpu = &devices(&world)["gpus"][0];
     assert_eq!(gpu["mode"], "physical");
     assert_eq!((&gpu["profile"], &gpu["license"]), (&Value::Null, &Value::Null));
@@ -67,7 +77,20 @@ fn a_board_on_bare_metal_tells_all() {
 #[test]
 fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
     let world = World::of(&[vgpu("GRID V100D-8Q", license(true))]);
-    insta::assert_snapshot!(text(&world), @"");
+    insta::assert_snapshot!(text(&world), @r"
+    gpu       GRID V100D-8Q (GPU-aaaaaaaa-0000-0000-0000-000000000001)
+              mode         vGPU, profile V100D-8Q (NVML's virtualization mode: vGPU)
+              licence      licensed
+              driver       580.95.05, CUDA up to 13.0
+              compute      capability 7.0
+              memory       8.6 GB, ECC unknown (a vGPU's guest is not told this)
+              place        fedc:02:01.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:02:01.0/numa_node: No such file or directory (os error 2))
+              clock        unknown (a vGPU's guest is not told this)
+              power        unknown (a vGPU's guest is not told this)
+              temperature  unknown (a vGPU's guest is not told this)
+              persistence  unknown (a vGPU's guest is not told this)
+              co-tenants   unknown (a vGPU's guest is not told this)
+    ");
     let gpu = &devices(&world)["gpus"][0];
     assert_eq!(
         (&gpu["mode"], &gpu["profile"]),
@@ -162,19 +185,19 @@ fn a_licence_counts_where_it_allows_compute_and_is_held() {
 
 /// An H100 with two of three possible MIG devices: one tells its profile by its name, the other by its attributes.
 fn divided(mode: u8) -> Value {
-    let part = |name: &str, number: u8| {
+    let part = |name: &str, number: u8, bytes: u64| {
         json!({
             "nvmlDeviceGetUUID": format!("MIG-{number}"),
             "nvmlDeviceGetName": name,
-            "nvmlDeviceGetMemoryInfo_v2": {"total": 10_401_873_920_u64, "used": 20_000_000},
+            "nvmlDeviceGetMemoryInfo_v2": {"total": bytes, "used": 20_000_000},
             "nvmlDeviceGetComputeRunningProcesses_v3": [],
             "nvmlDeviceGetAttributes_v2": {"slices": 3, "compute_slices": 1, "memory_mib": 40448}
         })
     };
     let parts = [
-        part("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 1),
+        part("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 1, 10_401_873_920),
         Value::Null,
-        part("NVIDIA H100 80GB HBM3", 2),
+        part("NVIDIA H100 80GB HBM3", 2, 42_412_802_048),
     ];
     with(
         h100(),
@@ -185,7 +208,44 @@ fn divided(mode: u8) -> Value {
 #[test]
 fn each_mig_device_stands_beside_its_board() {
     let world = World::of(&[divided(1)]);
-    insta::assert_snapshot!(text(&world), @"");
+    insta::assert_snapshot!(text(&world), @r"
+    gpu       NVIDIA H100 80GB HBM3 (GPU-11111111-2222-3333-4444-555555555555)
+              mode         passthrough (NVML's virtualization mode: passthrough)
+              driver       580.95.05, CUDA up to 13.0
+              compute      capability 9.0
+              memory       85.5 GB, ECC on
+              place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
+              clock        1755 MHz now, 1980 MHz at most
+              power        71 W now, 700 W at most
+              temperature  34 °C
+              persistence  on
+              MIG          on: it computes by its parts alone
+              co-tenants   process 4242 (1.2 GB)
+    gpu       NVIDIA H100 80GB HBM3 MIG 1g.10gb (MIG-1)
+              mode         MIG, profile 1g.10gb (NVML's list of MIG devices)
+              part of      GPU-11111111-2222-3333-4444-555555555555
+              driver       580.95.05, CUDA up to 13.0
+              compute      capability 9.0
+              memory       10.4 GB, ECC on
+              place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
+              clock        1755 MHz now, 1980 MHz at most
+              power        unknown (power is its whole board's)
+              temperature  34 °C
+              persistence  on
+              co-tenants   none seen
+    gpu       NVIDIA H100 80GB HBM3 (MIG-2)
+              mode         MIG, profile 1c.3g.40gb (NVML's list of MIG devices)
+              part of      GPU-11111111-2222-3333-4444-555555555555
+              driver       580.95.05, CUDA up to 13.0
+              compute      capability 9.0
+              memory       42.4 GB, ECC on
+              place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
+              clock        1755 MHz now, 1980 MHz at most
+              power        unknown (power is its whole board's)
+              temperature  34 °C
+              persistence  on
+              co-tenants   none seen
+    ");
     let told = devices(&world);
     let gpus = told["gpus"].as_array().unwrap();
     assert_eq!(gpus.len(), 3);

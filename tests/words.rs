@@ -341,6 +341,72 @@ fn devices_names_every_backend() {
 }
 
 #[test]
+fn devices_says_what_kind_of_machine_it_is_and_asks_a_cloud_only_when_told_to() {
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", server.server_addr());
+    let thread = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        // Zone and flavor, once each.
+        for _ in 0..2 {
+            let request = server.recv().unwrap();
+            asked.push(request.url().to_owned());
+            let answer = match request.url() {
+                "/latest/meta-data/instance-type" => "g1.vgpu.8",
+                _ => r#"{"availability_zone": "gpu-east", "project_id": "nobodys-business"}"#,
+            };
+            request.respond(tiny_http::Response::from_string(answer)).unwrap();
+        }
+        asked
+    });
+    let told = |arguments: &[&str]| {
+        let mut command = facebench();
+        run(command
+            .arg("devices")
+            .args(arguments)
+            .env("FACEBENCH_METADATA", &base))
+    };
+    let answer = told(&["--metadata"]);
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let asked = thread.join().unwrap();
+    assert_eq!(
+        asked,
+        [
+            "/openstack/latest/meta_data.json",
+            "/latest/meta-data/instance-type"
+        ]
+    );
+    let text = answer.stdout();
+    for told in [
+        "openstack-availability-zone: gpu-east",
+        "openstack-flavor: g1.vgpu.8",
+    ] {
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(!text.contains("nobodys-business"), "{text}");
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("machine   ") && line.contains("OpenStack instance")),
+        "{text}"
+    );
+    // The server is gone, so that a question would leave its reason.
+    let json: serde_json::Value = serde_json::from_str(&told(&["--json", "--metadata"]).stdout()).unwrap();
+    assert!(
+        json["host"]["unavailable"]["facts.metadata"].is_string(),
+        "{json}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&told(&["--json"]).stdout()).unwrap();
+    let firmware = json["host"]["facts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|fact| fact["kind"] == "openstack");
+    assert!(
+        firmware || json["host"]["unavailable"]["facts.metadata"].is_null(),
+        "{json}"
+    );
+}
+
+#[test]
 fn help_and_completions_are_there() {
     assert!(run(facebench().arg("--help")).stdout().contains("Exit status"));
     assert!(

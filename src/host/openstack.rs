@@ -58,9 +58,10 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
     Ok(facts)
 }
 
-/// A name is one short line; anything else is an error page.
+/// A name is one short line of letters, digits and few signs; anything else is an error page or not meant for us.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 255 && !text.chars().any(|c| c.is_control() || c == '<')
+    let sound = |c: char| c.is_alphanumeric() || " ._-+:()/".contains(c);
+    !text.is_empty() && text.len() <= 255 && text.chars().all(sound)
 }
 
 #[cfg(test)]
@@ -117,6 +118,8 @@ mod tests {
         let kinds = |pages: &[_]| told(pages).map(|facts| facts.len());
         assert_eq!(kinds(&[(PATH, "{}")]), Ok(1));
         assert_eq!(kinds(&[(PATH, r#"{"availability_zone": "<b>\n"}"#)]), Ok(1));
+        let page = ("/latest/meta-data/instance-type", "{\"password\": \"hunter2\"}");
+        assert_eq!(kinds(&[(PATH, "{}"), page]), Ok(1));
     }
 
     #[test]
