@@ -275,7 +275,10 @@ exported! {
     }
 
     fn nvmlDeviceGetCount_v2(place: *mut c_uint) {
-        put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint)
+        match ask(Asked::System, "nvmlDeviceGetCount_v2") {
+            Err(error) if error != NOT_SUPPORTED => Err(error),
+            _ => put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint),
+        }
     }
 
     fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, place: *mut nvmlDevice_t) {

@@ -28,11 +28,7 @@ fn text(world: &World) -> String {
     let text = answer.stdout();
     let blocks = text.split("\n\n").nth(1).unwrap();
     let own = |line: &&str| !line.contains("on the PCI bus, and not shown");
-    blocks
-        .lines()
-        .filter(own)
-        .map(|line| format!("{line}\n"))
-        .collect()
+    blocks.lines().filter(own).collect::<Vec<_>>().join("\n")
 }
 
 fn facebench_devices() -> std::process::Command {
@@ -76,7 +72,7 @@ fn a_board_on_bare_metal_tells_all() {
 
 #[test]
 fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
-    let world = World::of(&[vgpu("GRID V100D-8Q", license(true))]);
+    let world = World::of(&[vgpu("GRID V100D-8Q", &license(true))]);
     insta::assert_snapshot!(text(&world), @r"
     gpu       GRID V100D-8Q (GPU-aaaaaaaa-0000-0000-0000-000000000001)
               mode         vGPU, profile V100D-8Q (NVML's virtualization mode: vGPU)
@@ -119,26 +115,26 @@ fn every_mode_is_told_apart() {
         (board(3), json!("vgpu-host"), json!(null), false),
         (board(4), json!("vgpu-host"), json!(null), false),
         (
-            vgpu("NVIDIA A100-10C", license(true)),
+            vgpu("NVIDIA A100-10C", &license(true)),
             json!("vgpu"),
             json!("A100-10C"),
             true,
         ),
         (
-            vgpu("GRID A100-1-5C", license(true)),
+            vgpu("GRID A100-1-5C", &license(true)),
             json!("mig-vgpu"),
             json!("A100-1-5C"),
             true,
         ),
         (
-            vgpu("NVIDIA A16", license(true)),
+            vgpu("NVIDIA A16", &license(true)),
             json!("vgpu"),
             json!(null),
             true,
         ),
         (with(h100(), unknown.clone()), json!(null), json!(null), false),
         (
-            with(vgpu("GRID T4-16Q", license(true)), unknown),
+            with(vgpu("GRID T4-16Q", &license(true)), unknown),
             json!("vgpu"),
             json!("T4-16Q"),
             true,
@@ -176,7 +172,7 @@ fn a_licence_counts_where_it_allows_compute_and_is_held() {
         (json!({"supported": 0}), json!(null)),
         (json!(null), json!(null)),
     ] {
-        let gpu = &devices(&World::of(&[vgpu("GRID V100D-8Q", told.clone())]))["gpus"][0];
+        let gpu = &devices(&World::of(&[vgpu("GRID V100D-8Q", &told)]))["gpus"][0];
         assert_eq!(gpu["license"]["before"], before, "{told}");
         let reason = gpu["unavailable"]["license.before"].is_string();
         assert_eq!(before.is_null(), reason, "{told}: {gpu}");
@@ -330,6 +326,16 @@ fn a_driver_that_does_not_start_is_told_with_a_mend() {
     assert!(told["gpus_reason"].is_string(), "{told}");
     let told = devices(&World::of(&[]));
     assert_eq!(told["gpus_reason"], "NVML answers, and lists no GPU");
+    let told = devices(&World::new(
+        &json!({"nvmlDeviceGetCount_v2": "NVML_ERROR_GPU_IS_LOST"}),
+    ));
+    assert!(
+        told["gpus_reason"]
+            .as_str()
+            .unwrap()
+            .contains("does not tell the number of GPUs"),
+        "{told}"
+    );
 }
 
 /// A copy of the stand-in library in which one function has another name.
@@ -423,14 +429,14 @@ fn study(world: &World) -> Value {
 #[test]
 fn a_record_holds_the_gpus_and_a_licence_that_is_lost_on_the_way() {
     let lost = json!({"calls": [license(true), license(false)]});
-    let told = study(&World::of(&[vgpu("GRID V100D-8Q", lost)]));
+    let told = study(&World::of(&[vgpu("GRID V100D-8Q", &lost)]));
     assert_eq!(told["gpus"][0]["name"], "GRID V100D-8Q");
     assert_eq!(
         told["gpus"][0]["license"],
         json!({"before": true, "after": false})
     );
     let unread = json!({"calls": [license(true), "NVML_ERROR_GPU_IS_LOST"]});
-    let told = study(&World::of(&[vgpu("GRID V100D-8Q", unread)]));
+    let told = study(&World::of(&[vgpu("GRID V100D-8Q", &unread)]));
     assert_eq!(told["gpus"][0]["license"], json!({"before": true, "after": null}));
     assert!(told["gpus"][0]["unavailable"]["license.after"].is_string());
 }
@@ -482,7 +488,7 @@ fn counters_are_read_by_uuid_as_they_are_now() {
     assert_eq!(counters.process_memory_bytes, Ok(500));
     assert_eq!(counters.temperature_celsius, Ok(34.0));
     // This process is no co-tenant of itself.
-    let tenants = nvml.gpus()[0].co_tenants.clone().unwrap();
+    let tenants = nvml.gpus().unwrap()[0].co_tenants.clone().unwrap();
     assert_eq!(
         tenants.iter().map(|tenant| tenant.pid).collect::<Vec<_>>(),
         [9, 4242]
@@ -527,7 +533,7 @@ fn counters_of_parts_and_guests_say_what_they_lack() {
         Err("a MIG device has no energy counter of its own".to_owned())
     );
 
-    change(&driver(&[vgpu("GRID V100D-8Q", license(true))]));
+    change(&driver(&[vgpu("GRID V100D-8Q", &license(true))]));
     let uuid = "GPU-aaaaaaaa-0000-0000-0000-000000000001";
     let guest = nvml.counters(uuid, None).unwrap();
     assert_eq!(guest.memory_used_bytes, Ok(500_000_000));
@@ -538,6 +544,6 @@ fn counters_of_parts_and_guests_say_what_they_lack() {
         );
     }
     assert_eq!(nvml.licensed(uuid), Ok(true));
-    change(&driver(&[vgpu("GRID V100D-8Q", license(false))]));
+    change(&driver(&[vgpu("GRID V100D-8Q", &license(false))]));
     assert_eq!(nvml.licensed(uuid), Ok(false));
 }

@@ -13,7 +13,7 @@ impl Fake {
     }
 
     /// Plants a file at an absolute path.
-    pub(super) fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(super) fn file(self, path: &str, text: &(impl AsRef<[u8]> + ?Sized)) -> Self {
         let real = self.root().join(path.trim_start_matches('/'));
         fs::create_dir_all(real.parent().expect("a file has a folder")).expect("the folder can be made");
         fs::write(real, text).expect("the file can be written");

@@ -97,7 +97,7 @@ pub fn h100() -> Value {
 }
 
 /// A vGPU as its guest sees it, with the answer about its licence.
-pub fn vgpu(name: &str, license: Value) -> Value {
+pub fn vgpu(name: &str, license: &Value) -> Value {
     json!({
         "nvmlDeviceGetUUID": "GPU-aaaaaaaa-0000-0000-0000-000000000001",
         "nvmlDeviceGetName": name,

@@ -59,14 +59,16 @@ fn of_driver(gpu: &Gpu) -> Vec<(&'static str, String)> {
         let held = license.before.map(|held| word(held).to_owned());
         rows.push(("licence", or_reason(held, "license.before")));
     }
-    let mut driver = format!(
-        "{}, CUDA up to {}",
+    let on_host = gpu
+        .host_driver
+        .as_ref()
+        .map(|version| format!(", on the host {version}"));
+    let driver = format!(
+        "{}, CUDA up to {}{}",
         or_reason(gpu.driver.clone(), "driver"),
-        or_reason(gpu.cuda_driver.clone(), "cuda_driver")
+        or_reason(gpu.cuda_driver.clone(), "cuda_driver"),
+        on_host.unwrap_or_default()
     );
-    if let Some(host_driver) = &gpu.host_driver {
-        driver.push_str(&format!(", on the host {host_driver}"));
-    }
     let memory = gpu
         .memory_bytes
         .map(|bytes| format!("{:.1} GB", bytes as f64 / 1e9));

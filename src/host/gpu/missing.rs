@@ -27,6 +27,14 @@ impl From<Why> for (Option<String>, Option<String>) {
     }
 }
 
+/// NVML answers, and fails at the first question.
+pub(super) fn uncounted(reason: &str) -> Why {
+    Why(
+        format!("NVML starts, and does not tell the number of GPUs: {reason}"),
+        Some(ASK_THE_DRIVER.to_owned()),
+    )
+}
+
 impl Place<'_> {
     /// NVML does not answer.
     pub(super) fn silent(&self, fault: &NvmlFault) -> Why {

@@ -164,21 +164,25 @@ pub struct Gpus {
 pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Result<Nvml, NvmlFault>) -> Gpus {
     let tree = Tree::new(root);
     let bus = pci::gpus(&tree);
-    let mut gpus = nvml.as_ref().map(Nvml::gpus).unwrap_or_default();
-    let mps = mps::read(&tree, &variable);
-    for gpu in &mut gpus {
-        gpu.mps.clone_from(&mps);
-        complete(gpu, &tree, bus.as_ref().map_or(&[], |(own, _)| own));
-    }
     let place = missing::Place {
         tree: &tree,
         bus: &bus,
         in_container: super::virtualization::in_container(&tree, &variable),
     };
-    let (reason, mend) = match nvml {
-        Ok(_) if gpus.is_empty() => place.none_listed().into(),
-        Ok(_) => (place.unseen(&gpus), None),
-        Err(fault) => place.silent(fault).into(),
+    let (mut gpus, silence) = match nvml.as_ref().map(Nvml::gpus) {
+        Ok(Ok(gpus)) => (gpus, None),
+        Ok(Err(reason)) => (Vec::new(), Some(missing::uncounted(&reason))),
+        Err(fault) => (Vec::new(), Some(place.silent(fault))),
+    };
+    let mps = mps::read(&tree, &variable);
+    for gpu in &mut gpus {
+        gpu.mps.clone_from(&mps);
+        complete(gpu, &tree, bus.as_ref().map_or(&[], |(own, _)| own));
+    }
+    let (reason, mend) = match silence {
+        Some(why) => why.into(),
+        None if gpus.is_empty() => place.none_listed().into(),
+        None => (place.unseen(&gpus), None),
     };
     if gpus.is_empty() {
         let reason = reason.as_deref().unwrap_or_default();

@@ -34,7 +34,8 @@ pub struct Nvml {
 }
 
 impl Nvml {
-    /// Opens the library at `library`, or else the first that starts of those that the loader or [`PLACES`] know.
+    /// Opens the library at `library`, or else the first that starts of those that the loader finds or that lie
+    /// where drivers usually put it.
     pub fn open(library: Option<&Path>) -> Result<Self, NvmlFault> {
         if let Some(path) = library {
             return Self::start(path).map_err(|error| NvmlFault::new(path.to_owned(), &error));
@@ -60,11 +61,14 @@ impl Nvml {
 
     /// Every device that the driver shows, each MIG device after its board. A board that the driver shows and then says
     /// nothing of stands there with its reasons.
-    pub fn gpus(&self) -> Vec<Gpu> {
-        let count = self.library.device_count().unwrap_or(0);
-        (0..count)
+    pub fn gpus(&self) -> Reading<Vec<Gpu>> {
+        let count = self
+            .library
+            .device_count()
+            .map_err(|error| fault::reason(&error))?;
+        Ok((0..count)
             .flat_map(|index| describe::board_and_parts(&self.library, index))
-            .collect()
+            .collect())
     }
 
     /// Whether the vGPU `uuid` (or the vGPU that the MIG device `uuid` is a part of) is licensed to compute.

@@ -12,7 +12,7 @@ const GPU: &str = "0000:17:00.0";
 fn with_device(fake: Fake, address: &str, vendor: &str, config: &[u8]) -> Fake {
     let folder = format!("{BUS}/{address}");
     fake.file(&format!("{folder}/class"), "0x030200\n")
-        .file(&format!("{folder}/vendor"), format!("{vendor}\n"))
+        .file(&format!("{folder}/vendor"), &format!("{vendor}\n"))
         .file(&format!("{folder}/device"), "0x20b5\n")
         .file(&format!("{folder}/numa_node"), "1\n")
         .file(&format!("{folder}/config"), config)
