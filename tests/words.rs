@@ -4,6 +4,7 @@
 mod common;
 
 use common::{facebench, network, photos, run, short_run};
+use facebench::backend::table::BACKENDS;
 
 /// The text with what differs between machines replaced.
 fn steady(text: &str, folder: &std::path::Path) -> String {
@@ -41,20 +42,18 @@ fn a_backend_that_is_not_built_exits_4_and_says_which_it_is() {
     let path = folder.path().join("r.json");
     let answer = run(short_run(photos.path(), &path).args(["-b", "cuda:0"]));
     assert_eq!(answer.code(), 4);
-    insta::assert_snapshot!(answer.stderr(), @r#"
+    let built: Vec<_> = BACKENDS
+        .iter()
+        .filter(|row| row.built)
+        .map(|row| row.word)
+        .collect();
+    let told = answer.stderr().replace(&built.join(", "), "BUILT");
+    insta::assert_snapshot!(told, @r#"
     error: cuda:0: facebench 0.1.0 does not have the cuda backend yet (ONNX Runtime, CUDA provider); nothing is wrong with this machine
-    measure with one that it has: cpu, null
+    measure with one that it has: BUILT
     "#);
     assert!(!path.exists(), "nothing was measured");
-    for word in [
-        "openvino",
-        "tensorrt",
-        "vgpu",
-        "mig:MIG-1",
-        "vitis",
-        "opencv",
-        "tract",
-    ] {
+    for word in ["openvino", "tensorrt", "vgpu", "mig:MIG-1", "vitis"] {
         assert_eq!(
             run(short_run(photos.path(), &path).args(["-b", word])).code(),
             4,
@@ -323,7 +322,7 @@ fn devices_names_every_backend() {
     assert_eq!(text.code(), 0);
     let json = run(facebench().args(["devices", "--json"]));
     let json: serde_json::Value = serde_json::from_str(&json.stdout()).unwrap();
-    for row in facebench::backend::table::BACKENDS {
+    for row in BACKENDS {
         assert!(
             text.stdout().lines().any(|line| line.starts_with(row.word)),
             "{}",

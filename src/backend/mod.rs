@@ -2,14 +2,19 @@
 //!
 //! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
 
+pub mod linked;
 pub mod null;
-pub mod onnx_graph;
+pub mod onnx;
 pub mod onnxruntime;
+#[cfg(feature = "opencv")]
+pub mod opencv;
 pub mod options;
 pub mod profile;
 pub mod runtime;
 pub mod spec;
 pub mod table;
+#[cfg(feature = "tract")]
+pub mod tract;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +22,7 @@ use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
 use self::options::DataPath;
-pub use self::{onnx_graph::Scaling, profile::Profile};
+pub use self::{onnx::Scaling, profile::Profile};
 
 /// Something that can load networks: one runtime with one execution provider on one device.
 pub trait Backend: Send + Sync {
@@ -101,6 +106,23 @@ pub struct Signature {
     pub inputs: Vec<TensorInfo>,
     /// The graph's outputs.
     pub outputs: Vec<TensorInfo>,
+}
+
+impl Signature {
+    /// Holds that the graph of the file `network` reads one float tensor of four sides, as [`Session::run`] gives it.
+    pub fn reads_pictures(&self, network: &Path) -> Result<(), BackendError> {
+        match self.inputs.as_slice() {
+            [input] if input.is_f32 && input.shape.len() == 4 => Ok(()),
+            inputs => Err(BackendError::Input {
+                network: network.to_path_buf(),
+                found: inputs
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
 }
 
 /// One declared tensor.

@@ -26,6 +26,8 @@ pub struct Row {
     pub options: &'static [&'static str],
     /// Whether this version of facebench can run it at all.
     pub built: bool,
+    /// Where its runtime is linked into the program, by a Cargo feature of the backend's name: what building it needs.
+    pub linked: Option<&'static str>,
 }
 
 impl Row {
@@ -33,24 +35,34 @@ impl Row {
     pub fn is_accelerator(&self) -> bool {
         ["cuda", "tensorrt", "vgpu", "mig", "vitis"].contains(&self.word)
     }
+
+    /// Whether it runs on a library of ONNX Runtime.
+    pub fn needs_onnx_runtime(&self) -> bool {
+        self.linked.is_none() && self.word != "null"
+    }
+
+    /// Whether all streams of a process share one pool of threads, which one of them at a time can use.
+    pub fn shares_threads(&self) -> bool {
+        self.word == "opencv"
+    }
 }
 
 /// The options of every backend that runs networks, and those of its own.
 macro_rules! network {
     ($($own:literal),*) => {
-        &["threads", "streams", "batch", "precision", "reads", "label", "runtime", "channels", $($own),*]
+        &["threads", "streams", "batch", "precision", "reads", "label", "channels", $($own),*]
     };
 }
 
-const CPU: &[&str] = network!("path");
-const LIBRARY: &[&str] = network!();
-const OPENVINO: &[&str] = network!("path", "fallback");
-const CUDA: &[&str] = network!("path", "fallback", "conv", "graphs", "memory");
-const TENSORRT: &[&str] = network!("path", "fallback", "graphs", "memory", "engines");
+const CPU: &[&str] = network!("runtime", "path");
+const LINKED: &[&str] = network!();
+const OPENVINO: &[&str] = network!("runtime", "path", "fallback");
+const CUDA: &[&str] = network!("runtime", "path", "fallback", "conv", "graphs", "memory");
+const TENSORRT: &[&str] = network!("runtime", "path", "fallback", "graphs", "memory", "engines");
 const SHARED: &[&str] = network!(
-    "path", "fallback", "conv", "graphs", "memory", "engines", "provider"
+    "runtime", "path", "fallback", "conv", "graphs", "memory", "engines", "provider"
 );
-const VITIS: &[&str] = network!("path", "fallback", "config");
+const VITIS: &[&str] = network!("runtime", "path", "fallback", "config");
 const NULL: &[&str] = &[
     "delay",
     "faces",
@@ -79,6 +91,15 @@ const fn row(
         device,
         options,
         built: true,
+        linked: None,
+    }
+}
+
+const fn linked(word: &'static str, summary: &'static str, built: bool, needs: &'static str) -> Row {
+    Row {
+        built,
+        linked: Some(needs),
+        ..row(word, summary, DeviceArgument::None, LINKED)
     }
 }
 
@@ -116,14 +137,18 @@ pub const BACKENDS: &[Row] = &[
         DeviceArgument::None,
         VITIS,
     ),
-    Row {
-        built: false,
-        ..row("opencv", "OpenCV's DNN module", DeviceArgument::None, LIBRARY)
-    },
-    Row {
-        built: false,
-        ..row("tract", "tract, pure Rust", DeviceArgument::None, LIBRARY)
-    },
+    linked(
+        "opencv",
+        "OpenCV's DNN module",
+        cfg!(feature = "opencv"),
+        "OpenCV 4 with its headers, clang and libclang (Debian, Ubuntu: libopencv-dev clang libclang-dev)",
+    ),
+    linked(
+        "tract",
+        "tract, pure Rust",
+        cfg!(feature = "tract"),
+        "no package of the system",
+    ),
     row(
         "null",
         "no network: answers after a delay, to measure the harness",

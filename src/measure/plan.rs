@@ -111,15 +111,34 @@ pub enum PlanError {
         /// Its batch.
         batch: usize,
     },
+    /// A runtime whose threads are the process's.
+    #[error(
+        "{spec}: {what}, so streams={streams} with threads={threads} cannot be had; give streams=1 with several threads, or threads=1 with several streams"
+    )]
+    SharedThreads {
+        /// The arm as asked for.
+        spec: String,
+        /// What the runtime does.
+        what: &'static str,
+        /// Its streams.
+        streams: usize,
+        /// Threads of each.
+        threads: usize,
+    },
 }
+
+/// What runtimes with one pool of threads do.
+const ONE_POOL: &str = "OpenCV has one pool of threads a process, which one stream at a time can use";
 
 impl PlannedArm {
     /// Settles what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
     /// core; single-stream, one stream of all cores. On a device of its own, offline, a few streams of larger batches:
-    /// while one is on the device, others are decoded and aligned.
+    /// while one is on the device, others are decoded and aligned. Where all streams share one pool of threads, several
+    /// streams have one thread each.
     pub fn settle(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
         let is_single = scenario == Scenario::SingleStream;
         let beside = spec.data_path() == DataPath::Device;
+        let shared = spec.row().shares_threads();
         let batch = spec
             .batch
             .unwrap_or(if beside && !is_single { DEVICE_BATCH } else { 1 });
@@ -139,7 +158,17 @@ impl PlannedArm {
                 streams.unwrap_or(DEVICE_STREAMS.min(cores.max(2))),
                 threads.unwrap_or(1),
             ),
+            (_, Some(streams @ 2..), Some(threads @ 2..)) if shared => {
+                return Err(PlanError::SharedThreads {
+                    spec: spec.requested,
+                    what: ONE_POOL,
+                    streams,
+                    threads,
+                });
+            }
             (_, Some(streams), Some(threads)) => (streams, threads),
+            (_, Some(streams @ 2..), None) if shared => (streams, 1),
+            (_, None, Some(threads @ 2..)) if shared => (1, threads),
             (_, Some(streams), None) => (streams, (cores / streams).max(1)),
             (_, None, Some(threads)) => ((cores / threads).max(1), threads),
             // A sleeping `null` needs no core, and two would only contend for its figures.
@@ -319,6 +348,20 @@ mod tests {
         let error =
             PlannedArm::settle("cpu,streams=2".parse().unwrap(), Scenario::SingleStream, 8).unwrap_err();
         assert!(matches!(error, PlanError::NotSingle { streams: 2, .. }));
+    }
+
+    #[test]
+    fn one_pool_of_threads_serves_one_stream() {
+        assert_eq!(settled("opencv", Scenario::Offline), (8, 1));
+        assert_eq!(settled("opencv,streams=2", Scenario::Offline), (2, 1));
+        assert_eq!(settled("opencv,streams=1", Scenario::Offline), (1, 8));
+        assert_eq!(settled("opencv,threads=1", Scenario::Offline), (8, 1));
+        assert_eq!(settled("opencv,threads=2", Scenario::Offline), (1, 2));
+        assert_eq!(settled("opencv", Scenario::SingleStream), (1, 8));
+        assert_eq!(settled("tract,threads=2", Scenario::Offline), (4, 2));
+        let spec = "opencv,threads=2,streams=3".parse().unwrap();
+        let error = PlannedArm::settle(spec, Scenario::Offline, 8).unwrap_err();
+        insta::assert_snapshot!(error, @"opencv,threads=2,streams=3: OpenCV has one pool of threads a process, which one stream at a time can use, so streams=3 with threads=2 cannot be had; give streams=1 with several threads, or threads=1 with several streams");
     }
 
     fn plan(seed: u64) -> Plan {

@@ -145,14 +145,11 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         batch: arm.batch,
         backend: BackendFacts {
             requested: arm.spec.requested.clone(),
-            runtime: ready
-                .filter(|_| !is_null)
-                .zip(place.library.as_ref())
-                .map(|(ready, library)| RuntimeFacts {
-                    name: ready.runtime.clone(),
-                    version: ready.version.clone(),
-                    library_sha256: library.sha256.clone(),
-                }),
+            runtime: ready.filter(|_| !is_null).map(|ready| RuntimeFacts {
+                name: ready.runtime.clone(),
+                version: ready.version.clone(),
+                library_sha256: place.library.as_ref().map(|library| library.sha256.clone()),
+            }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
             gpu: place.gpu.clone(),
@@ -277,7 +274,9 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
     let is_null = arm.spec.is_null();
     let mut list = Vec::new();
     if let Some(ready) = run.ready.last() {
-        if !is_null || arm.spec.null.placement.is_some() {
+        if arm.spec.row().linked.is_some() {
+            list.push(checks::placed_by_construction(&ready.provider));
+        } else if !is_null || arm.spec.null.placement.is_some() {
             list.push(checks::placement(run.profile.as_ref(), &ready.provider));
         }
         if !is_null {

@@ -101,8 +101,8 @@ pub struct RuntimeFacts {
     pub name: String,
     /// Its own version.
     pub version: String,
-    /// Hash of its library.
-    pub library_sha256: String,
+    /// Hash of its library; null where it is linked into the program.
+    pub library_sha256: Option<String>,
 }
 
 /// What one execution provider ran.

@@ -145,7 +145,7 @@ pub const RULES: &[Rule] = &[
         Invalid,
         "Did the networks run where the arm says?",
         "95 % of node time on the asked provider",
-        "the runtime's own profile of a separate pass that is not measured; unknown where the runtime gives none",
+        "the runtime's own profile of a separate pass that is not measured; unknown where the runtime gives none; passed by construction where the runtime has one place only (OpenCV, tract)",
     ),
     make(
         "precision",

@@ -24,8 +24,8 @@ use ort::{
 pub use self::provider::Provider;
 use self::{binding::Bindings, provider::ShapeRange};
 use super::{
-    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Signature, TensorInfo,
-    onnx_graph, spec::BackendSpec,
+    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Signature, TensorInfo, onnx,
+    spec::BackendSpec,
 };
 
 const RUNTIME: &str = "ONNX Runtime";
@@ -106,7 +106,7 @@ impl OnnxRuntime {
             ..SessionSettings::default()
         };
         self.builder(&settings, None)
-            .and_then(|mut builder| builder.commit_from_memory(&onnx_graph::smallest()))
+            .and_then(|mut builder| builder.commit_from_memory(&onnx::smallest()))
             .map(drop)
             .map_err(|error| load_error(network, &error))
     }
@@ -144,7 +144,7 @@ impl OnnxRuntime {
             return Ok((builder.commit_from_file(network).map_err(ort_error)?, false));
         };
         let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
-        let edited = onnx_graph::with_byte_input(&model, scaling);
+        let edited = onnx::with_byte_input(&model, scaling);
         let range = edited.as_ref().ok().and_then(|_| byte_range(&model, settings));
         let mut builder = self.builder(settings, range.as_ref()).map_err(ort_error)?;
         match edited {
@@ -157,13 +157,13 @@ impl OnnxRuntime {
 
 /// The shapes that the input of bytes will have, where the network or its settings leave no side open.
 fn byte_range(model: &[u8], settings: &SessionSettings) -> Option<ShapeRange> {
-    let (_, sides) = onnx_graph::input(model).ok()?;
+    let (_, sides) = onnx::input(model).ok()?;
     let canvas = settings.canvas;
     let height = sides[2].or(canvas.map(|canvas| canvas.1))?;
     let width = sides[3].or(canvas.map(|canvas| canvas.0))?;
     // A fixed batch needs no range.
     sides[0].is_none().then(|| ShapeRange {
-        input: onnx_graph::BYTES_INPUT.to_owned(),
+        input: onnx::BYTES_INPUT.to_owned(),
         sides: vec![height, width, 3],
         batch: settings.batch.max(1),
     })
@@ -212,19 +212,7 @@ impl Backend for OnnxRuntime {
                 input.is_f32 = true;
             }
         }
-        match signature.inputs.as_slice() {
-            [input] if input.is_f32 && input.shape.len() == 4 => {}
-            inputs => {
-                return Err(BackendError::Input {
-                    network: network.to_path_buf(),
-                    found: inputs
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                });
-            }
-        }
+        signature.reads_pictures(network)?;
         let bindings = self.provider.has_device_memory().then(|| {
             let outputs = signature.outputs.iter().map(|output| output.name.clone());
             Bindings::new(

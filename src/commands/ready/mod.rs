@@ -87,7 +87,7 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
         place.environment = gpu::environment(gpu);
         suitable = gpu::flavors(gpu);
     }
-    if !runs_on_onnxruntime(row) {
+    if !row.needs_onnx_runtime() {
         return Ok(place);
     }
     let library = library(spec, &suitable, means)?;
@@ -105,11 +105,6 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
         probe::probe(spec, &place)?;
     }
     Ok(place)
-}
-
-/// Whether the backend is an execution provider of ONNX Runtime.
-fn runs_on_onnxruntime(row: &Row) -> bool {
-    !matches!(row.word, "null" | "opencv" | "tract")
 }
 
 /// The folder of `TensorRT`'s engines: they belong to one build of the runtime.
@@ -201,18 +196,15 @@ pub fn cuda_flavor(gpus: &Gpus) -> (Flavor, String) {
 
 /// Says that this program was built without the backend, which is not the machine's fault.
 fn not_built(row: &Row) -> Missing {
-    let packages = match row.word {
-        "opencv" => " (needs the packages libopencv-dev, clang and libclang-dev)",
-        _ => "",
-    };
     Missing::new(
         format!(
-            "this facebench was built without {} ({}); nothing is wrong with this machine",
+            "this facebench was built without the {} backend ({}); nothing is wrong with this machine",
             row.word, row.summary
         ),
         format!(
-            "build it in: cargo build --release --features {}{packages}",
-            row.word
+            "build one with it: cargo build --release --features {} (needs {})",
+            row.word,
+            row.linked.unwrap_or("nothing else")
         ),
     )
 }

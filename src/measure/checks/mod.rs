@@ -59,6 +59,17 @@ pub fn placement(profile: Option<&ObservedProfile>, provider: &str) -> Check {
     )
 }
 
+/// The placement of a runtime that has no other place to run a node: there is nothing to observe.
+pub fn placed_by_construction(provider: &str) -> Check {
+    check(
+        "placement",
+        Outcome::Passed,
+        "placed by construction: this runtime has no other place".to_owned(),
+        format!("{:.0} % of node time on {provider}", PLACED * 100.0),
+        "",
+    )
+}
+
 fn total(profile: &ObservedProfile) -> u64 {
     profile.providers.values().map(|(_, time)| time).sum()
 }

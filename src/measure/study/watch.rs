@@ -26,7 +26,7 @@ pub(super) struct Watched<'a> {
 }
 
 /// What was seen.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
     /// The median clock of the fastest host core, for a core that rests may be slow without any harm; MHz.
     pub clock_mhz: Option<f64>,

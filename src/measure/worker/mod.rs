@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     backend::{
-        Backend, BackendError, Identity,
+        Backend, BackendError, Identity, linked,
         onnxruntime::{OnnxRuntime, Provider},
         options::DataPath,
     },
@@ -565,10 +565,15 @@ impl Site<'_> {
 }
 
 fn open_backend(job: &Job) -> Result<Box<dyn Backend>, WorkerError> {
-    match job.spec.word.as_str() {
-        word @ ("opencv" | "tract" | "null") => Err(WorkerError::Backend(word.to_owned())),
-        _ => Ok(Box::new(open_runtime(job)?)),
+    match linked::open(&job.spec.word, &processor()) {
+        Some(backend) => Ok(backend),
+        None => Ok(Box::new(open_runtime(job)?)),
     }
+}
+
+fn processor() -> String {
+    let model = host::Host::current().cpu.model;
+    model.unwrap_or_else(|| "CPU".to_owned())
 }
 
 fn open_runtime(job: &Job) -> Result<OnnxRuntime, WorkerError> {
@@ -576,12 +581,6 @@ fn open_runtime(job: &Job) -> Result<OnnxRuntime, WorkerError> {
         .library
         .as_ref()
         .ok_or_else(|| WorkerError::Backend(job.spec.word.clone()))?;
-    let processor = || {
-        host::Host::current()
-            .cpu
-            .model
-            .unwrap_or_else(|| "CPU".to_owned())
-    };
     let device = job.device.clone().unwrap_or_else(processor);
     let provider = Provider::new(&job.spec, job.cache.clone());
     Ok(OnnxRuntime::open(library, provider, device)?)

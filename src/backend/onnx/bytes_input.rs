@@ -1,10 +1,9 @@
 //! Edits an ONNX file so that its network reads bytes: pixels go to the device as they are, a quarter of the floats'
-//! size, and are normalised there.
-//!
-//! An ONNX file is one protobuf message. Only the parts that change are taken apart (field numbers are those of
-//! `onnx.proto3`); everything else is copied as it stands, whatever version it is of.
+//! size, and are normalised there. Everything else is copied as it stands, whatever version it is of.
 
 use thiserror::Error;
+
+use super::wire::{Broken, Field, Fields, Value, put_bytes, put_number};
 
 /// The name of the input that is put before the network's own.
 pub const BYTES_INPUT: &str = "facebench_bytes";
@@ -21,6 +20,12 @@ pub enum GraphError {
     /// It has no input of four sides of floats.
     #[error("it does not read one float tensor of four sides")]
     Input,
+}
+
+impl From<Broken> for GraphError {
+    fn from(_: Broken) -> Self {
+        Self::Malformed
+    }
 }
 
 /// How a pixel of 0 to 255 becomes a number: `(pixel - mean) / divisor`.
@@ -163,9 +168,9 @@ fn graph_input(graph: &[u8]) -> Result<Info<'_>, GraphError> {
                     ..
                 }) => Some(Ok(side)),
                 Ok(_) => None,
-                Err(error) => Some(Err(error)),
+                Err(error) => Some(Err(error.into())),
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, GraphError>>()?;
         if !is_float || sides.len() != 4 {
             return Err(GraphError::Input);
         }
@@ -247,103 +252,6 @@ fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
 
 fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {
     std::str::from_utf8(bytes.unwrap_or_default()).map_err(|_| GraphError::Malformed)
-}
-
-/// One field of a message.
-struct Field<'a> {
-    number: u64,
-    value: Value<'a>,
-    /// As it stands in the message, number and length included.
-    whole: &'a [u8],
-}
-
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    /// Four or eight bytes of fixed length.
-    Fixed,
-}
-
-/// The fields of a message in their order.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, GraphError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.read().ok_or(GraphError::Malformed);
-        if field.is_err() {
-            self.0 = &[];
-        }
-        Some(field)
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn read(&mut self) -> Option<Field<'a>> {
-        let start = self.0;
-        let mut rest = start;
-        let key = varint(&mut rest)?;
-        let value = match key & 7 {
-            0 => Value::Number(varint(&mut rest)?),
-            1 => Value::Fixed.after(&mut rest, 8)?,
-            2 => {
-                let length = usize::try_from(varint(&mut rest)?).ok()?;
-                let (bytes, behind) = rest.split_at_checked(length)?;
-                rest = behind;
-                Value::Bytes(bytes)
-            }
-            5 => Value::Fixed.after(&mut rest, 4)?,
-            _ => return None,
-        };
-        self.0 = rest;
-        Some(Field {
-            number: key >> 3,
-            value,
-            whole: &start[..start.len() - rest.len()],
-        })
-    }
-}
-
-impl<'a> Value<'a> {
-    fn after(self, rest: &mut &'a [u8], length: usize) -> Option<Self> {
-        *rest = rest.get(length..)?;
-        Some(self)
-    }
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for (place, byte) in rest.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f).checked_shl(7 * place as u32)?;
-        if byte & 0x80 == 0 {
-            *rest = &rest[place + 1..];
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn put_varint(message: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        message.push((value as u8 & 0x7f) | 0x80);
-        value >>= 7;
-    }
-    message.push(value as u8);
-}
-
-fn put_number(message: &mut Vec<u8>, number: u64, value: u64) {
-    put_varint(message, number << 3);
-    put_varint(message, value);
-}
-
-fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put_varint(message, number << 3 | 2);
-    put_varint(message, bytes.len() as u64);
-    message.extend_from_slice(bytes);
 }
 
 /// The smallest network that a provider can be tried with: one node over 1x3x8x8 floats.
