@@ -141,6 +141,21 @@ fn put<T>(place: *mut T, value: T) -> Told<()> {
     Ok(())
 }
 
+fn get<T: Copy>(place: *const T) -> Told<T> {
+    if place.is_null() {
+        return Err(INVALID_ARGUMENT);
+    }
+    // SAFETY: as for `put`, and the caller has written a value there.
+    Ok(unsafe { place.read() })
+}
+
+fn text_at<'a>(place: *const c_char) -> Told<&'a str> {
+    // SAFETY: NVML's callers give a text that ends with a zero byte and outlives the call.
+    unsafe { CStr::from_ptr(place) }
+        .to_str()
+        .map_err(|_| INVALID_ARGUMENT)
+}
+
 fn put_number(place: *mut c_uint, who: Asked, function: &'static str) -> Told<()> {
     put(place, number(&ask(who, function)?)? as c_uint)
 }
@@ -151,7 +166,7 @@ fn put_text(place: *mut c_char, length: usize, text: &str) -> Told<()> {
         return Err(INSUFFICIENT_SIZE);
     }
     for (at, byte) in text.bytes().chain([0]).enumerate() {
-        put(place.wrapping_add(at), byte as c_char)?;
+        put(place.wrapping_add(at), c_char::from_ne_bytes([byte]))?;
     }
     Ok(())
 }
@@ -159,7 +174,7 @@ fn put_text(place: *mut c_char, length: usize, text: &str) -> Told<()> {
 fn chars<const N: usize>(text: &str) -> [c_char; N] {
     let mut bytes = [0; N];
     for (place, byte) in bytes.iter_mut().zip(text.bytes().take(N - 1)) {
-        *place = byte as c_char;
+        *place = c_char::from_ne_bytes([byte]);
     }
     bytes
 }
@@ -177,8 +192,7 @@ fn put_processes(
 ) -> Told<()> {
     let answer = ask(Asked::of(device), function)?;
     let processes = answer.as_array().ok_or(UNKNOWN)?;
-    // SAFETY: NVML's callers point to a count that they own.
-    let room = unsafe { *count } as usize;
+    let room = get(count)? as usize;
     put(count, processes.len() as c_uint)?;
     if room < processes.len() {
         return Err(INSUFFICIENT_SIZE);
@@ -292,8 +306,7 @@ exported! {
     }
 
     fn nvmlDeviceGetHandleByUUID(uuid: *const c_char, place: *mut nvmlDevice_t) {
-        // SAFETY: NVML's callers give a text that ends with a zero byte.
-        let uuid = unsafe { CStr::from_ptr(uuid) }.to_str().map_err(|_| INVALID_ARGUMENT)?;
+        let uuid = text_at(uuid)?;
         let world = world()?;
         let none = Vec::new();
         let list = |value: &Value| value.as_array().unwrap_or(&none).len();
@@ -319,8 +332,7 @@ exported! {
     fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, place: *mut nvml::nvmlMemory_v2_t) {
         let answer = ask(Asked::of(device), "nvmlDeviceGetMemoryInfo_v2")?;
         let (total, used, reserved) = (part(&answer, "total"), part(&answer, "used"), part(&answer, "reserved"));
-        // SAFETY: NVML's callers point to a value that they own and that carries its version.
-        let version = unsafe { (*place).version };
+        let version = get(place)?.version;
         if version >> 24 != 2 {
             return Err(nvml::nvmlReturn_enum_NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
         }
