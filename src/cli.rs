@@ -5,10 +5,13 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    backend::spec::{BackendSpec, parse_duration},
+    backend::{
+        runtime::Flavor,
+        spec::{BackendSpec, nearest, parse_duration},
+    },
     host::parse_cpu_list,
     measure::summary::Price,
-    model::network::NetworkName,
+    model::{derived::Target, network::NetworkName},
     record, report,
 };
 
@@ -93,7 +96,7 @@ pub enum Command {
         #[arg(long)]
         metadata: bool,
     },
-    /// List, verify or fetch the networks of the catalog
+    /// List, verify or fetch the networks of the catalog, or convert one to another precision
     Models {
         /// What to do with them.
         #[command(subcommand)]
@@ -110,6 +113,8 @@ pub enum Command {
         /// Which
         flavor: SetupFlavor,
     },
+    /// Pack program, runtimes, networks and photos for a machine without a network
+    Bundle(BundleArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -296,6 +301,37 @@ pub struct FacesArgs {
     pub match_threshold: Option<f32>,
 }
 
+/// `facebench bundle`.
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// Where to: a new folder
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Largest file of the bundle, such as 60MB or 60MiB
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = part_size)]
+    pub part_size: ByteSize,
+    /// Runtimes to pack besides the CPU's, which is always in it; installed first where they are missing
+    #[arg(long = "flavor", value_name = "FLAVOR", default_value = "cpu", value_parser = flavor)]
+    pub flavors: Vec<Flavor>,
+    /// Leave NVIDIA's libraries out of the runtimes: the other machine has them, and `FACEBENCH_NVIDIA_LIBS` names
+    /// where
+    #[arg(long)]
+    pub without_nvidia_libraries: bool,
+    /// Photos instead of the demo's: a folder or a single file
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub input: Option<PathBuf>,
+    /// Detector to pack [default: facebench-det]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub detector: Option<NetworkName>,
+    /// Recognizer to pack [default: facebench-rec]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub recognizer: Option<NetworkName>,
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
 /// `facebench models`.
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
@@ -324,6 +360,30 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
     },
+    /// Convert a network to another precision, for arms such as cuda,precision=fp16
+    Quantize {
+        /// A name of the catalog, an ONNX file, or FAMILY:FILE
+        #[arg(value_name = "NAME|PATH")]
+        name: NetworkName,
+        /// To what
+        #[arg(long, value_enum)]
+        to: QuantizeTarget,
+    },
+}
+
+/// What a network can be converted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QuantizeTarget {
+    /// 16-bit floats inside, 32-bit floats at inputs and outputs
+    Fp16,
+}
+
+impl From<QuantizeTarget> for Target {
+    fn from(word: QuantizeTarget) -> Self {
+        match word {
+            QuantizeTarget::Fp16 => Self::Fp16,
+        }
+    }
 }
 
 /// `facebench datasets`.
@@ -490,6 +550,51 @@ fn share(text: &str) -> Result<f32, String> {
         .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
+fn part_size(text: &str) -> Result<ByteSize, String> {
+    /// Less would make thousands of files of any bundle.
+    const LEAST: f64 = 1e5;
+    const UNITS: [(&str, f64); 7] = [
+        ("", 1.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("KIB", 1024.0),
+        ("MIB", 1_048_576.0),
+        ("GIB", 1_073_741_824.0),
+    ];
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_uppercase();
+    let factor = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map(|(_, factor)| factor);
+    let bytes = number
+        .parse::<f64>()
+        .ok()
+        .zip(factor)
+        .map(|(n, factor)| n * factor);
+    match bytes {
+        None => Err(format!("\"{text}\" is no size; write it like 60MB or 60MiB")),
+        Some(bytes) if (LEAST..=1e15).contains(&bytes) => Ok(ByteSize(bytes as u64)),
+        Some(_) => Err("expected 100KB or more".to_owned()),
+    }
+}
+
+fn flavor(word: &str) -> Result<Flavor, String> {
+    let known = || Flavor::ALL.iter().map(|flavor| flavor.name());
+    let found = Flavor::ALL.iter().copied().find(|flavor| flavor.name() == word);
+    found.ok_or_else(|| {
+        let near = nearest(word, known());
+        format!(
+            "no such runtime{near}; there are: {}",
+            known().collect::<Vec<_>>().join(", ")
+        )
+    })
+}
+
 fn file_word(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if !text.is_empty() && text.chars().all(fits) {
@@ -535,6 +640,18 @@ mod tests {
                 .iter()
                 .all(|bad| price(bad).is_err())
         );
+    }
+
+    #[test]
+    fn sizes_are_decimal_unless_they_say_otherwise() {
+        let bytes = |text: &str| part_size(text).map(|size| size.0);
+        assert_eq!(bytes("60MB"), Ok(60_000_000));
+        assert_eq!(bytes("60 mib"), Ok(62_914_560));
+        assert_eq!(bytes("1.5GB"), Ok(1_500_000_000));
+        assert_eq!(bytes("250000"), Ok(250_000));
+        for bad in ["", "MB", "60 apples", "-1MB", "1KB", "0"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

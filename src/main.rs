@@ -93,6 +93,7 @@ fn run() -> anyhow::Result<u8> {
             commands::datasets::render(seed, count, &dir, &mut out)?;
         }
         Command::Setup { flavor } => commands::setup::setup(flavor, &commands::home()?, &mut out)?,
+        Command::Bundle(args) => commands::bundle::bundle(&args, &commands::home()?, &mut out)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut out);
         }
@@ -105,6 +106,9 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
     let home = commands::home()?;
     match command {
         ModelsCommand::List { json } => commands::models::list(out, json, &home)?,
+        ModelsCommand::Quantize { name, to } => {
+            commands::quantize::quantize(&name, to.into(), &home, out)?;
+        }
         ModelsCommand::Verify => commands::models::verify(out, &home)?,
         ModelsCommand::Fetch {
             name,

@@ -9,6 +9,7 @@ use crate::{
     dataset::Dataset,
     host::{Gpus, Host},
     measure::{
+        pipeline::Networks,
         place::Place,
         plan::{Plan, PlannedArm, fresh_seed, tell_apart},
         summary::Price,
@@ -157,6 +158,33 @@ pub fn settle_backends(plan: &mut Plan, gpus: &Gpus, home: &Path) -> (Vec<Place>
         });
     tell_apart(&mut plan.arms);
     (places, unavailable)
+}
+
+/// Takes the arms whose precision asks for networks that were never made out of the plan; gives the others theirs.
+pub fn settle_precisions(
+    plan: &mut Plan,
+    places: Vec<Place>,
+    unavailable: &mut Vec<Unavailable>,
+    networks: &Networks,
+    home: &Path,
+) -> Vec<Place> {
+    let mut kept = Vec::new();
+    let arms = std::mem::take(&mut plan.arms);
+    for (arm, mut place) in arms.into_iter().zip(places) {
+        match ready::precision::networks(&arm.spec, networks, home) {
+            Ok(own) => {
+                place.networks = own;
+                kept.push(place);
+                plan.arms.push(arm);
+            }
+            Err(ready::Missing { reason, mend }) => unavailable.push(Unavailable {
+                backend: arm.spec.requested.clone(),
+                reason,
+                mend,
+            }),
+        }
+    }
+    kept
 }
 
 /// An fp32 CPU arm to compare with, where the plan measures none itself.

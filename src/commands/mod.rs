@@ -1,6 +1,7 @@
 //! What each command does, once its words are understood: here the rooms are joined. One file a command.
 
 pub mod blank;
+pub mod bundle;
 pub mod checks;
 pub mod compare;
 pub mod datasets;
@@ -12,6 +13,7 @@ pub mod machine;
 pub mod models;
 pub mod noise_floor;
 pub mod progress;
+pub mod quantize;
 pub mod ready;
 pub mod report;
 pub mod run;
@@ -27,7 +29,7 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    backend::runtime::RuntimeError,
+    backend::runtime::{RuntimeError, ToolError},
     cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
     measure::{
@@ -36,6 +38,7 @@ use crate::{
     model::{
         ModelError,
         catalog::Role,
+        derived::DerivedError,
         network::{Network, NetworkName},
     },
     record::Unavailable,
@@ -63,6 +66,18 @@ pub enum Failure {
     /// The catalog's commands.
     #[error(transparent)]
     Models(#[from] models::ModelsError),
+    /// A network in another precision.
+    #[error(transparent)]
+    Derived(#[from] DerivedError),
+    /// The libraries of a script.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// A network that was not converted.
+    #[error(transparent)]
+    Quantize(#[from] quantize::QuantizeError),
+    /// A file that cannot be packed.
+    #[error(transparent)]
+    Pack(#[from] bundle::PackError),
     /// The photos.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

@@ -12,7 +12,9 @@ use std::{
 use super::{
     Failure,
     blank::blank_record,
-    layout::{Layout, USUAL, extra_reference, lay_out, prices, print_plan, settle_backends},
+    layout::{
+        Layout, USUAL, extra_reference, lay_out, prices, print_plan, settle_backends, settle_precisions,
+    },
     machine, noise_floor,
     progress::{Progress, tell},
     workload::Workload,
@@ -94,11 +96,10 @@ pub fn measure(
     plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
     let nvml = machine::nvml();
     let gpus = machine::gpus(&nvml);
-    let (places, unavailable) = settle_backends(&mut plan, &gpus, home);
+    let (mut places, mut unavailable) = settle_backends(&mut plan, &gpus, home);
     if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
         return Err(Failure::Unavailable(unavailable));
     }
-    let prices = prices(&plan, &args.measure.price_per_hour)?;
     let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
     let mut workload = Workload::gather(
         args.workload,
@@ -107,6 +108,13 @@ pub fn measure(
         networked,
         home,
     )?;
+    if let Some(networks) = &workload.networks {
+        places = settle_precisions(&mut plan, places, &mut unavailable, networks, home);
+        if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
+            return Err(Failure::Unavailable(unavailable));
+        }
+    }
+    let prices = prices(&plan, &args.measure.price_per_hour)?;
     if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.networks.strict) {
         return Err(Failure::Photo(format!(
             "{photo}: {reason} (without --strict it would be skipped)"

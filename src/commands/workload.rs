@@ -1,6 +1,9 @@
 //! What a study measures: the embedded workload's photos and networks, or those that the user gives instead.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Failure, limits, networks,
@@ -78,10 +81,7 @@ impl Workload {
                 });
             }
             None => {
-                drawn = home.join(format!(
-                    "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
-                ));
-                draw(&drawn)?;
+                drawn = demo_photos(home)?;
                 &drawn
             }
         };
@@ -117,6 +117,15 @@ impl Workload {
             .map(|photo| faces(&photo.name))
             .collect()
     }
+}
+
+/// The folder of the demo's photos below `home`, drawn now unless they are there.
+pub fn demo_photos(home: &Path) -> Result<PathBuf, Failure> {
+    let folder = home.join(format!(
+        "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
+    ));
+    draw(&folder)?;
+    Ok(folder)
 }
 
 /// Draws the demo's photos, unless they are there. They are drawn beside and moved as a whole, so that a folder of

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::pipeline::Networks;
 use crate::backend::runtime::RuntimeLibrary;
 
 /// What a worker needs besides its arm.
@@ -15,6 +16,8 @@ pub struct Place {
     pub device: Option<String>,
     /// What the worker's environment has besides the study's own: which device is seen, above all.
     pub environment: Vec<(String, String)>,
+    /// The networks of the arm's precision; `None` for those of the study.
+    pub networks: Option<Networks>,
     /// A folder for what the runtime compiles for the device.
     pub cache: Option<PathBuf>,
 }

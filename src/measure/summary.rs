@@ -362,6 +362,10 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
         options.insert("path".into(), spec.data_path().name().into());
     }
     options.extend(ready.iter().flat_map(|ready| ready.options.iter().cloned()));
+    if let Some(networks) = &source.place.networks {
+        options.insert("detector_sha256".into(), networks.detector.sha256.clone());
+        options.insert("recognizer_sha256".into(), networks.recognizer.sha256.clone());
+    }
     // What the networks allowed of the batch.
     if let Some(loaded) = ready.and_then(|ready| ready.loaded.as_ref()) {
         options.insert("detector_batch".into(), loaded.detector_batch.to_string());

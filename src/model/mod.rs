@@ -6,6 +6,7 @@
 
 pub mod arcface;
 pub mod catalog;
+pub mod derived;
 pub mod detector;
 pub mod embedded;
 pub mod family;

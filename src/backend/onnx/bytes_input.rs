@@ -58,6 +58,37 @@ pub fn with_byte_input(model: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphE
     }
 }
 
+/// Whether most weights of the network are 16-bit floats.
+pub fn is_half(model: &[u8]) -> Result<bool, GraphError> {
+    /// `TensorProto.FLOAT16`.
+    const HALF: u64 = 10;
+    let graph = only(model, 7)?.ok_or(GraphError::Malformed)?;
+    let (mut half, mut all) = (0, 0);
+    for field in Fields(graph) {
+        let Field {
+            number: 5,
+            value: Value::Bytes(tensor),
+            ..
+        } = field?
+        else {
+            continue;
+        };
+        all += tensor.len();
+        let is_half = Fields(tensor).any(|field| {
+            matches!(
+                field,
+                Ok(Field {
+                    number: 2,
+                    value: Value::Number(HALF),
+                    ..
+                })
+            )
+        });
+        half += if is_half { tensor.len() } else { 0 };
+    }
+    Ok(half * 2 > all)
+}
+
 /// The network's own input: its name, and its sides as they stand in the file, `None` where open.
 pub fn input(model: &[u8]) -> Result<(String, Vec<Option<usize>>), GraphError> {
     let graph = only(model, 7)?.ok_or(GraphError::Malformed)?;

@@ -8,4 +8,4 @@ mod bytes_input;
 pub(super) mod signature;
 mod wire;
 
-pub use bytes_input::{BYTES_INPUT, GraphError, Scaling, input, smallest, with_byte_input};
+pub use bytes_input::{BYTES_INPUT, GraphError, Scaling, input, is_half, smallest, with_byte_input};

@@ -25,7 +25,7 @@ pub(super) fn install(
     fs::create_dir_all(&parent).map_err(Fault::at(&parent))?;
     let name = cache::folder_name(flavor, wheel);
     let folder = parent.join(&name);
-    let _lock = lock(&parent.join(format!(".{name}.lock")), progress)?;
+    let _lock = lock(&parent.join(format!(".{name}.lock")), "ONNX Runtime", progress)?;
     match cache::check(home, flavor) {
         Ok(Some(library)) => return Ok(library),
         Ok(None) => {}
@@ -48,7 +48,21 @@ pub(super) fn install(
         wheel.bytes.div_ceil(1_000_000),
         folder.display()
     ));
-    let site = pip::install(flavor, wheel, staging.path(), search_path, progress)?;
+    let python = pip::find_python(search_path).ok_or(Fault::NoPython)?;
+    let mut target: Vec<&str> = wheel
+        .platforms
+        .iter()
+        .flat_map(|tag| ["--platform", tag])
+        .collect();
+    target.extend([
+        "--python-version",
+        "3.11",
+        "--implementation",
+        "cp",
+        "--abi",
+        "cp311",
+    ]);
+    let site = pip::install(python, flavor.requirements(), &target, staging.path(), progress)?;
     prune(&site).map_err(Fault::at(&site))?;
     let library = PathBuf::from(format!("onnxruntime/capi/libonnxruntime.so.{}", flavor.version()));
     cache::write_record(&site, &library, flavor, wheel)?;
@@ -60,12 +74,12 @@ pub(super) fn install(
     RuntimeLibrary::read(&folder.join(library), flavor, Origin::Installed)
 }
 
-/// Holds until the returned file is dropped, or its process dies.
-fn lock(path: &Path, progress: &dyn Fn(&str)) -> Result<File, Fault> {
+/// Holds until the returned file is dropped, or its process dies; tells of the wait for `what`.
+pub(super) fn lock(path: &Path, what: &str, progress: &dyn Fn(&str)) -> Result<File, Fault> {
     let file = File::create(path).map_err(Fault::at(path))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
-            progress("another facebench is installing ONNX Runtime; waiting for it");
+            progress(&format!("another facebench is installing {what}; waiting for it"));
             file.lock().map_err(Fault::at(path))?;
         }
         tried => tried.map_err(|error| Fault::at(path)(error.into()))?,
@@ -74,7 +88,7 @@ fn lock(path: &Path, progress: &dyn Fn(&str)) -> Result<File, Fault> {
 }
 
 /// Removes what killed installations have left.
-fn sweep(parent: &Path, prefix: &str) -> io::Result<()> {
+pub(super) fn sweep(parent: &Path, prefix: &str) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(prefix) {

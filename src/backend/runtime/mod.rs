@@ -12,10 +12,12 @@ mod install;
 mod library;
 mod pins;
 mod pip;
+mod tool;
 
 pub use error::{Fault, RuntimeError};
 pub use library::{Origin, RuntimeLibrary};
 pub use pins::Flavor;
+pub use tool::{Interpreter, Tool, ToolError, ToolFault};
 
 /// Where runtimes are looked for and put. All that the process's environment decides is a field here.
 #[derive(Debug, Clone)]

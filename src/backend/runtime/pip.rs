@@ -6,21 +6,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::pins::Wheel;
-use super::{Fault, Flavor};
+use super::Fault;
 
-/// Lets pip download the wheel, check its hash and unpack it to `staging/site`; all its traces stay in `staging`.
+/// Lets pip download the wheels that `requirements_text` names with their hashes, check them and unpack them to
+/// `staging/site`; all its traces stay in `staging`. `target` are pip's words for another machine or Python than the
+/// one it runs on (`--platform` and its like), if any.
 pub(super) fn install(
-    flavor: Flavor,
-    wheel: &Wheel,
+    python: PathBuf,
+    requirements_text: &str,
+    target: &[&str],
     staging: &Path,
-    search_path: &OsStr,
     progress: &dyn Fn(&str),
 ) -> Result<PathBuf, Fault> {
-    let python = find_python(search_path).ok_or(Fault::NoPython)?;
     let [site, temporary, requirements] = ["site", "tmp", "requirements.txt"].map(|name| staging.join(name));
     std::fs::create_dir(&temporary).map_err(Fault::at(&temporary))?;
-    std::fs::write(&requirements, flavor.requirements()).map_err(Fault::at(&requirements))?;
+    std::fs::write(&requirements, requirements_text).map_err(Fault::at(&requirements))?;
 
     let mut command = Command::new(&python);
     command
@@ -34,15 +34,7 @@ pub(super) fn install(
             "--no-deps",
         ])
         .args(["--only-binary=:all:", "--require-hashes"])
-        .args(wheel.platforms.iter().flat_map(|tag| ["--platform", tag]))
-        .args([
-            "--python-version",
-            "3.11",
-            "--implementation",
-            "cp",
-            "--abi",
-            "cp311",
-        ])
+        .args(target)
         .args([
             OsStr::new("--target"),
             site.as_os_str(),
@@ -73,16 +65,22 @@ pub(super) fn install(
     }
 }
 
-fn find_python(search_path: &OsStr) -> Option<PathBuf> {
+/// The first Python on the search path; `python3` anywhere on it comes before `python`.
+pub(super) fn find_python(search_path: &OsStr) -> Option<PathBuf> {
+    pythons(search_path, &["python3", "python"]).next()
+}
+
+/// Every program on the search path that has one of `names`, those of the first name first.
+pub(super) fn pythons(search_path: &OsStr, names: &'static [&str]) -> impl Iterator<Item = PathBuf> {
     let runs = |path: &PathBuf| {
         path.metadata()
             .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
-    ["python3", "python"].iter().find_map(|name| {
-        std::env::split_paths(search_path)
-            .map(|folder| folder.join(name))
-            .find(runs)
-    })
+    let folders: Vec<PathBuf> = std::env::split_paths(search_path).collect();
+    names
+        .iter()
+        .flat_map(move |name| folders.clone().into_iter().map(move |folder| folder.join(name)))
+        .filter(runs)
 }
 
 /// Runs the command to its end and returns its stderr; pip retries for a minute or more, so the first retry is told.

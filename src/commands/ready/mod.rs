@@ -3,6 +3,7 @@
 
 mod explain;
 mod gpu;
+pub mod precision;
 mod probe;
 
 use std::path::Path;

@@ -166,9 +166,10 @@ impl Study {
             library: place.library.as_ref().map(|library| library.path.clone()),
             device: place.device.clone(),
             cache: place.cache.clone(),
-            networks: self
+            networks: place
                 .networks
                 .clone()
+                .or_else(|| self.networks.clone())
                 .filter(|_| !arm.spec.is_null())
                 .map(|networks| Networks {
                     swap_channels: arm.spec.swap_channels,

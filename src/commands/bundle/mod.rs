@@ -1,0 +1,311 @@
+//! `facebench bundle`: program, runtimes, networks, photos and `gpu-validate` for a machine without a network.
+
+mod pack;
+mod parts;
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+
+pub use self::pack::PackError;
+use self::{pack::Pack, parts::Part};
+use super::{Failure, networks, progress::tell, workload::demo_photos};
+use crate::{
+    backend::runtime::{Flavor, Runtimes},
+    cli::{BundleArgs, NetworkArgs},
+    dataset::{Survey, manifest},
+    model::{
+        derived::{self, Target},
+        network::{Network, NetworkName},
+    },
+    vision::image::Limits,
+};
+
+const WRAPPER: &str = include_str!("../../../scripts/bundle/facebench");
+const UNPACK: &str = include_str!("../../../scripts/bundle/unpack");
+const GPU_VALIDATE: &str = include_str!("../../../scripts/gpu-validate");
+
+/// Written last into the folder, so that it stands for a whole bundle.
+const SUMS: &str = "SHA256SUMS";
+/// What lies beside photos and says who and what is in them.
+const BESIDE_PHOTOS: [&str; 2] = [manifest::FILE_NAME, "identities.csv"];
+
+/// What a bundle is, as its `bundle.json` says.
+#[derive(Debug, Serialize)]
+struct Contents {
+    version: &'static str,
+    arch: &'static str,
+    runtimes: Vec<PackedRuntime>,
+    /// Whether NVIDIA's libraries were left out of the runtimes.
+    without_nvidia_libraries: bool,
+    detector: PackedNetwork,
+    recognizer: PackedNetwork,
+    photos: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct PackedRuntime {
+    flavor: &'static str,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct PackedNetwork {
+    /// How the command line names it in the unpacked folder.
+    word: String,
+    sha256: String,
+    /// What it was converted to, and lies beside it.
+    derived: Vec<Target>,
+}
+
+/// Packs what `args` ask for into the folder `args.dir`, which must be new or empty; says on `out` what came of it.
+pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let unwritable = |source: io::Error| Failure::Output {
+        path: args.dir.clone(),
+        source,
+    };
+    if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Failure::Usage(format!(
+            "{}: is not empty; name a new folder for the bundle",
+            args.dir.display()
+        )));
+    }
+    // What can fail at once, before anything is installed, drawn or written.
+    let chosen = networks(&network_args(args), home)?;
+    let program = std::env::current_exe()?;
+    let photos = match &args.input {
+        Some(input) => Photos::Own(Survey::of(input, Limits::default())?, input.clone()),
+        None => Photos::Demo(demo_photos(home)?),
+    };
+    let runtimes = runtimes(args, home)?;
+    fs::create_dir_all(&args.dir).map_err(unwritable)?;
+
+    let mut pack = Pack::new(&args.dir, args.part_size.0);
+    pack.file(&program, "bin/facebench")?;
+    pack.text(WRAPPER, "facebench", true)?;
+    pack.text(GPU_VALIDATE, "scripts/gpu-validate", true)?;
+    let photos = photos.pack(&mut pack, home)?;
+    let detector = pack_network(&mut pack, &chosen.detector, args.detector.as_ref(), home)?;
+    let recognizer = pack_network(&mut pack, &chosen.recognizer, args.recognizer.as_ref(), home)?;
+    for (flavor, folder) in &runtimes {
+        tell(&format!("packing the {} runtime", flavor.name()));
+        let to = below(home, folder);
+        pack.folder(folder, &to, !args.without_nvidia_libraries)?;
+    }
+    pack.text(&arguments(args, &detector, &recognizer), "arguments", false)?;
+    let flavors: Vec<Flavor> = runtimes.iter().map(|(flavor, _)| *flavor).collect();
+    pack.text(&next(&flavors, args.without_nvidia_libraries), "next", false)?;
+    let contents = Contents {
+        version: env!("CARGO_PKG_VERSION"),
+        arch: std::env::consts::ARCH,
+        runtimes: flavors
+            .iter()
+            .map(|flavor| PackedRuntime {
+                flavor: flavor.name(),
+                version: flavor.version(),
+            })
+            .collect(),
+        without_nvidia_libraries: args.without_nvidia_libraries,
+        detector,
+        recognizer,
+        photos,
+    };
+    if flavors.iter().any(|flavor| flavor.name() != Flavor::Cpu.name()) {
+        [
+            (&contents.detector, &chosen.detector),
+            (&contents.recognizer, &chosen.recognizer),
+        ]
+        .into_iter()
+        .filter(|(packed, _)| packed.derived.is_empty())
+        .for_each(|(_, network)| warn(home, network));
+    }
+    pack.text(
+        &serde_json::to_string_pretty(&contents).map_err(io::Error::from)?,
+        "bundle.json",
+        false,
+    )?;
+    let parts = pack.finish()?;
+
+    fs::write(args.dir.join("unpack"), UNPACK).map_err(unwritable)?;
+    let sums = parts.iter().fold(String::new(), |mut text, part| {
+        let _ = writeln!(text, "{}  {}", part.sha256, part.name);
+        text
+    });
+    fs::write(args.dir.join(SUMS), sums).map_err(unwritable)?;
+    Ok(report(&args.dir, &parts, out)?)
+}
+
+fn network_args(args: &BundleArgs) -> NetworkArgs {
+    NetworkArgs {
+        detector: args.detector.clone(),
+        recognizer: args.recognizer.clone(),
+        score: None,
+        max_megapixels: 100,
+        strict: false,
+    }
+}
+
+/// The folder of each runtime that is wanted, installed where it is missing. The CPU's is always one: every answer is
+/// held against its own.
+fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Failure> {
+    let installer = Runtimes::of_process(home.to_path_buf());
+    let mut seen = BTreeSet::new();
+    let mut list = Vec::new();
+    for flavor in std::iter::once(Flavor::Cpu).chain(args.flavors.iter().copied()) {
+        if !seen.insert(flavor.name()) {
+            continue;
+        }
+        let library = installer.install(flavor, &tell)?;
+        let parent = home.join("runtimes");
+        // A library's path has its links resolved.
+        let parent = fs::canonicalize(&parent).map_err(|source| Failure::Output { path: parent, source })?;
+        let folder = library
+            .path
+            .strip_prefix(&parent)
+            .ok()
+            .and_then(|below| below.components().next())
+            .map(|name| home.join("runtimes").join(name));
+        let folder = folder.ok_or_else(|| {
+            Failure::Usage(format!(
+                "the {} runtime lies outside {} ({}) and cannot be packed; remove the link and run this again",
+                flavor.name(),
+                parent.display(),
+                library.path.display()
+            ))
+        })?;
+        list.push((flavor, folder));
+    }
+    Ok(list)
+}
+
+/// The photos of a bundle.
+enum Photos {
+    /// Those that the user gives, and where they lie.
+    Own(Survey, PathBuf),
+    /// The demo's, drawn, which lie in the home under a name that the program knows.
+    Demo(PathBuf),
+}
+
+impl Photos {
+    /// Packs them and says how many they are.
+    fn pack(&self, pack: &mut Pack, home: &Path) -> Result<usize, Failure> {
+        match self {
+            Self::Own(Survey { dataset, skipped }, folder) => {
+                for (name, reason) in skipped {
+                    tell(&format!("left out: {name}: {reason}"));
+                }
+                let to = Path::new("photos");
+                for photo in &dataset.photos {
+                    pack.file(&photo.path, to.join(&photo.name))?;
+                }
+                for name in BESIDE_PHOTOS {
+                    let path = folder.join(name);
+                    if path.is_file() {
+                        pack.file(&path, to.join(name))?;
+                    }
+                }
+                Ok(dataset.photos.len())
+            }
+            Self::Demo(folder) => {
+                pack.folder(folder, &below(home, folder), true)?;
+                Ok(Survey::of(folder, Limits::default())?.dataset.photos.len())
+            }
+        }
+    }
+}
+
+/// Where a file of the home lies in the bundle.
+fn below(home: &Path, path: &Path) -> PathBuf {
+    Path::new("home").join(path.strip_prefix(home).unwrap_or(path))
+}
+
+/// Packs the network's file and what was made of it.
+fn pack_network(
+    pack: &mut Pack,
+    network: &Network,
+    given: Option<&NetworkName>,
+    home: &Path,
+) -> Result<PackedNetwork, Failure> {
+    let word = if let Some(NetworkName::File { family, path }) = given {
+        // Two files of one name may lie in two folders.
+        let folder = Path::new("networks").join(network.role.to_string());
+        let file = folder.join(path.file_name().unwrap_or(path.as_os_str()));
+        pack.file(&network.path, &file)?;
+        let family = family.map_or(String::new(), |family| format!("{family}:"));
+        format!("{family}{}", file.display())
+    } else {
+        // The home's own: a network of the program, or one that was fetched.
+        pack.file(&network.path, below(home, &network.path))?;
+        network.name.clone()
+    };
+    let mut made = Vec::new();
+    for target in Target::ALL.iter().copied() {
+        if let Some(path) = derived::find(home, &network.sha256, target)? {
+            for path in [path.with_extension("json"), path] {
+                pack.file(&path, below(home, &path))?;
+            }
+            made.push(target);
+        }
+    }
+    Ok(PackedNetwork {
+        word,
+        sha256: network.sha256.clone(),
+        derived: made,
+    })
+}
+
+fn warn(home: &Path, network: &Network) {
+    let missing = derived::missing(home, network, Target::Fp16);
+    tell(&format!(
+        "arms with precision=fp16 will not run from this bundle: {missing}"
+    ));
+}
+
+/// The words that name the packed networks to every study, one a line; none for those inside the program.
+fn arguments(args: &BundleArgs, detector: &PackedNetwork, recognizer: &PackedNetwork) -> String {
+    let mut text = String::new();
+    for (option, given, packed) in [
+        ("--detector", &args.detector, detector),
+        ("--recognizer", &args.recognizer, recognizer),
+    ] {
+        if given.is_some() {
+            let _ = writeln!(text, "{option}\n{}", packed.word);
+        }
+    }
+    text
+}
+
+/// What to type after unpacking.
+fn next(flavors: &[Flavor], without_nvidia_libraries: bool) -> String {
+    let has = |word: &str| flavors.iter().any(|flavor| flavor.name().starts_with(word));
+    let backend = if has("cuda") { "cuda" } else { "cpu" };
+    let mut text = String::new();
+    if without_nvidia_libraries {
+        let _ = writeln!(
+            text,
+            "    export FACEBENCH_NVIDIA_LIBS=DIR[:DIR]    # where this machine has CUDA's and cuDNN's libraries"
+        );
+    }
+    let _ = writeln!(text, "    ./facebench devices");
+    let _ = writeln!(text, "    scripts/gpu-validate --backend {backend} --out results");
+    text
+}
+
+/// What came of it.
+fn report(dir: &Path, parts: &[Part], out: &mut dyn Write) -> io::Result<()> {
+    let bytes: u64 = parts.iter().map(|part| part.length).sum();
+    writeln!(
+        out,
+        "{} parts, {:.1} MB, with {SUMS} and unpack in {}",
+        parts.len(),
+        bytes as f64 / 1e6,
+        dir.display()
+    )?;
+    writeln!(out, "bring the folder to the other machine, then: sh unpack")
+}

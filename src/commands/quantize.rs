@@ -1,0 +1,218 @@
+//! `facebench models quantize`: a network in another precision, made by our converter and kept in the home.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::{Failure, progress::tell};
+use crate::{
+    backend::runtime::{Interpreter, Tool},
+    model::{
+        ModelError,
+        catalog::Role,
+        derived::{self, Converter, DerivedError, Origin, Target},
+        fetch::sha256_file,
+        network::{Network, NetworkName},
+    },
+};
+
+/// `scripts/quantize`, so that the program works from any folder.
+const SCRIPT: &str = include_str!("../../scripts/quantize/convert.py");
+const TOOL: Tool = Tool {
+    name: "quantize",
+    libraries: "the libraries that convert networks",
+    requirements: include_str!("../../scripts/quantize/requirements.txt"),
+    pythons: &[11, 12, 13],
+    megabytes: 55,
+};
+
+/// The script's status for a file that is not what it can convert.
+const UNFIT: i32 = 3;
+
+/// Why a network was not converted.
+#[derive(Debug, Error)]
+pub enum QuantizeError {
+    /// The file is not what can be converted.
+    #[error("{network}: {reason}; give an ONNX network of 32-bit floats")]
+    Unfit {
+        /// The file.
+        network: String,
+        /// What the script says.
+        reason: String,
+    },
+    /// The script cannot be started.
+    #[error("cannot run {python}: {cause}")]
+    Start {
+        /// The program.
+        python: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The script failed.
+    #[error(
+        "{network}: the converter failed; if it stays, remove {site} to have its libraries installed anew. Its last words:\n{said}"
+    )]
+    Script {
+        /// The file.
+        network: String,
+        /// The folder of its libraries.
+        site: String,
+        /// The end of its stderr.
+        said: String,
+    },
+}
+
+/// What the script says about its result.
+#[derive(Deserialize)]
+struct Answer {
+    python: String,
+    libraries: std::collections::BTreeMap<String, String>,
+    kept_fp32: Vec<String>,
+}
+
+/// Converts the network `name` unless that has been done, and writes the path of the result to `out`.
+pub fn quantize(name: &NetworkName, target: Target, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let network = find(name, home)?;
+    let converter = converter_sha256();
+    let is_current = |origin: &Origin| origin.converter.sha256 == converter;
+    // A damaged one is as good as none: it is made anew.
+    if derived::origin(home, &network.sha256, target)
+        .is_ok_and(|origin| origin.as_ref().is_some_and(is_current))
+        && let Ok(Some(path)) = derived::find(home, &network.sha256, target)
+    {
+        tell(&format!("{} is here in {} already", network.name, target.name()));
+        return Ok(writeln!(out, "{}", path.display())?);
+    }
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    let python = TOOL.ready(home, &search_path, &tell)?;
+    let path = convert(&network, target, &python, converter, home)?;
+    Ok(writeln!(out, "{}", path.display())?)
+}
+
+/// A network of either role: what it is for makes no difference here.
+fn find(name: &NetworkName, home: &Path) -> Result<Network, ModelError> {
+    match Network::find(name, Role::Detector, home) {
+        Err(ModelError::WrongRole { .. }) => Network::find(name, Role::Recognizer, home),
+        found => found,
+    }
+}
+
+fn convert(
+    network: &Network,
+    target: Target,
+    python: &Interpreter,
+    converter: String,
+    home: &Path,
+) -> Result<std::path::PathBuf, Failure> {
+    let folder = derived::folder(home);
+    let unwritable = |cause| DerivedError::Io {
+        doing: "write",
+        path: folder.clone(),
+        cause,
+    };
+    fs::create_dir_all(&folder).map_err(unwritable)?;
+    let made = tempfile::Builder::new()
+        .prefix(".making-")
+        .suffix(".onnx")
+        .tempfile_in(&folder)
+        .map_err(unwritable)?
+        .into_temp_path();
+    let shown = network.path.display().to_string();
+    let output = python
+        .command(SCRIPT)
+        .args(["--to", target.name()])
+        // The script may see an option in a path that begins with a dash.
+        .arg("--")
+        .args([&network.path, &made.to_path_buf()])
+        .output()
+        .map_err(|cause| QuantizeError::Start {
+            python: python.python().display().to_string(),
+            cause,
+        })?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.code() == Some(UNFIT) {
+        let reason = said.lines().last().unwrap_or("it cannot be converted").to_owned();
+        return Err(QuantizeError::Unfit {
+            network: shown,
+            reason,
+        }
+        .into());
+    }
+    let broken = |said: &str| {
+        let lines: Vec<&str> = said.lines().collect();
+        QuantizeError::Script {
+            network: shown.clone(),
+            site: python.site().display().to_string(),
+            said: lines[lines.len().saturating_sub(6)..].join("\n"),
+        }
+    };
+    if !output.status.success() {
+        return Err(broken(&said).into());
+    }
+    let answer: Answer =
+        serde_json::from_slice(&output.stdout).map_err(|error| broken(&format!("{said}\n{error}")))?;
+    let origin = Origin {
+        source_name: network.name.clone(),
+        source_sha256: network.sha256.clone(),
+        target,
+        sha256: sha256_file(&made).map_err(unwritable)?,
+        converter: Converter {
+            sha256: converter,
+            python: answer.python,
+            libraries: answer.libraries,
+            kept_fp32: answer.kept_fp32,
+        },
+    };
+    Ok(derived::keep(home, made, &origin)?)
+}
+
+/// Changes with everything that decides what the converter makes of a network.
+fn converter_sha256() -> String {
+    let mut hash = Sha256::new();
+    for text in [SCRIPT, TOOL.requirements] {
+        hash.update(Sha256::digest(text));
+    }
+    base16ct::lower::encode_string(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_library_is_pinned_with_hashes_for_each_python_and_processor() {
+        let pinned: Vec<&str> = TOOL
+            .requirements
+            .lines()
+            .filter(|line| line.contains("=="))
+            .collect();
+        assert!(pinned.iter().any(|line| line.starts_with("onnx==")));
+        let compiled = ["onnxruntime", "numpy", "ml-dtypes"];
+        for block in TOOL
+            .requirements
+            .split('\n')
+            .collect::<Vec<_>>()
+            .split(|line| !line.starts_with(' '))
+        {
+            assert!(
+                block.iter().all(|line| line.trim().starts_with("--hash=sha256:")),
+                "{block:?}"
+            );
+        }
+        for name in compiled {
+            let after = TOOL.requirements.split(&format!("\n{name}==")).nth(1).unwrap();
+            let hashes = after
+                .lines()
+                .skip(1)
+                .take_while(|line| line.starts_with(' '))
+                .count();
+            assert_eq!(hashes, 2 * TOOL.pythons.len(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Networks that facebench made of others, in another precision: `<home>/models/derived/<sha256>-fp16.onnx`, named by
+//! the hash of the network that they came from, with a record beside each that proves it whole.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{fetch::sha256_file, network::Network};
+
+/// What a network can be converted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// Weights and arithmetic in 16-bit floats; inputs and outputs stay 32-bit.
+    Fp16,
+}
+
+impl Target {
+    /// Every target.
+    pub const ALL: &[Self] = &[Self::Fp16];
+
+    /// The word for it on the command line, in file names and in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fp16 => "fp16",
+        }
+    }
+
+    /// The target of that word; `None` for precisions that need no other network, such as `fp32`.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|target| target.name() == word)
+    }
+}
+
+/// Where a derived network came from, as it lies beside it in a `.json` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// What the source was called.
+    pub source_name: String,
+    /// Hash of the source, 64 hex digits.
+    pub source_sha256: String,
+    /// What it was converted to.
+    pub target: Target,
+    /// Hash of the derived network itself.
+    pub sha256: String,
+    /// Who converted it.
+    pub converter: Converter,
+}
+
+/// The script that converted a network, and all that decides its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converter {
+    /// Hash of the script and its pinned requirements.
+    pub sha256: String,
+    /// Version of Python.
+    pub python: String,
+    /// Versions of the libraries.
+    pub libraries: BTreeMap<String, String>,
+    /// Kinds of operators that were left in 32-bit floats.
+    pub kept_fp32: Vec<String>,
+}
+
+/// Why a derived network cannot be used.
+#[derive(Debug, Error)]
+pub enum DerivedError {
+    /// It has not been made.
+    #[error("{network} is not on this machine in {}\nmake it: {command}", target.name())]
+    Missing {
+        /// The source's name.
+        network: String,
+        /// What was asked for.
+        target: Target,
+        /// What makes it.
+        command: String,
+    },
+    /// It is not what was made.
+    #[error("{}: {reason}; make it anew: {command}", path.display())]
+    Damaged {
+        /// The derived network.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What makes it, with NAME for the source.
+        command: String,
+    },
+    /// This machine's own files.
+    #[error("cannot {doing} {}: {cause}; see that the folder can be written and the disk is not full", path.display())]
+    Io {
+        /// A verb.
+        doing: &'static str,
+        /// Of what.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+/// The file of what was made of the network with hash `sha256`, its own hash checked; `None` where nothing was.
+pub fn find(home: &Path, sha256: &str, target: Target) -> Result<Option<PathBuf>, DerivedError> {
+    let path = path(home, sha256, target);
+    let Some(origin) = origin(home, sha256, target)? else {
+        return Ok(None);
+    };
+    let reason = match sha256_file(&path) {
+        Ok(found) if found == origin.sha256 => return Ok(Some(path)),
+        Ok(found) => format!("its SHA-256 is {found} where {} belongs", origin.sha256),
+        Err(error) => error.to_string(),
+    };
+    Err(damaged(path, reason, target))
+}
+
+/// The record beside what was made of the network with hash `sha256`; `None` where nothing was.
+pub fn origin(home: &Path, sha256: &str, target: Target) -> Result<Option<Origin>, DerivedError> {
+    let path = path(home, sha256, target);
+    let record = path.with_extension("json");
+    let bytes = match fs::read(&record) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|cause| DerivedError::Io {
+            doing: "read",
+            path: record.clone(),
+            cause,
+        })?,
+    };
+    let origin: Origin =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(record.clone(), error.to_string(), target))?;
+    if origin.source_sha256 == sha256 && origin.target == target {
+        Ok(Some(origin))
+    } else {
+        Err(damaged(record, "it tells of another network".into(), target))
+    }
+}
+
+/// [`DerivedError::Missing`] for `network`, with the command that makes it.
+pub fn missing(home: &Path, network: &Network, target: Target) -> DerivedError {
+    // The catalog's name leads to the file only where the file lies in the catalog's place.
+    let by_name = network.settings.is_some() && network.path.starts_with(home.join("models"));
+    let name = match network.family {
+        _ if by_name => network.name.clone(),
+        Some(family) => format!("{family}:{}", network.path.display()),
+        None => network.path.display().to_string(),
+    };
+    DerivedError::Missing {
+        network: network.name.clone(),
+        target,
+        command: command(&name, target),
+    }
+}
+
+/// Where the network made of the one with hash `sha256` lies.
+pub fn path(home: &Path, sha256: &str, target: Target) -> PathBuf {
+    folder(home).join(format!("{sha256}-{}.onnx", target.name()))
+}
+
+/// The folder of all derived networks.
+pub fn folder(home: &Path) -> PathBuf {
+    home.join("models/derived")
+}
+
+/// Keeps the file `made` (in [`folder`]) and its record: the record last, so that where it stands, the network does.
+pub fn keep(home: &Path, made: tempfile::TempPath, origin: &Origin) -> Result<PathBuf, DerivedError> {
+    let path = path(home, &origin.source_sha256, origin.target);
+    let record = path.with_extension("json");
+    let io = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |cause| DerivedError::Io { doing, path, cause }
+    };
+    // Or an older record would for a moment stand beside the new file.
+    match fs::remove_file(&record) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io("replace", &record)(error));
+        }
+        _ => {}
+    }
+    readable(&made).map_err(io("write", &path))?;
+    made.persist(&path)
+        .map_err(|error| io("write", &path)(error.error))?;
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder(home))?;
+        serde_json::to_writer_pretty(&mut file, origin)?;
+        readable(file.path())?;
+        file.persist(&record).map_err(|error| error.error)
+    };
+    write().map_err(io("write", &record))?;
+    Ok(path)
+}
+
+/// Temporary files are private; a network is an ordinary file, and is on the disk before its record is.
+fn readable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = File::open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.sync_all()
+}
+
+fn command(name: &str, target: Target) -> String {
+    format!("facebench models quantize {name} --to {}", target.name())
+}
+
+fn damaged(path: PathBuf, reason: String, target: Target) -> DerivedError {
+    DerivedError::Damaged {
+        path,
+        reason,
+        command: command("NAME", target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::Role;
+
+    const SOURCE: &str = "cafe";
+
+    fn made(home: &Path, bytes: &[u8]) -> PathBuf {
+        fs::create_dir_all(folder(home)).unwrap();
+        let file = tempfile::NamedTempFile::new_in(folder(home)).unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        let origin = Origin {
+            source_name: "net".into(),
+            source_sha256: SOURCE.into(),
+            target: Target::Fp16,
+            sha256: sha256_file(file.path()).unwrap(),
+            converter: Converter {
+                sha256: String::new(),
+                python: "3.11".into(),
+                libraries: BTreeMap::new(),
+                kept_fp32: Vec::new(),
+            },
+        };
+        keep(home, file.into_temp_path(), &origin).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_is_found_and_what_has_changed_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let find = || find(home.path(), SOURCE, Target::Fp16);
+        assert_eq!(find().unwrap(), None);
+        let path = made(home.path(), b"one");
+        assert_eq!(find().unwrap(), Some(path.clone()));
+        assert_eq!(made(home.path(), b"two"), path);
+        assert_eq!(fs::read(find().unwrap().unwrap()).unwrap(), b"two");
+
+        fs::write(&path, b"spoilt").unwrap();
+        let error = find().unwrap_err().to_string();
+        assert!(
+            error.contains("its SHA-256 is") && error.contains("models quantize NAME --to fp16"),
+            "{error}"
+        );
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(find(), Err(DerivedError::Damaged { .. })));
+        fs::write(path.with_extension("json"), "{").unwrap();
+        assert!(matches!(find(), Err(DerivedError::Damaged { .. })));
+    }
+
+    #[test]
+    fn what_is_missing_names_the_command_that_makes_it() {
+        let home = tempfile::tempdir().unwrap();
+        let text = |name: &str, role| {
+            let network = Network::find(&name.parse().unwrap(), role, home.path()).unwrap();
+            missing(home.path(), &network, Target::Fp16)
+                .to_string()
+                .replace(&home.path().display().to_string(), "HOME")
+        };
+        insta::assert_snapshot!(text("facebench-det", Role::Detector), @r"
+        facebench-det is not on this machine in fp16
+        make it: facebench models quantize facebench-det --to fp16
+        ");
+        let own = home.path().join("own.onnx");
+        fs::write(&own, b"x").unwrap();
+        insta::assert_snapshot!(text(&format!("arcface:{}", own.display()), Role::Recognizer), @r"
+        own is not on this machine in fp16
+        make it: facebench models quantize arcface:HOME/own.onnx --to fp16
+        ");
+    }
+}

@@ -1,0 +1,276 @@
+//! `facebench models quantize`: the embedded networks in fp16 give the answers of fp32, and what stands in the way is
+//! told with its mend.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+
+use common::{Answer, facebench, run};
+use facebench::{
+    backend::spec::Precision,
+    dataset::render::{encode_jpeg, render_photo},
+    measure::{
+        agreement,
+        pipeline::{Loading, Networks, Pipeline},
+        protocol::Seen,
+    },
+    model::{
+        catalog::Role,
+        derived::{self, Target},
+        gallery::Gallery,
+        network::Network,
+    },
+    record::Outcome,
+    vision::image::Limits,
+};
+
+const PHOTOS: usize = 24;
+
+fn quantize(network: &str) -> Answer {
+    run(facebench().args(["models", "quantize", network, "--to", "fp16"]))
+}
+
+fn found(name: &str, role: Role) -> Network {
+    Network::find(&name.parse().unwrap(), role, &common::home()).unwrap()
+}
+
+/// The network in fp16; `None`, and said so, where it cannot be converted here.
+fn converted(network: &Network) -> Option<Network> {
+    let answer = quantize(&network.name);
+    let missing = [
+        "need Python 3",
+        "are pinned for CPython",
+        "has no pip",
+        "cannot reach its package index",
+        "does not offer",
+    ];
+    if missing.iter().any(|words| answer.stderr().contains(words)) {
+        println!("skipped: networks cannot be converted here: {}", answer.stderr());
+        return None;
+    }
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let path = derived::find(&common::home(), &network.sha256, Target::Fp16)
+        .unwrap()
+        .unwrap();
+    assert_eq!(answer.stdout().trim(), path.display().to_string());
+    Some(Network {
+        path,
+        ..network.clone()
+    })
+}
+
+fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Seen> {
+    let networks = Networks {
+        detector: detector.clone(),
+        recognizer: recognizer.clone(),
+        score: None,
+        max_pixels: Limits::default().max_pixels,
+        swap_channels: false,
+    };
+    let gallery = Arc::new(Gallery::default());
+    let (mut pipeline, _) = Pipeline::load(
+        &common::backend(),
+        &networks,
+        gallery,
+        &Loading {
+            threads: 2,
+            ..Loading::default()
+        },
+    )
+    .unwrap();
+    let mut look = |photo: &Vec<u8>| {
+        let mut faces = [Vec::new()];
+        pipeline.run(&[photo], &mut faces).unwrap();
+        let [faces] = faces;
+        Seen {
+            faces,
+            time: Duration::ZERO,
+        }
+    };
+    photos.iter().map(&mut look).collect()
+}
+
+#[test]
+fn the_embedded_networks_in_fp16_see_what_they_see_in_fp32() {
+    let (detector, recognizer) = (
+        found("facebench-det", Role::Detector),
+        found("facebench-rec", Role::Recognizer),
+    );
+    let (Some(small_detector), Some(small_recognizer)) = (converted(&detector), converted(&recognizer))
+    else {
+        return;
+    };
+    for (small, large) in [(&small_detector, &detector), (&small_recognizer, &recognizer)] {
+        let bytes = |network: &Network| fs::metadata(&network.path).unwrap().len() as f64;
+        let share = bytes(small) / bytes(large);
+        assert!((0.45..0.6).contains(&share), "{}: {share}", small.path.display());
+    }
+    let photos: Vec<Vec<u8>> = (0..PHOTOS)
+        .map(|index| {
+            let (pixels, truth) = render_photo(91, index);
+            encode_jpeg(&pixels, truth.jpeg_quality).unwrap()
+        })
+        .collect();
+    let reference = see(&detector, &recognizer, &photos);
+    let faces: usize = reference.iter().map(|seen| seen.faces.len()).sum();
+    assert!(faces > 30, "only {faces} faces to compare");
+    let small = see(&small_detector, &small_recognizer, &photos);
+    let accuracy = agreement::compare("fp32", &reference, &small);
+    println!("{faces} faces: {accuracy:?}");
+    let check = agreement::check(&accuracy, Precision::Fp16);
+    assert_eq!(check.outcome, Outcome::Passed, "{}", check.observed);
+    // Equal to the last bit would mean that nothing was converted.
+    assert!(accuracy.cosine_p01.unwrap() < 1.0 - 1e-7, "{accuracy:?}");
+
+    let twice = quantize(&small_detector.path.display().to_string());
+    assert_eq!(twice.code(), 1);
+    assert!(
+        twice.stderr().contains("it has weights of 16 bits already"),
+        "{}",
+        twice.all()
+    );
+    // A second time nothing is converted.
+    let before = fs::metadata(&small_detector.path).unwrap().modified().unwrap();
+    let again = quantize("facebench-det");
+    assert!(
+        again.stderr().contains("is here in fp16 already"),
+        "{}",
+        again.all()
+    );
+    assert_eq!(
+        before,
+        fs::metadata(&small_detector.path).unwrap().modified().unwrap()
+    );
+}
+
+#[test]
+fn a_network_that_is_damaged_is_made_again() {
+    let network = Network::find(
+        &common::network("tiles.onnx")
+            .display()
+            .to_string()
+            .parse()
+            .unwrap(),
+        Role::Recognizer,
+        &common::home(),
+    )
+    .unwrap();
+    let Some(made) = converted(&Network {
+        name: network.path.display().to_string(),
+        ..network.clone()
+    }) else {
+        return;
+    };
+    fs::write(&made.path, b"spoilt").unwrap();
+    assert!(derived::find(&common::home(), &network.sha256, Target::Fp16).is_err());
+    assert_eq!(quantize(&network.path.display().to_string()).code(), 0);
+    assert!(
+        derived::find(&common::home(), &network.sha256, Target::Fp16)
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn what_is_no_network_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.onnx");
+    fs::write(&text, "not a network").unwrap();
+    let answer = quantize(&text.display().to_string());
+    if answer.stderr().contains("it is not an ONNX network") {
+        assert_eq!(answer.code(), 1, "{}", answer.all());
+        assert!(
+            answer.stderr().contains(&text.display().to_string()),
+            "{}",
+            answer.all()
+        );
+        assert!(answer.stderr().contains("give an ONNX network of 32-bit floats"));
+    } else {
+        println!("skipped: the converter cannot be had here: {}", answer.stderr());
+    }
+    let derived: Vec<_> = fs::read_dir(derived::folder(&common::home()))
+        .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())
+        .unwrap_or_default();
+    assert!(derived.iter().all(|name| name != "text.onnx"), "{derived:?}");
+
+    let unknown = quantize("facebench-dett");
+    assert_eq!(unknown.code(), 2);
+    assert!(
+        unknown.stderr().contains("did you mean `facebench-det`?"),
+        "{}",
+        unknown.all()
+    );
+    let absent = quantize("yunet:no/such.onnx");
+    assert_eq!(absent.code(), 1);
+    assert!(
+        absent.stderr().contains("no/such.onnx: No such file"),
+        "{}",
+        absent.all()
+    );
+    let word = run(facebench().args(["models", "quantize", "facebench-det", "--to", "fp8"]));
+    assert_eq!(word.code(), 2);
+}
+
+/// The answer of `quantize` in an empty home where `python3` is this shell script, or where there is none.
+fn with_python(script: Option<&str>) -> Answer {
+    let folder = tempfile::tempdir().unwrap();
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    if let Some(script) = script {
+        executable(&bin.join("python3"), &format!("#!/bin/sh\n{script}\n"));
+    }
+    run(facebench()
+        .args(["models", "quantize", "facebench-det", "--to", "fp16"])
+        .env("PATH", &bin)
+        .env("FACEBENCH_HOME", folder.path().join("home")))
+}
+
+fn executable(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_python_lacks_is_told_with_its_mend() {
+    // Asked for its version (-I), a Python 3.12; asked for anything else, the rest of the script.
+    let modern = |rest: &str| format!("[ \"$1\" = -I ] && echo 3 12 x86_64 && exit\n{rest}");
+    let cases = [
+        (
+            None,
+            "need Python 3 (3.11, 3.12, 3.13), which is not on PATH",
+            "install one of these with pip",
+        ),
+        (
+            Some("echo 3 8 x86_64".to_owned()),
+            "are pinned for CPython 3.11, 3.12, 3.13, and PATH has only 3.8 (",
+            "install one of these with pip",
+        ),
+        (
+            Some(modern("echo 'python3: No module named pip' >&2; exit 1")),
+            "has no pip to install them with",
+            "apt install python3-pip",
+        ),
+        (
+            Some(modern(
+                "echo 'connection broken by NewConnectionError' >&2; exit 1",
+            )),
+            "pip cannot reach its package index: connection broken by NewConnectionError",
+            "give pip its proxy or mirror",
+        ),
+        (
+            Some(modern(
+                "echo 'ERROR: No matching distribution found for onnx' >&2; exit 1",
+            )),
+            "does not offer the libraries that convert networks as they are pinned",
+            "use an index that has them",
+        ),
+    ];
+    for (script, reason, mend) in cases {
+        let answer = with_python(script.as_deref());
+        assert_eq!(answer.code(), 1, "{}", answer.all());
+        for words in [reason, mend, "copy the models/derived folder of its home here"] {
+            assert!(answer.stderr().contains(words), "{words:?}: {}", answer.all());
+        }
+    }
+}
