@@ -2,6 +2,8 @@
 //!
 //! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
 
+#[cfg(any(feature = "opencv", feature = "tract"))]
+mod by_shape;
 pub mod linked;
 pub mod null;
 pub mod onnx;
@@ -122,6 +124,19 @@ impl Signature {
                     .join(", "),
             }),
         }
+    }
+
+    /// The shape of the first input, where it has four sides and the graph leaves none of them open.
+    #[cfg(any(feature = "opencv", feature = "tract"))]
+    fn fixed_shape(&self) -> Option<[usize; 4]> {
+        let sides: Vec<usize> = self
+            .inputs
+            .first()?
+            .shape
+            .iter()
+            .copied()
+            .collect::<Option<_>>()?;
+        sides.try_into().ok()
     }
 }
 

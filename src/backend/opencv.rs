@@ -1,19 +1,23 @@
 //! `OpenCV`'s DNN module behind the [`Backend`] trait: `cv::dnn` of the system's `OpenCV` 4, on the processor.
 //!
 //! `OpenCV` keeps one number of threads a process, and one run at a time can use them: see
-//! `docs/design/0013-linked-runtimes.md`.
+//! `docs/design/0014-linked-runtimes.md`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayView4, ArrayViewD, IxDyn};
 use opencv::{
     core::{
         Mat, MatTraitConst, MatTraitConstManual, Vector, VectorToVec, get_version_string, set_num_threads,
     },
-    dnn::{DNN_BACKEND_OPENCV, DNN_TARGET_CPU, Net, NetTrait, read_net_from_onnx},
+    dnn::{DNN_BACKEND_OPENCV, DNN_TARGET_CPU, Net, NetTrait, read_net_from_onnx_buffer},
 };
 
-use super::{Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, onnx::signature};
+use super::{
+    Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+    by_shape::{ByShape, for_input},
+    onnx::{shape, signature},
+};
 
 const RUNTIME: &str = "OpenCV DNN";
 
@@ -46,18 +50,24 @@ impl Backend for OpenCv {
         };
         let signature = signature::read(network).map_err(failed)?;
         signature.reads_pictures(network)?;
-        let net = open(network, settings.threads).map_err(|error| failed(words(&error)))?;
-        Ok(Box::new(OpenCvSession {
-            network: network.display().to_string(),
-            net,
+        // A negative number restores OpenCV's own choice.
+        let threads = i32::try_from(settings.threads).ok().filter(|n| *n > 0);
+        set_num_threads(threads.unwrap_or(-1)).map_err(|error| failed(words(&error)))?;
+        let mut session = OpenCvSession {
+            network: network.to_path_buf(),
+            nets: ByShape::new(),
             names: signature
                 .outputs
                 .iter()
                 .map(|output| output.name.as_str())
                 .collect(),
-            outputs: Vector::new(),
             signature,
-        }))
+        };
+        // A graph that OpenCV cannot import is told now, if its sides are known.
+        if let Some(shape) = session.signature.fixed_shape() {
+            net(&mut session.nets, network, &session.signature, shape)?;
+        }
+        Ok(Box::new(session))
     }
 
     fn identity(&self) -> &Identity {
@@ -65,47 +75,105 @@ impl Backend for OpenCv {
     }
 }
 
-fn open(network: &Path, threads: usize) -> opencv::Result<Net> {
-    // A negative number restores OpenCV's own choice.
-    set_num_threads(i32::try_from(threads).ok().filter(|n| *n > 0).unwrap_or(-1))?;
-    let mut net = read_net_from_onnx(network)?;
+/// Imports the model in `bytes`.
+fn import(bytes: &[u8]) -> opencv::Result<Net> {
+    let mut net = read_net_from_onnx_buffer(&Vector::from_slice(bytes))?;
     // Said in full, so that no other way of running it can be chosen by how OpenCV was built.
     net.set_preferable_backend(DNN_BACKEND_OPENCV)?;
     net.set_preferable_target(DNN_TARGET_CPU)?;
     Ok(net)
 }
 
-/// `OpenCV`'s messages quote source positions and whole nodes over several lines; the last line says why.
+/// `OpenCV`'s message without what only its makers can read: source positions, functions, signs of quotation.
 fn words(error: &opencv::Error) -> String {
-    error.message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut told: Vec<&str> = Vec::new();
+    let mut inside_function = false;
+    for word in error.message.split_whitespace() {
+        match word {
+            ">" => {}
+            // `OpenCV(4.6.0) ./modules/dnn/src/file.cpp:10: error: (-2:Unspecified error) in function 'name'`
+            "error:" => match told.iter().rposition(|word| word.starts_with("OpenCV(")) {
+                Some(start) => told.truncate(start),
+                None => told.push(word),
+            },
+            "function" if told.last() == Some(&"in") => {
+                told.pop();
+                inside_function = true;
+            }
+            word if inside_function => inside_function = !word.ends_with('\''),
+            word => told.push(word),
+        }
+    }
+    told.join(" ")
 }
 
 struct OpenCvSession {
-    network: String,
-    net: Net,
+    network: PathBuf,
+    /// OpenCV's importer wants every side of the input: a net for each shape.
+    nets: ByShape<Net>,
     signature: Signature,
     names: Vector<String>,
-    outputs: Vector<Mat>,
 }
 
 impl OpenCvSession {
-    fn forward(&mut self, input: &ArrayView4<'_, f32>) -> Result<Vec<Mat>, String> {
-        let values = input.as_slice().ok_or("the input tensor is not contiguous")?;
-        let sides: Vec<i32> = input
-            .shape()
-            .iter()
-            .map(|side| i32::try_from(*side))
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())?;
+    fn failed(&self, reason: &str) -> BackendError {
+        BackendError::Run {
+            reason: format!("{}: {RUNTIME}: {reason}", self.network.display()),
+        }
+    }
+
+    fn forward(&mut self, input: &ArrayView4<'_, f32>) -> Result<Vector<Mat>, BackendError> {
+        let values = input
+            .as_slice()
+            .ok_or_else(|| self.failed("the input tensor is not contiguous"))?;
+        let (batch, channels, height, width) = input.dim();
+        let net = net(
+            &mut self.nets,
+            &self.network,
+            &self.signature,
+            [batch, channels, height, width],
+        )?;
+        let mut outputs = Vector::new();
         let mut forward = || -> opencv::Result<()> {
+            let sides = [batch, channels, height, width].map(|side| i32::try_from(side).unwrap_or(i32::MAX));
             // The net keeps a copy of its own.
             let blob = Mat::new_nd_with_data(&sides, values)?;
-            self.net.set_input_def(&blob)?;
-            self.net.forward(&mut self.outputs, &self.names)
+            net.set_input_def(&blob)?;
+            net.forward(&mut outputs, &self.names)
         };
-        forward().map_err(|error| words(&error))?;
-        Ok(self.outputs.to_vec())
+        match forward() {
+            Ok(()) => Ok(outputs),
+            Err(error) => {
+                self.nets.forget_last();
+                Err(self.failed(&words(&error)))
+            }
+        }
     }
+}
+
+/// The net of the file `network` for inputs of `shape`.
+fn net<'a>(
+    nets: &'a mut ByShape<Net>,
+    network: &Path,
+    signature: &Signature,
+    shape: [usize; 4],
+) -> Result<&'a mut Net, BackendError> {
+    let make = || {
+        let bytes = shape::with_shape(network, &signature.inputs[0].name, &shape)?;
+        import(&bytes).map_err(|error| {
+            let version = get_version_string().unwrap_or_default();
+            format!(
+                "{} (OpenCV {version}; a newer one, or another export of the network, may do)",
+                words(&error)
+            )
+        })
+    };
+    nets.get_or_make(shape, make)
+        .map_err(|reason| BackendError::Load {
+            network: network.to_path_buf(),
+            runtime: RUNTIME,
+            reason: for_input(shape, &reason),
+        })
 }
 
 fn view(mat: &Mat) -> opencv::Result<ArrayViewD<'_, f32>> {
@@ -124,9 +192,7 @@ impl Session for OpenCvSession {
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
     ) -> Result<(), BackendError> {
-        let mats = self.forward(&input).map_err(|reason| BackendError::Run {
-            reason: format!("{}: {RUNTIME}: {reason}", self.network),
-        })?;
+        let mats = self.forward(&input)?.to_vec();
         let outputs = self
             .signature
             .outputs
@@ -139,10 +205,76 @@ impl Session for OpenCvSession {
                 })
             })
             .collect::<opencv::Result<Vec<_>>>()
-            .map_err(|error| BackendError::Run {
-                reason: format!("{}: {RUNTIME}: {}", self.network, words(&error)),
-            })?;
+            .map_err(|error| self.failed(&words(&error)))?;
         read(&outputs);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_told_without_source_positions() {
+        let error = opencv::Error::new(
+            -2,
+            "OpenCV(4.6.0) ./modules/dnn/src/onnx/onnx_importer.cpp:1040: error: (-2:Unspecified error) in function 'handleNode'\n> Node [Shape@ai.onnx]:(onnx_node!Shape_90) parse error: OpenCV(4.6.0) ./modules/dnn/src/onnx/onnx_importer.cpp:2846: error: (-215:Assertion failed) !isDynamicShape in function 'void cv::dnn::parseShape(const LayerParams&)'\n> ",
+        );
+        insta::assert_snapshot!(words(&error), @"(-2:Unspecified error) Node [Shape@ai.onnx]:(onnx_node!Shape_90) parse error: (-215:Assertion failed) !isDynamicShape");
+    }
+
+    #[test]
+    fn threads_are_the_process_and_outputs_the_graphs() {
+        let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/facebench-det.onnx");
+        let settings = |threads| SessionSettings {
+            threads,
+            profile: None,
+        };
+        let backend = OpenCv::cpu("CPU".to_owned());
+        for threads in [2, 1] {
+            let mut session = backend.load(&network, &settings(threads)).unwrap();
+            assert_eq!(
+                opencv::core::get_num_threads().unwrap(),
+                i32::try_from(threads).unwrap()
+            );
+            for (height, width) in [(320, 320), (64, 96)] {
+                let names: Vec<_> = session
+                    .signature()
+                    .outputs
+                    .iter()
+                    .map(|o| o.name.clone())
+                    .collect();
+                let mut seen = Vec::new();
+                session
+                    .run(Array4::zeros((2, 3, height, width)).view(), &mut |outputs| {
+                        seen.extend(outputs.iter().map(|o| (o.name.to_owned(), o.values.len())));
+                    })
+                    .unwrap();
+                assert_eq!(
+                    seen.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                    names.iter().collect::<Vec<_>>()
+                );
+                let (_, values) = seen.iter().find(|(name, _)| name == "bbox_16").unwrap();
+                assert_eq!(*values, 2 * (height / 16) * (width / 16) * 4);
+            }
+        }
+    }
+
+    #[test]
+    fn an_input_that_the_network_cannot_read_is_an_error() {
+        let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/facebench-rec.onnx");
+        let mut session = OpenCv::cpu("CPU".to_owned())
+            .load(&network, &SessionSettings::default())
+            .unwrap();
+        let error = session
+            .run(Array4::zeros((1, 5, 112, 112)).view(), &mut |_| {})
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("for an input of 1x5x112x112: "),
+            "{error}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! tract behind the [`Backend`] trait: pure Rust, on the processor.
 //!
 //! tract optimises a graph for sides that are known; a session keeps one plan for each shape of its input that it has
-//! seen. See `docs/design/0013-linked-runtimes.md`.
+//! seen. See `docs/design/0014-linked-runtimes.md`.
 
 use std::{
     any::Any,
@@ -16,15 +16,16 @@ use tract_onnx::prelude::{
     TractResult, TypedSimpleState, tvec,
 };
 
-use super::{Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, onnx::signature};
+use super::{
+    Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+    by_shape::{ByShape, for_input},
+    onnx::signature,
+};
 
 const RUNTIME: &str = "tract";
 
 /// The version that `Cargo.toml` pins; tract does not tell its own.
 const VERSION: &str = "0.23.9";
-
-/// Most plans that a session keeps: one for each number of faces in a batch, as long as batches are small.
-const MOST_PLANS: usize = 32;
 
 /// tract on the processor.
 pub struct Tract {
@@ -55,7 +56,9 @@ impl Backend for Tract {
         let signature = signature::read(network).map_err(failed)?;
         signature.reads_pictures(network)?;
         let (model, options) = guarded(|| {
-            let model = tract_onnx::onnx().model_for_path(network)?;
+            // Sides inside the graph that the file gives names to would contradict the numbers that a plan is made for.
+            let reader = tract_onnx::onnx().with_ignore_value_info(true);
+            let model = reader.model_for_path(network)?;
             // Without an executor a plan runs in the thread that calls it.
             let executor =
                 (settings.threads > 1).then(|| Executor::multithread_with_name(settings.threads, RUNTIME));
@@ -70,13 +73,12 @@ impl Backend for Tract {
             network: network.to_path_buf(),
             model,
             options,
-            plans: Vec::new(),
+            plans: ByShape::new(),
             signature,
         };
         // A graph that tract cannot run is told now, as far as its sides are known.
-        let sides: Option<Vec<usize>> = session.signature.inputs[0].shape.iter().copied().collect();
-        if let Some([batch, channels, height, width]) = sides.as_deref() {
-            session.plan([*batch, *channels, *height, *width])?;
+        if let Some(shape) = session.signature.fixed_shape() {
+            session.plan(shape)?;
         }
         Ok(Box::new(session))
     }
@@ -106,56 +108,34 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A graph made ready for one shape of its input.
-struct Plan {
-    shape: [usize; 4],
-    state: TypedSimpleState,
-}
-
 struct TractSession {
     network: PathBuf,
     /// As read; plans are made from it.
     model: InferenceModel,
     options: RunOptions,
-    /// The last used one last.
-    plans: Vec<Plan>,
+    plans: ByShape<TypedSimpleState>,
     signature: Signature,
 }
 
 impl TractSession {
-    /// Puts the plan for inputs of `shape` last, and makes it where there is none yet.
-    fn plan(&mut self, shape: [usize; 4]) -> Result<&mut Plan, BackendError> {
-        let kept = self.plans.iter().position(|plan| plan.shape == shape);
-        let plan = match kept {
-            Some(place) => self.plans.remove(place),
-            None => self.prepare(shape)?,
+    /// The plan for inputs of `shape`.
+    fn plan(&mut self, shape: [usize; 4]) -> Result<&mut TypedSimpleState, BackendError> {
+        let make = || {
+            guarded(|| {
+                self.model
+                    .clone()
+                    .with_input_fact(0, f32::fact(shape).into())?
+                    .into_optimized()?
+                    .into_runnable_with_options(&self.options)?
+                    .spawn()
+            })
         };
-        if self.plans.len() == MOST_PLANS {
-            self.plans.remove(0);
-        }
-        self.plans.push(plan);
-        let last = self.plans.len() - 1;
-        Ok(&mut self.plans[last])
-    }
-
-    fn prepare(&self, shape: [usize; 4]) -> Result<Plan, BackendError> {
-        let state = guarded(|| {
-            self.model
-                .clone()
-                .with_input_fact(0, f32::fact(shape).into())?
-                .into_optimized()?
-                .into_runnable_with_options(&self.options)?
-                .spawn()
-        });
-        state
-            .map(|state| Plan { shape, state })
+        self.plans
+            .get_or_make(shape, make)
             .map_err(|reason| BackendError::Load {
                 network: self.network.clone(),
                 runtime: RUNTIME,
-                reason: format!(
-                    "for an input of {}: {reason}",
-                    shape.map(|side| side.to_string()).join("x")
-                ),
+                reason: for_input(shape, &reason),
             })
     }
 
@@ -180,16 +160,16 @@ impl Session for TractSession {
             .as_slice()
             .ok_or_else(|| self.failed("the input tensor is not contiguous"))?;
         let (batch, channels, height, width) = input.dim();
-        let plan = self.plan([batch, channels, height, width])?;
+        let shape = [batch, channels, height, width];
+        let plan = self.plan(shape)?;
         let answer = guarded(|| {
-            let tensor = Tensor::from_shape(&plan.shape, values)?;
-            plan.state.run(tvec!(tensor.into_tvalue()))
+            let tensor = Tensor::from_shape(&shape, values)?;
+            plan.run(tvec!(tensor.into_tvalue()))
         });
         let answer = match answer {
             Ok(answer) => answer,
             Err(reason) => {
-                // Its state may be anything after an error.
-                self.plans.pop();
+                self.plans.forget_last();
                 return Err(self.failed(&reason));
             }
         };
@@ -208,5 +188,83 @@ impl Session for TractSession {
             .map_err(|error| self.failed(&one_line(&format!("{error:#}"))))?;
         read(&outputs);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::*;
+
+    fn load(threads: usize) -> Box<dyn Session> {
+        let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/facebench-rec.onnx");
+        let settings = SessionSettings {
+            threads,
+            profile: None,
+        };
+        Tract::cpu("CPU".to_owned()).load(&network, &settings).unwrap()
+    }
+
+    fn embed(session: &mut dyn Session, faces: usize) -> Vec<f32> {
+        let input = Array4::from_shape_fn((faces, 3, 112, 112), |(_, c, y, x)| {
+            ((c + 1) * (y * 31 + x * 17) % 255) as f32 / 255.0
+        });
+        let mut values = Vec::new();
+        session
+            .run(input.view(), &mut |outputs| {
+                assert_eq!(outputs[0].values.shape()[0], faces);
+                values.extend(outputs[0].values.iter());
+            })
+            .unwrap();
+        values
+    }
+
+    #[test]
+    fn the_version_is_the_one_that_is_built() {
+        let lock = include_str!("../../Cargo.lock");
+        for name in ["tract-onnx", "tract-linalg"] {
+            assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{VERSION}\"\n")));
+        }
+    }
+
+    #[test]
+    fn several_threads_are_a_pool_of_the_session_and_change_no_answer() {
+        let (mut one, mut two) = (load(1), load(2));
+        assert_eq!(embed(one.as_mut(), 1), embed(two.as_mut(), 1));
+        #[cfg(target_os = "linux")]
+        {
+            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+            let names =
+                tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+            assert_eq!(names.filter(|name| name.starts_with("tract-")).count(), 2);
+        }
+    }
+
+    #[test]
+    fn each_shape_has_a_plan_and_a_row_is_the_same_in_any_batch() {
+        let mut session = load(1);
+        let alone = embed(session.as_mut(), 1);
+        let three = embed(session.as_mut(), 3);
+        assert_eq!(embed(session.as_mut(), 1), alone);
+        let same = three.chunks(alone.len()).all(|row| {
+            row.iter()
+                .zip(&alone)
+                .all(|(a, b)| (a - b).abs() <= 1e-4 * (1.0 + b.abs()))
+        });
+        assert!(same && three.len() == 3 * alone.len());
+    }
+
+    #[test]
+    fn an_input_that_the_network_cannot_read_is_an_error_and_so_is_a_panic() {
+        let error = load(1)
+            .run(Array4::zeros((1, 5, 112, 112)).view(), &mut |_| {})
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("for an input of 1x5x112x112: "),
+            "{error}"
+        );
+        let reason = guarded::<()>(|| panic!("no\nway")).unwrap_err();
+        assert_eq!(reason, "it panicked: no way");
     }
 }

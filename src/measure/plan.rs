@@ -111,24 +111,15 @@ pub enum PlanError {
         /// Its batch.
         batch: usize,
     },
-    /// A runtime whose threads are the process's.
-    #[error(
-        "{spec}: {what}, so streams={streams} with threads={threads} cannot be had; give streams=1 with several threads, or threads=1 with several streams"
-    )]
-    SharedThreads {
+    /// Threads that the runtime cannot give.
+    #[error("{spec}: {reason}")]
+    Threads {
         /// The arm as asked for.
         spec: String,
-        /// What the runtime does.
-        what: &'static str,
-        /// Its streams.
-        streams: usize,
-        /// Threads of each.
-        threads: usize,
+        /// Why it cannot, and what it can.
+        reason: String,
     },
 }
-
-/// What runtimes with one pool of threads do.
-const ONE_POOL: &str = "OpenCV has one pool of threads a process, which one stream at a time can use";
 
 impl PlannedArm {
     /// Settles what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
@@ -142,6 +133,9 @@ impl PlannedArm {
         let batch = spec
             .batch
             .unwrap_or(if beside && !is_single { DEVICE_BATCH } else { 1 });
+        if shared {
+            one_pool(&spec, cores)?;
+        }
         let (streams, threads) = match (scenario, spec.streams, spec.threads) {
             (Scenario::SingleStream, streams, threads) => {
                 let streams = streams.unwrap_or(1);
@@ -158,14 +152,6 @@ impl PlannedArm {
                 streams.unwrap_or(DEVICE_STREAMS.min(cores.max(2))),
                 threads.unwrap_or(1),
             ),
-            (_, Some(streams @ 2..), Some(threads @ 2..)) if shared => {
-                return Err(PlanError::SharedThreads {
-                    spec: spec.requested,
-                    what: ONE_POOL,
-                    streams,
-                    threads,
-                });
-            }
             (_, Some(streams), Some(threads)) => (streams, threads),
             (_, Some(streams @ 2..), None) if shared => (streams, 1),
             (_, None, Some(threads @ 2..)) if shared => (1, threads),
@@ -183,6 +169,26 @@ impl PlannedArm {
             batch,
         })
     }
+}
+
+/// Holds that one pool of threads a process can give what `spec` asks for: several threads to one stream alone, and no
+/// more of them than there are cores.
+fn one_pool(spec: &BackendSpec, cores: usize) -> Result<(), PlanError> {
+    let reason = match (spec.streams, spec.threads) {
+        (Some(streams @ 2..), Some(threads @ 2..)) => format!(
+            "{} has one pool of threads a process, which one stream at a time can use: {streams} streams of {threads} threads cannot be had; give streams=1, or threads=1",
+            spec.word
+        ),
+        (_, Some(threads)) if threads > cores => format!(
+            "{} starts no more threads than there are host cores: give at most threads={cores}",
+            spec.word
+        ),
+        _ => return Ok(()),
+    };
+    Err(PlanError::Threads {
+        spec: spec.requested.clone(),
+        reason,
+    })
 }
 
 /// Numbers labels that stand more than once: `cpu`, `cpu #2`.
@@ -359,9 +365,13 @@ mod tests {
         assert_eq!(settled("opencv,threads=2", Scenario::Offline), (1, 2));
         assert_eq!(settled("opencv", Scenario::SingleStream), (1, 8));
         assert_eq!(settled("tract,threads=2", Scenario::Offline), (4, 2));
-        let spec = "opencv,threads=2,streams=3".parse().unwrap();
-        let error = PlannedArm::settle(spec, Scenario::Offline, 8).unwrap_err();
-        insta::assert_snapshot!(error, @"opencv,threads=2,streams=3: OpenCV has one pool of threads a process, which one stream at a time can use, so streams=3 with threads=2 cannot be had; give streams=1 with several threads, or threads=1 with several streams");
+        let refused = |spec: &str| {
+            PlannedArm::settle(spec.parse().unwrap(), Scenario::Offline, 8)
+                .unwrap_err()
+                .to_string()
+        };
+        insta::assert_snapshot!(refused("opencv,threads=2,streams=3"), @"opencv,threads=2,streams=3: opencv has one pool of threads a process, which one stream at a time can use: 3 streams of 2 threads cannot be had; give streams=1, or threads=1");
+        insta::assert_snapshot!(refused("opencv,threads=9"), @"opencv,threads=9: opencv starts no more threads than there are host cores: give at most threads=8");
     }
 
     fn plan(seed: u64) -> Plan {

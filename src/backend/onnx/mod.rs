@@ -6,6 +6,8 @@
 mod bytes_input;
 #[cfg(any(feature = "opencv", feature = "tract"))]
 pub(super) mod signature;
+#[cfg(feature = "opencv")]
+pub(super) mod shape;
 mod wire;
 
 pub use bytes_input::{BYTES_INPUT, GraphError, Scaling, input, is_half, smallest, with_byte_input};

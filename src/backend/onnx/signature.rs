@@ -104,7 +104,7 @@ fn length(side: &[u8]) -> Result<Option<usize>, String> {
     Ok(length)
 }
 
-fn name(message: &[u8], number: u64) -> Result<String, String> {
+pub(super) fn name(message: &[u8], number: u64) -> Result<String, String> {
     let mut name = &[][..];
     for bytes in inside(message, number) {
         name = bytes?;
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn names_sides_and_order_are_the_graphs() {
         let detector = signature(&bytes("models/facebench-det.onnx")).unwrap();
-        insta::assert_snapshot!(words(&detector.inputs), @"");
-        insta::assert_snapshot!(words(&detector.outputs), @"");
+        insta::assert_snapshot!(words(&detector.inputs), @"input[?x3x?x?]");
+        insta::assert_snapshot!(words(&detector.outputs), @"cls_8[?x?x1] cls_16[?x?x1] cls_32[?x?x1] obj_8[?x?x1] obj_16[?x?x1] obj_32[?x?x1] bbox_8[?x?x4] bbox_16[?x?x4] bbox_32[?x?x4] kps_8[?x?x10] kps_16[?x?x10] kps_32[?x?x10]");
         let recognizer = signature(&bytes("models/facebench-rec.onnx")).unwrap();
         insta::assert_snapshot!(words(&recognizer.inputs), @"");
         insta::assert_snapshot!(words(&recognizer.outputs), @"");
@@ -158,6 +158,22 @@ mod tests {
                 .chain(&s.outputs)
                 .all(|t| t.is_f32))
         );
+    }
+
+    #[cfg(feature = "opencv")]
+    #[test]
+    fn open_sides_can_be_written_down() {
+        let whole = bytes("models/facebench-det.onnx");
+        let before = signature(&whole).unwrap();
+        let name = &before.inputs[0].name;
+        let anew = shaped(&whole, name, &[2, 3, 640, 320]).unwrap();
+        let after = signature(&anew).unwrap();
+        assert_eq!(words(&after.inputs), "input[2x3x640x320]");
+        assert_eq!(after.outputs, before.outputs);
+        // Written again it does not change, so all else was copied byte by byte.
+        assert!(shaped(&anew, name, &[2, 3, 640, 320]).unwrap() == anew);
+        assert!(shaped(&whole, "another", &[1]).unwrap() == whole);
+        assert!(shaped(&whole[..100], name, &[1]).is_err());
     }
 
     #[test]

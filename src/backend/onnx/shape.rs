@@ -1,0 +1,49 @@
+//! Writes the sides of an input down in an ONNX file: some importers give up where one is open.
+
+use std::path::Path;
+
+use super::wire::{Fields, Value, put_bytes, put_number};
+
+/// The bytes of the model in the file `network` with the sides of its input `name` written down as `shape`.
+pub(in super::super) fn with_shape(network: &Path, name: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
+    let bytes = std::fs::read(network).map_err(|error| error.to_string())?;
+    shaped(&bytes, name, shape)
+}
+
+/// The field numbers are those of `ModelProto.graph`, `GraphProto.input`, `ValueInfoProto.name` and `.type`,
+/// `TypeProto.tensor_type`, its `shape`, and a `Dimension`'s length.
+fn shaped(model: &[u8], input: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
+    let mut sides = Vec::new();
+    for side in shape {
+        let mut length = Vec::new();
+        put_number(&mut length, 1, *side as u64);
+        put_bytes(&mut sides, 1, &length);
+    }
+    let of_tensor = |tensor: &[u8]| rewritten(tensor, 2, &|_| Ok(sides.clone()));
+    let of_type = |kind: &[u8]| rewritten(kind, 1, &of_tensor);
+    let of_value = |value: &[u8]| {
+        if super::signature::name(value, 1)? == input {
+            rewritten(value, 2, &of_type)
+        } else {
+            Ok(value.to_vec())
+        }
+    };
+    let of_graph = |graph: &[u8]| rewritten(graph, 11, &of_value);
+    rewritten(model, 7, &of_graph)
+}
+
+/// Makes a field's content anew from what it was.
+type Anew<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + 'a;
+
+/// `message` with what stands under the field `number` made anew; all else is copied.
+fn rewritten(message: &[u8], number: u64, anew: &Anew<'_>) -> Result<Vec<u8>, String> {
+    let mut written = Vec::with_capacity(message.len());
+    for field in Fields(message) {
+        let field = field.map_err(|error| error.to_string())?;
+        match field.value {
+            Value::Bytes(bytes) if field.number == number => put_bytes(&mut written, number, &anew(bytes)?),
+            _ => written.extend(field.whole),
+        }
+    }
+    Ok(written)
+}
