@@ -303,7 +303,7 @@ fn few_photos(record: &Path, backends: &[&str]) -> Command {
         "--photos",
         "6",
         "--processes",
-        "2",
+        "3",
         "--blocks",
         "1",
         "--seed",

@@ -4,10 +4,10 @@
 //! `onnx.proto3`.
 
 mod bytes_input;
-#[cfg(any(feature = "opencv", feature = "tract"))]
-pub(super) mod signature;
 #[cfg(feature = "opencv")]
 pub(super) mod shape;
+#[cfg(any(feature = "opencv", feature = "tract"))]
+pub(super) mod signature;
 mod wire;
 
 pub use bytes_input::{BYTES_INPUT, GraphError, Scaling, input, is_half, smallest, with_byte_input};

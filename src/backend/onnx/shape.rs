@@ -47,3 +47,25 @@ fn rewritten(message: &[u8], number: u64, anew: &Anew<'_>) -> Result<Vec<u8>, St
     }
     Ok(written)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::signature::signature;
+    use super::*;
+
+    #[test]
+    fn open_sides_can_be_written_down() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/facebench-det.onnx");
+        let whole = std::fs::read(model).unwrap();
+        let before = signature(&whole).unwrap();
+        let name = &before.inputs[0].name;
+        let anew = shaped(&whole, name, &[2, 3, 640, 320]).unwrap();
+        let after = signature(&anew).unwrap();
+        assert_eq!(after.inputs[0].to_string(), "input[2x3x640x320]");
+        assert_eq!(after.outputs, before.outputs);
+        // Written again it does not change, so all else was copied byte by byte.
+        assert!(shaped(&anew, name, &[2, 3, 640, 320]).unwrap() == anew);
+        assert!(shaped(&whole, "another", &[1]).unwrap() == whole);
+        assert!(shaped(&whole[..100], name, &[1]).is_err());
+    }
+}
