@@ -64,7 +64,8 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
         let started = Instant::now();
         let mut command = facebench();
         let path = folder.path().join("r.json");
-        nothing().around(&mut command).env("FACEBENCH_HOME", home.path());
+        let world = nothing();
+        world.around(&mut command).env("FACEBENCH_HOME", home.path());
         let answer = run(command.args(["run", "-b", backend, "-o"]).arg(&path));
         assert_eq!(answer.code(), 4, "{backend}: {}", answer.all());
         assert!(started.elapsed() < Duration::from_secs(5), "{backend}");
@@ -97,9 +98,8 @@ fn a_gpu_without_its_runtime_is_told_with_the_command_and_the_download() {
         ),
     ] {
         let mut command = facebench();
-        World::of(&[device])
-            .around(&mut command)
-            .env("FACEBENCH_HOME", home.path());
+        let world = World::of(&[device]);
+        world.around(&mut command).env("FACEBENCH_HOME", home.path());
         let answer = run(command
             .args(["run", "-b", backend, "-o"])
             .arg(folder.path().join("r.json")));
@@ -140,7 +140,8 @@ fn the_wrong_word_for_a_device_names_the_right_one() {
         ),
     ] {
         let mut command = facebench();
-        World::of(&[device]).around(&mut command);
+        let world = World::of(&[device]);
+        world.around(&mut command);
         let answer = run(command
             .args(["run", "-b", backend, "-o"])
             .arg(folder.path().join("r.json")));
@@ -155,7 +156,8 @@ fn with_keep_going_the_cpu_is_measured_beside_what_cannot_run() {
     let (folder, photos) = (tempfile::tempdir().unwrap(), photos());
     let path = folder.path().join("r.json");
     let mut command = short_run(photos.path(), &path);
-    nothing().around(&mut command);
+    let world = nothing();
+    world.around(&mut command);
     let answer = run(command.args([
         "-b",
         "cpu",

@@ -231,7 +231,7 @@ mod tests {
         let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/facebench-det.onnx");
         let settings = |threads| SessionSettings {
             threads,
-            profile: None,
+            ..SessionSettings::default()
         };
         let backend = OpenCv::cpu("CPU".to_owned());
         for threads in [2, 1] {

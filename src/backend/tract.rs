@@ -201,7 +201,7 @@ mod tests {
         let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/facebench-rec.onnx");
         let settings = SessionSettings {
             threads,
-            profile: None,
+            ..SessionSettings::default()
         };
         Tract::cpu("CPU".to_owned()).load(&network, &settings).unwrap()
     }
