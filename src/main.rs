@@ -22,13 +22,27 @@ fn main() -> ExitCode {
             if broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", in_full(&error));
             error
                 .downcast_ref::<Failure>()
                 .map_or(1, Failure::exit_code)
                 .into()
         }
     }
+}
+
+/// The error and its causes, but for those whose words stand in it already.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) {
+            text
+        } else if text.is_empty() {
+            cause
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 fn broken_pipe(error: &anyhow::Error) -> bool {

@@ -73,6 +73,7 @@ const FIGURES: &[&str] = &[
     "curve",
     "bounded",
     "stages_ms",
+    "photo_ceiling",
     "energy",
     "cost",
 ];
@@ -138,6 +139,8 @@ fn recompute(arm: &mut Arm, record: &Record) {
     let mut fresh = checks::blocks::all(blocks, planned, quick, scenario, plan.latency_bound);
     fresh.extend(summary::conditions(blocks, arm.streams * arm.threads, cores));
     fresh.push(checks::blocks::steady_state(&arm.steady, blocks));
+    fresh.extend(summary::decode_bound(blocks, plan.host_cores));
+    arm.photo_ceiling = figures::photo_ceiling(blocks, plan.host_cores);
     if let Some(gpu) = gpu_of(arm, record) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }

@@ -162,6 +162,17 @@ pub fn stages(blocks: &[Block]) -> Option<Stages> {
     })
 }
 
+/// Images a second that `cores` host cores can decode, resize and align at most, by the time that it took them; `None`
+/// where each stream did that for itself.
+pub fn photo_ceiling(blocks: &[Block], cores: usize) -> Option<f64> {
+    let images: usize = blocks.iter().map(|block| block.images).sum();
+    let seconds: f64 = blocks
+        .iter()
+        .map(|block| block.pixel_seconds)
+        .sum::<Option<f64>>()?;
+    (images > 0 && seconds > 0.0).then(|| images as f64 * cores as f64 / seconds)
+}
+
 /// Joules an image, of the processor packages or the GPU as `of` says; `None` unless every block has them.
 fn per_image(blocks: &[Block], of: fn(&Conditions) -> Option<f64>) -> Option<f64> {
     let images: usize = blocks.iter().map(|block| block.images).sum();
@@ -317,6 +328,7 @@ pub(super) mod tests {
             images,
             faces: 0,
             stage_seconds: Stages::default(),
+            pixel_seconds: None,
             strata: Vec::new(),
             service_us: Vec::new(),
             response_us: Vec::new(),

@@ -248,6 +248,8 @@ pub struct Block {
     pub lateness: Vec<(u64, u64)>,
     /// Processor seconds of this process, all threads.
     pub cpu_seconds: Option<f64>,
+    /// Processor seconds that a pool spent on decoding, resizing and aligning for a device.
+    pub pixel_seconds: Option<f64>,
     /// Bytes that this process took from storage.
     pub storage_bytes: Option<u64>,
     /// Whether it was given up before its end.

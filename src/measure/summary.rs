@@ -165,6 +165,7 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         curve,
         trials: run.trials.clone(),
         stages_ms: figures::stages(&run.blocks).filter(|_| !is_null),
+        photo_ceiling: figures::photo_ceiling(&run.blocks, plan.cores),
         accuracy,
         memory: Memory {
             rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
@@ -316,10 +317,7 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         plan.scenario,
         plan.bound,
     ));
-    if let Some(stages) = figures::stages(&run.blocks).filter(|_| arm.spec.row().is_accelerator()) {
-        let all = stages.decode + stages.detect + stages.align + stages.embed + stages.matching;
-        list.push(checks::decode_bound(stages.decode, all));
-    }
+    list.extend(decode_bound(&run.blocks, plan.cores));
     list.push(checks::blocks::steady_state(&run.steady, &run.blocks));
     // What is counted on these cores is a share of their time, however few of them a quota allows.
     let cores = match plan.core_list.len() {
@@ -329,6 +327,13 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
     list.extend(conditions(&run.blocks, arm.streams * arm.threads, cores));
     list.extend(source.gpu.into_iter().flat_map(|gpu| on_gpu(&run.blocks, gpu)));
     list
+}
+
+/// The check of the photos' ceiling, where there is one.
+pub fn decode_bound(blocks: &[Block], cores: usize) -> Option<Check> {
+    let ceiling = figures::photo_ceiling(blocks, cores)?;
+    let reached = figures::images_per_second(blocks)?;
+    Some(checks::decode_bound(reached.median, ceiling, cores))
 }
 
 /// The checks of the GPU that an arm's blocks ran on.

@@ -63,6 +63,9 @@ pub struct Arm {
     pub trials: Vec<Trial>,
     /// Mean time of a photo in each stage, of one stream; null without blocks and for `null`.
     pub stages_ms: Option<Stages>,
+    /// Images a second that the host cores can decode, resize and align at most for a device, by the processor time that
+    /// it took them; null where each stream does that for itself.
+    pub photo_ceiling: Option<f64>,
     /// Its answers against the reference's; null for `null`.
     pub accuracy: Option<Accuracy>,
     /// Memory.
@@ -145,6 +148,9 @@ pub struct Block {
     pub faces: usize,
     /// Seconds that all streams together spent in each stage.
     pub stage_seconds: Stages,
+    /// Processor seconds that the host cores spent on decoding, resizing and aligning for a device; null where each
+    /// stream does that for itself.
+    pub pixel_seconds: Option<f64>,
     /// For each stratum of the throughput, photos done and seconds that streams spent on them.
     pub strata: Vec<(usize, f64)>,
     /// Time of work on single photos: microseconds and how often, three significant digits.

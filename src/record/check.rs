@@ -85,8 +85,9 @@ pub mod limits {
     pub const THROTTLED: f64 = 0.01;
     /// Largest drop of the clock from its best block, as a fraction.
     pub const CLOCK: f64 = 0.05;
-    /// Largest share of a photo's time that decoding may take on a device that is no CPU.
-    pub const DECODE: f64 = 0.5;
+    /// Largest share of what the host cores can decode, resize and align that a device may be fed with before photos are
+    /// what bounds it.
+    pub const DECODE: f64 = 0.8;
     /// Least share of the photos' bytes from storage for reads that are said to be cold.
     pub const COLD: f64 = 0.95;
     /// Largest 99th percentile of the lateness with which queries are sent, milliseconds, and as a share of the latency
@@ -278,8 +279,8 @@ pub const RULES: &[Rule] = &[
         "decode-bound",
         Note,
         "Did the device wait for photos?",
-        "decoding takes less than half of a photo's time",
-        "the stages' times; only for devices that are no CPU",
+        "less than 80 % of the images a second that the host cores can decode, resize and align",
+        "the processor time of that work (decoding on the GPU is not built); only where all host cores work for a device",
     ),
     make(
         "samples",

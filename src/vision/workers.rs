@@ -1,10 +1,19 @@
 //! Threads that decode, resize and align beside a device that runs the networks.
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
 use rayon::prelude::*;
 
 /// Who does work on pixels: the caller, or a pool of threads for whoever asks.
 #[derive(Debug, Default)]
-pub struct Workers(Option<rayon::ThreadPool>);
+pub struct Workers {
+    pool: Option<rayon::ThreadPool>,
+    /// Processor time of the pool's work so far, nanoseconds.
+    busy: AtomicU64,
+}
 
 impl Workers {
     /// A pool of so many threads; the caller alone where they cannot be had.
@@ -13,18 +22,47 @@ impl Workers {
             .num_threads(threads)
             .thread_name(|number| format!("pixels {number}"))
             .build();
-        Self(pool.ok())
+        Self {
+            pool: pool.ok(),
+            busy: AtomicU64::new(0),
+        }
     }
 
     /// Does `work` for each of `items`, in any order, and gives the answers back in theirs.
     pub fn each<T: Send, R: Send>(&self, items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
-        match &self.0 {
-            Some(pool) if items.len() > 1 => pool.install(|| items.into_par_iter().map(work).collect()),
-            // One thing alone is taken to the pool as well: the device's streams must not add to its threads.
-            Some(pool) => pool.install(|| items.into_iter().map(work).collect()),
-            None => items.into_iter().map(work).collect(),
-        }
+        let Some(pool) = &self.pool else {
+            return items.into_iter().map(work).collect();
+        };
+        let timed = |item| {
+            let before = thread_time();
+            let answer = work(item);
+            let spent = thread_time().saturating_sub(before);
+            self.busy.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+            answer
+        };
+        pool.install(|| items.into_par_iter().map(timed).collect())
     }
+
+    /// Processor time that the pool has spent on pixels; `None` without a pool.
+    pub fn busy(&self) -> Option<Duration> {
+        self.pool
+            .as_ref()
+            .map(|_| Duration::from_nanos(self.busy.load(Ordering::Relaxed)))
+    }
+}
+
+/// Processor time of this thread: what it waits for others does not count.
+#[cfg(target_os = "linux")]
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Time since the first call: elsewhere a thread's own time cannot be had so easily.
+#[cfg(not(target_os = "linux"))]
+fn thread_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 #[cfg(test)]
@@ -38,5 +76,20 @@ mod tests {
             assert!(squares.iter().enumerate().all(|(n, square)| n * n == *square));
             assert_eq!(workers.each(vec![7], |n| n + 1), [8]);
         }
+    }
+
+    #[test]
+    fn a_pool_knows_how_long_it_worked() {
+        assert_eq!(Workers::default().busy(), None);
+        let pool = Workers::pool(2);
+        assert_eq!(pool.busy(), Some(Duration::ZERO));
+        pool.each(vec![400_000u64; 4], |n| {
+            (0..n).fold(1u64, |a, b| std::hint::black_box(a ^ b))
+        });
+        assert!(
+            pool.busy() > Some(Duration::from_micros(100)),
+            "{:?}",
+            pool.busy()
+        );
     }
 }

@@ -273,6 +273,7 @@ pub(super) fn keep_block(
             embed: stages.embed.as_secs_f64(),
             matching: stages.matching.as_secs_f64(),
         },
+        pixel_seconds: raw.pixel_seconds,
         strata: raw.strata,
         service_us: raw.service,
         response_us: raw.response,

@@ -371,12 +371,18 @@ impl Worker {
         let batch = stretch.batch.clamp(1, self.job.batch);
         #[cfg(target_os = "linux")]
         let cpu = cpu_seconds();
+        let pixels = self.workers.busy();
         let storage = host::storage_bytes(Path::new("/"));
         let mut block = self.work(voice, Until::WholePasses(stretch), streams, batch, None)?;
         #[cfg(target_os = "linux")]
         {
             block.cpu_seconds = Some(cpu_seconds() - cpu);
         }
+        block.pixel_seconds = self
+            .workers
+            .busy()
+            .zip(pixels)
+            .map(|(after, before)| (after - before).as_secs_f64());
         block.storage_bytes = host::storage_bytes(Path::new("/"))
             .ok()
             .zip(storage.ok())

@@ -95,6 +95,7 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
             .filter(|(holds, _)| *holds)
             .map(|(_, text)| remark(true, (*text).to_owned())),
     );
+    list.extend(ceilings(record));
     list.extend(unheld(record));
     list.extend(unknown(record).into_iter().map(|text| remark(false, text)));
     list.extend(corrected(record).map(|text| remark(false, text)));
@@ -104,6 +105,13 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
 
 fn name(arm: Option<&Arm>) -> &str {
     arm.map_or("the study", |arm| &arm.label)
+}
+
+/// What the host cores allow arms whose photos they prepare: a device cannot be faster than its photos.
+fn ceilings(record: &Record) -> impl Iterator<Item = Remark> {
+    let passed =
+        checks(record).filter(|(_, check)| check.id == "decode-bound" && check.outcome == Outcome::Passed);
+    passed.map(|(arm, check)| remark(false, format!("{}: {}", name(arm), check.observed)))
 }
 
 /// Why an arm has no figure with the latency held.
