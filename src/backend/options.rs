@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConvSearch {
-    /// Every algorithm is timed once for each shape.
+    /// cuDNN's better heuristic (mode B), which takes longer to plan.
     #[default]
     Exhaustive,
-    /// cuDNN's own guess.
+    /// cuDNN's quick heuristic (mode A).
     Heuristic,
-    /// One fixed algorithm.
+    /// cuDNN's fallback, which may be very slow.
     Default,
 }
 

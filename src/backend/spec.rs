@@ -404,6 +404,12 @@ impl FromStr for BackendSpec {
             seen.push(option);
             spec.set(option, value)?;
         }
+        if spec.provider.graphs && spec.data_path() == DataPath::Host {
+            return Err(malformed(
+                "graphs=on needs path=device: graphs are captured before anything is measured, for batches of one size"
+                    .to_owned(),
+            ));
+        }
         Ok(spec)
     }
 }

@@ -77,6 +77,8 @@ impl Child {
         command
             .arg("worker")
             .env("RUST_BACKTRACE", "0")
+            // Whether TF32 is used is the arm's to say, not the shell's.
+            .env_remove("NVIDIA_TF32_OVERRIDE")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -100,7 +100,7 @@ pub struct Loaded {
 pub struct Loading {
     /// Threads of one run of a network.
     pub threads: usize,
-    /// Photos of a detector run and faces of a recognizer run, at most; 0 is taken for 1.
+    /// Photos of a detector run, and on the host's own cores faces of a recognizer run, at most; 0 is taken for 1.
     pub batch: usize,
     /// How photos get to the networks.
     pub path: DataPath,
@@ -109,6 +109,9 @@ pub struct Loading {
     /// A folder for the runtime's profiles, where there are to be any.
     pub profile: Option<PathBuf>,
 }
+
+/// Fewest faces that a recognizer run on a device has room for: even one photo has several, and a run of one takes as long.
+const DEVICE_FACES: usize = 16;
 
 /// One stream: both networks loaded, with buffers of its own.
 pub struct Pipeline {
@@ -138,6 +141,10 @@ impl Pipeline {
             ..SessionSettings::default()
         };
         let batch = loading.batch.max(1);
+        let faces = match loading.path {
+            DataPath::Host => batch,
+            DataPath::Device => batch.max(DEVICE_FACES),
+        };
         let (mut detector, detector_family) =
             networks
                 .detector
@@ -145,7 +152,7 @@ impl Pipeline {
         let (recognizer, recognizer_family) =
             networks
                 .recognizer
-                .load_recognizer(backend, &settings("recognizer"), batch)?;
+                .load_recognizer(backend, &settings("recognizer"), faces)?;
         let loaded = Loaded {
             detector_family,
             recognizer_family,
@@ -171,11 +178,12 @@ impl Pipeline {
         Ok((pipeline, loaded))
     }
 
-    /// Runs each network once with every size of batch that it will see: a device compiles, tunes and captures for
-    /// each shape, which is no part of anything measured.
-    pub fn settle(&mut self) -> Result<(), ModelError> {
-        self.detector.settle()?;
-        self.recognizer.settle()
+    /// Has a device prepare itself for detector runs of `batch` photos: it compiles, plans and captures for each shape,
+    /// which is no part of anything measured. Does nothing for the batch that it is prepared for, unless `anew`.
+    pub fn settle(&mut self, batch: usize, anew: bool) -> Result<(), ModelError> {
+        self.detector.settle(batch, anew)?;
+        let faces = self.recognizer.batch();
+        self.recognizer.settle(faces, anew)
     }
 
     /// Recognises every face of `photos` (encoded bytes): `faces[i]` is filled with those of `photos[i]`, best score

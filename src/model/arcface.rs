@@ -7,7 +7,7 @@ use super::{
     ModelError,
     catalog::{Family, Settings},
     family::list,
-    input::Input,
+    input::{Input, SETTLING_RUNS},
 };
 use crate::{
     backend::{Session, Signature},
@@ -87,10 +87,13 @@ impl Recognizer {
         self.session.as_mut()
     }
 
-    /// Runs every size of batch once, on whatever the input holds: a device prepares itself for each.
-    pub fn settle(&mut self) -> Result<(), ModelError> {
-        for size in self.input.sizes() {
-            self.input.run(self.session.as_mut(), size, &mut |_, _| {})?;
+    /// Has a device prepare itself for batches of `size`, to which all are padded from now on: some runs on whatever the
+    /// input holds. Does nothing where `anew` is not asked for and the size is the one that it was.
+    pub fn settle(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
+        if self.input.settle(size) || anew {
+            for _ in 0..SETTLING_RUNS {
+                self.input.run(self.session.as_mut(), 1, &mut |_, _| {})?;
+            }
         }
         Ok(())
     }

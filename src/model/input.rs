@@ -8,14 +8,17 @@ use crate::{
     vision::tensor::{self, Normalization},
 };
 
+/// Runs with which a device prepares itself: one plans, one captures a CUDA graph, one replays it.
+pub(super) const SETTLING_RUNS: usize = 3;
+
 /// A batch of inputs, in memory that is kept between runs.
 pub(super) struct Input {
     values: Values,
     normalization: Normalization,
     /// Whether the graph fixes the batch.
     fixed: bool,
-    /// Whether batches come in a few sizes only.
-    few_sizes: bool,
+    /// The one size that every batch is padded to, for a device: each change of shape costs it a new plan.
+    size: Option<usize>,
 }
 
 enum Values {
@@ -55,16 +58,16 @@ impl Input {
         let batch = shape[0].unwrap_or(batch.max(1));
         let height = shape[2].unwrap_or(height);
         let width = shape[3].unwrap_or(width);
-        let few_sizes = session.reads_bytes();
+        let reads_bytes = session.reads_bytes();
         Self {
-            values: if few_sizes {
+            values: if reads_bytes {
                 Values::Bytes(Array4::zeros((batch, height, width, 3)))
             } else {
                 Values::Floats(Array4::zeros((batch, 3, height, width)))
             },
             normalization,
             fixed: shape[0].is_some(),
-            few_sizes,
+            size: reads_bytes.then_some(batch),
         }
     }
 
@@ -99,20 +102,22 @@ impl Input {
         }
     }
 
-    /// Every size that a batch may have: a device prepares itself for each once, before anything is measured.
-    pub(super) fn sizes(&self) -> Vec<usize> {
-        let mut sizes: Vec<usize> = (1..=self.batch()).map(|count| self.size(count)).collect();
-        sizes.dedup();
-        sizes
+    /// From now on every batch is padded to `size`, at most the largest batch; returns whether that is another size than
+    /// before. On the host's own cores batches have the size that they have.
+    pub(super) fn settle(&mut self, size: usize) -> bool {
+        let size = size.clamp(1, self.batch());
+        let changed = self.size.is_some_and(|old| old != size);
+        self.size = self.size.map(|_| size);
+        changed
     }
 
     /// How many places are run for `count` pictures. A fixed batch is always run whole, an open one as far as it is
-    /// filled, or to the next power of two where few sizes are wanted.
+    /// filled, or to the one size of a device.
     fn size(&self, count: usize) -> usize {
-        match (self.fixed, self.few_sizes) {
+        match (self.fixed, self.size) {
             (true, _) => self.batch(),
-            (false, true) => count.next_power_of_two().min(self.batch()),
-            (false, false) => count,
+            (false, Some(size)) => size.max(count),
+            (false, None) => count,
         }
     }
 

@@ -105,7 +105,10 @@ pub fn input(model: &[u8]) -> Result<(String, Vec<Option<usize>>), GraphError> {
                 }) => Some(length),
                 _ => None,
             });
-            length.and_then(|length| usize::try_from(length).ok())
+            // Old exports write an open side as -1 or 0.
+            length
+                .and_then(|length| usize::try_from(length.cast_signed()).ok())
+                .filter(|length| *length > 0)
         })
         .collect();
     Ok((info.name.to_owned(), sides))
@@ -285,14 +288,29 @@ fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {
     std::str::from_utf8(bytes.unwrap_or_default()).map_err(|_| GraphError::Malformed)
 }
 
-/// The smallest network that a provider can be tried with: one node over 1x3x8x8 floats.
+/// The smallest network that a provider can be tried with: one convolution over 1x3x8x8 floats, for which some load more
+/// libraries.
 pub fn smallest() -> Vec<u8> {
-    relu([1, 3, 8, 8], FLOAT, None)
+    let mut weights = Vec::new();
+    for side in [3, 3, 1, 1] {
+        put_number(&mut weights, 1, side);
+    }
+    put_number(&mut weights, 2, FLOAT);
+    put_bytes(&mut weights, 8, b"w");
+    put_bytes(&mut weights, 9, &[0; 9 * 4]);
+    let convolution = node("Conv", &["x", "w"], "y", &[]);
+    one_node(&convolution, [1, 3, 8, 8], FLOAT, Some(&weights), None)
 }
 
-/// A graph with one Relu over an input of these sides (0 for an open one). Old files list their constants among the
-/// inputs: `constant` is one such.
-fn relu(sides: [u64; 4], kind: u64, constant: Option<&str>) -> Vec<u8> {
+/// A network of one node from `x` to `y`, both of these sides (0 for an open one), with a constant. Old files list their
+/// constants among the inputs: `listed` is the name of one.
+fn one_node(
+    node: &[u8],
+    sides: [u64; 4],
+    kind: u64,
+    constant: Option<&[u8]>,
+    listed: Option<&str>,
+) -> Vec<u8> {
     let info = |name: &str| {
         let mut shape = Vec::new();
         for side in sides {
@@ -313,10 +331,12 @@ fn relu(sides: [u64; 4], kind: u64, constant: Option<&str>) -> Vec<u8> {
         value
     };
     let (mut graph, mut opset, mut model) = (Vec::new(), Vec::new(), Vec::new());
-    put_bytes(&mut graph, 1, &node("Relu", &["x"], "y", &[]));
+    put_bytes(&mut graph, 1, node);
     if let Some(constant) = constant {
-        put_bytes(&mut graph, 5, &scalar(constant, 1.0));
-        put_bytes(&mut graph, 11, &info(constant));
+        put_bytes(&mut graph, 5, constant);
+    }
+    if let Some(listed) = listed {
+        put_bytes(&mut graph, 11, &info(listed));
     }
     put_bytes(&mut graph, 11, &info("x"));
     put_bytes(&mut graph, 12, &info("y"));
@@ -331,6 +351,17 @@ fn relu(sides: [u64; 4], kind: u64, constant: Option<&str>) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn relu(sides: [u64; 4], kind: u64) -> Vec<u8> {
+        let unused = scalar("unused", 1.0);
+        one_node(
+            &node("Relu", &["x"], "y", &[]),
+            sides,
+            kind,
+            Some(&unused),
+            Some("unused"),
+        )
+    }
+
     const SCALING: Scaling = Scaling {
         mean: 127.5,
         divisor: 128.0,
@@ -338,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_input_is_the_one_that_is_no_constant() {
-        let (name, sides) = input(&relu([0, 3, 112, 112], FLOAT, Some("unused"))).unwrap();
+        let (name, sides) = input(&relu([0, 3, 112, 112], FLOAT)).unwrap();
         assert_eq!(
             (name.as_str(), sides),
             ("x", vec![None, Some(3), Some(112), Some(112)])
@@ -347,7 +378,7 @@ mod tests {
 
     #[test]
     fn the_new_input_comes_before_the_networks_own_nodes() {
-        let edited = with_byte_input(&relu([0, 3, 16, 8], FLOAT, Some("unused")), SCALING).unwrap();
+        let edited = with_byte_input(&relu([0, 3, 16, 8], FLOAT), SCALING).unwrap();
         let graph = only(&edited, 7).unwrap().unwrap();
         let operators: Vec<_> = Fields(graph)
             .map(Result::unwrap)
@@ -365,7 +396,7 @@ mod tests {
     #[test]
     fn what_reads_no_floats_is_refused() {
         assert_eq!(
-            with_byte_input(&relu([1, 3, 8, 8], 7, Some("unused")), SCALING),
+            with_byte_input(&relu([1, 3, 8, 8], 7), SCALING),
             Err(GraphError::Input)
         );
         assert_eq!(with_byte_input(b"no model", SCALING), Err(GraphError::Malformed));
@@ -376,7 +407,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_editor_panic(bytes in proptest::collection::vec(0u8..=255, 0..200), cut in 0usize..400) {
             let _ = with_byte_input(&bytes, SCALING);
-            let model = relu([1, 3, 8, 8], FLOAT, Some("unused"));
+            let model = relu([1, 3, 8, 8], FLOAT);
             let _ = with_byte_input(&model[..cut.min(model.len())], SCALING);
             let _ = input(&bytes);
         }

@@ -1,13 +1,15 @@
-//! IO binding: inputs and outputs in host memory that the device copies from and to by itself, one set for each shape.
+//! IO binding: inputs and outputs in host memory that the device copies from and to by itself.
 //!
-//! With CUDA graphs every address must stay the same from run to run, so inputs and outputs then live on the device,
-//! and what goes in and out is copied beside the graph.
+//! With CUDA graphs every address must stay the same from run to run, so inputs and outputs then live on the device, and
+//! what goes in and out is copied beside the graph. ONNX Runtime keeps graphs by thread, and a thread that captures one
+//! disturbs others that allocate: all runs of such a session are made on one thread of its own.
 
 use ort::{
     memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType},
     session::{IoBinding, RunOptions, Session, SessionOutputs},
     value::{DynTensor, PrimitiveTensorElementType, Tensor},
 };
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Who looks at a run's outputs: the sides and numbers of each.
 pub(super) type Read<'a> = dyn FnMut(&[(Vec<usize>, &[f32])]) + 'a;
@@ -16,10 +18,15 @@ pub(super) type Read<'a> = dyn FnMut(&[(Vec<usize>, &[f32])]) + 'a;
 pub(super) struct Bindings {
     input: String,
     outputs: Vec<String>,
-    graphs: bool,
+    /// With CUDA graphs: the thread of all runs.
+    thread: Option<ThreadPool>,
     /// Page-locked host memory, where the provider has it; else ordinary memory.
     pinned: Option<Allocator>,
-    slots: Vec<Slot>,
+    /// For the shape of the last run. A device plans anew for each change of shape, and what it planned for the shape
+    /// before is gone, a graph's kernels with it.
+    slot: Option<Slot>,
+    /// Numbers of graphs that were captured.
+    graphs: usize,
 }
 
 /// What one shape of input uses.
@@ -28,27 +35,38 @@ struct Slot {
     binding: IoBinding,
     /// Where a run's input is written.
     host: DynTensor,
-    /// With CUDA graphs: the input and the outputs on the device, and the graph's number.
     graph: Option<Graph>,
 }
 
+/// The input and the outputs on the device, the outputs' copies, and the options that name the graph.
 struct Graph {
     input: DynTensor,
     outputs: Vec<Tensor<f32>>,
+    copies: Vec<Tensor<f32>>,
     options: RunOptions,
 }
+
+/// What the elements of an input are.
+pub(super) trait Element:
+    PrimitiveTensorElementType + Copy + std::fmt::Debug + Send + Sync + 'static
+{
+}
+impl Element for f32 {}
+impl Element for u8 {}
 
 impl Bindings {
     /// For `session`, which reads `input` and answers `outputs`.
     pub(super) fn new(session: &Session, input: &str, outputs: Vec<String>, graphs: bool) -> Self {
+        let thread = || ThreadPoolBuilder::new().num_threads(1).build().ok();
         Self {
             input: input.to_owned(),
             outputs,
-            graphs,
+            thread: graphs.then(thread).flatten(),
             pinned: pinned(MemoryType::CPUInput)
                 .and_then(|info| Allocator::new(session, info))
                 .ok(),
-            slots: Vec::new(),
+            slot: None,
+            graphs: 0,
         }
     }
 
@@ -58,37 +76,29 @@ impl Bindings {
     }
 
     /// Runs `session` on `values` of that shape; `read` gets each output's sides and numbers in the graph's order.
-    pub(super) fn run<T: PrimitiveTensorElementType + Copy + std::fmt::Debug>(
+    pub(super) fn run<T: Element>(
         &mut self,
         session: &mut Session,
         shape: [usize; 4],
         values: &[T],
         read: &mut Read<'_>,
     ) -> ort::Result<()> {
-        let place = if let Some(place) = self.slots.iter().position(|slot| slot.shape == shape) {
-            place
-        } else {
-            let slot = self.slot::<T>(session, shape, values)?;
-            self.slots.push(slot);
-            self.slots.len() - 1
-        };
-        let slot = &mut self.slots[place];
-        slot.host.try_extract_tensor_mut::<T>()?.1.copy_from_slice(values);
-        let Some(graph) = &mut slot.graph else {
+        let Some(thread) = self.thread.take() else {
+            let slot = self.slot_for(session, shape, values, false)?;
+            slot.host.try_extract_tensor_mut::<T>()?.1.copy_from_slice(values);
+            let input = self.input.as_str();
+            let slot = self.slot.as_mut().ok_or_else(no_slot)?;
             // Binding is what copies the input to the device.
-            slot.binding.bind_input(&self.input, &slot.host)?;
+            slot.binding.bind_input(input, &slot.host)?;
             let outputs = session.run_binding(&slot.binding)?;
             return give(&self.outputs, &outputs, read);
         };
-        slot.host.copy_into(&mut graph.input)?;
-        session.run_binding_with_options(&slot.binding, &graph.options)?;
-        let copies = graph
-            .outputs
-            .iter()
-            .map(|output| output.to(AllocationDevice::CPU, 0))
-            .collect::<ort::Result<Vec<_>>>()?;
+        let ran = thread.install(|| self.run_graph(session, shape, values));
+        self.thread = Some(thread);
+        ran?;
+        let copies = self.slot.iter().filter_map(|slot| slot.graph.as_ref());
         let views = copies
-            .iter()
+            .flat_map(|graph| &graph.copies)
             .map(|copy| copy.try_extract_tensor::<f32>())
             .collect::<ort::Result<Vec<_>>>()?;
         read(
@@ -100,33 +110,73 @@ impl Bindings {
         Ok(())
     }
 
-    fn slot<T: PrimitiveTensorElementType + Copy + std::fmt::Debug>(
-        &self,
+    /// Input to the device, the graph, outputs back.
+    fn run_graph<T: Element>(
+        &mut self,
         session: &mut Session,
         shape: [usize; 4],
         values: &[T],
-    ) -> ort::Result<Slot> {
-        let kind = T::into_tensor_element_type();
-        let plain = Allocator::default();
-        let mut host = DynTensor::new(self.pinned.as_ref().unwrap_or(&plain), kind, shape)?;
-        let mut binding = session.create_binding()?;
-        if !self.graphs {
-            let out = if self.is_pinned() {
-                pinned(MemoryType::CPUOutput)?
-            } else {
-                MemoryInfo::default()
-            };
-            for output in &self.outputs {
-                binding.bind_output_to_device(output, &out)?;
-            }
-            return Ok(Slot {
+    ) -> ort::Result<()> {
+        let slot = self.slot_for(session, shape, values, true)?;
+        slot.host.try_extract_tensor_mut::<T>()?.1.copy_from_slice(values);
+        let graph = slot.graph.as_mut().ok_or_else(no_slot)?;
+        slot.host.copy_into(&mut graph.input)?;
+        session.run_binding_with_options(&slot.binding, &graph.options)?;
+        for (output, copy) in graph.outputs.iter().zip(&mut graph.copies) {
+            output.copy_into(copy)?;
+        }
+        Ok(())
+    }
+
+    fn slot_for<T: Element>(
+        &mut self,
+        session: &mut Session,
+        shape: [usize; 4],
+        values: &[T],
+        graph: bool,
+    ) -> ort::Result<&mut Slot> {
+        if self.slot.as_ref().is_none_or(|slot| slot.shape != shape) {
+            self.slot = None;
+            let plain = Allocator::default();
+            let allocator = self.pinned.as_ref().unwrap_or(&plain);
+            let host = DynTensor::new(allocator, T::into_tensor_element_type(), shape)?;
+            let slot = Slot {
                 shape,
-                binding,
+                binding: session.create_binding()?,
                 host,
                 graph: None,
-            });
+            };
+            let slot = if graph {
+                self.capturing(session, slot, values)?
+            } else {
+                self.bound(slot)?
+            };
+            self.slot = Some(slot);
         }
-        host.try_extract_tensor_mut::<T>()?.1.copy_from_slice(values);
+        self.slot.as_mut().ok_or_else(no_slot)
+    }
+
+    /// Outputs come to host memory by themselves.
+    fn bound(&self, mut slot: Slot) -> ort::Result<Slot> {
+        let out = if self.is_pinned() {
+            pinned(MemoryType::CPUOutput)?
+        } else {
+            MemoryInfo::default()
+        };
+        for output in &self.outputs {
+            slot.binding.bind_output_to_device(output, &out)?;
+        }
+        Ok(slot)
+    }
+
+    /// Input and outputs stay on the device, for a graph of its own number.
+    fn capturing<T: Element>(
+        &mut self,
+        session: &mut Session,
+        mut slot: Slot,
+        values: &[T],
+    ) -> ort::Result<Slot> {
+        slot.host.try_extract_tensor_mut::<T>()?.1.copy_from_slice(values);
         let on_device = MemoryInfo::new(
             AllocationDevice::CUDA,
             0,
@@ -134,42 +184,46 @@ impl Bindings {
             MemoryType::Default,
         )?;
         let device = Allocator::new(session, on_device)?;
-        let mut input = DynTensor::new(&device, kind, shape)?;
-        host.copy_into(&mut input)?;
+        let mut input = DynTensor::new(&device, T::into_tensor_element_type(), slot.shape)?;
+        slot.host.copy_into(&mut input)?;
         // One run without a graph says how large the outputs are.
         let mut options = RunOptions::new()?;
         options.set("gpu_graph_id", "-1")?;
-        let mut probe = session.create_binding()?;
-        probe.bind_input(&self.input, &input)?;
+        let mut first = session.create_binding()?;
+        first.bind_input(&self.input, &input)?;
         for output in &self.outputs {
-            probe.bind_output_to_device(output, &MemoryInfo::default())?;
+            first.bind_output_to_device(output, &MemoryInfo::default())?;
         }
         let shapes = {
-            let results = session.run_binding_with_options(&probe, &options)?;
+            let results = session.run_binding_with_options(&first, &options)?;
             self.outputs
                 .iter()
                 .map(|name| Ok(sides(results[name.as_str()].try_extract_tensor::<f32>()?.0)))
                 .collect::<ort::Result<Vec<_>>>()?
         };
-        binding.bind_input(&self.input, &input)?;
-        let mut outputs = Vec::new();
+        slot.binding.bind_input(&self.input, &input)?;
+        let plain = Allocator::default();
+        let (mut outputs, mut copies) = (Vec::new(), Vec::new());
         for (name, shape) in self.outputs.iter().zip(shapes) {
-            let mut output = Tensor::<f32>::new(&device, shape)?;
-            binding.bind_output(name, &mut output)?;
+            let mut output = Tensor::<f32>::new(&device, shape.clone())?;
+            slot.binding.bind_output(name, &mut output)?;
             outputs.push(output);
+            copies.push(Tensor::<f32>::new(self.pinned.as_ref().unwrap_or(&plain), shape)?);
         }
-        options.set("gpu_graph_id", (self.slots.len() + 1).to_string())?;
-        Ok(Slot {
-            shape,
-            binding,
-            host,
-            graph: Some(Graph {
-                input,
-                outputs,
-                options,
-            }),
-        })
+        self.graphs += 1;
+        options.set("gpu_graph_id", self.graphs.to_string())?;
+        slot.graph = Some(Graph {
+            input,
+            outputs,
+            copies,
+            options,
+        });
+        Ok(slot)
     }
+}
+
+fn no_slot() -> ort::Error {
+    ort::Error::new("no memory is bound")
 }
 
 fn pinned(memory: MemoryType) -> ort::Result<MemoryInfo<'static>> {

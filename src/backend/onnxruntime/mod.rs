@@ -18,11 +18,16 @@ use ort::{
         Session as OrtSession,
         builder::{GraphOptimizationLevel, SessionBuilder},
     },
-    value::{Outlet, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType},
+    value::{Outlet, TensorElementType, TensorRef, ValueType},
 };
 
 pub use self::provider::Provider;
-use self::{binding::Bindings, provider::ShapeRange};
+use self::{
+    binding::{Bindings, Element},
+    provider::{Compiled, ShapeRange},
+};
+use sha2::{Digest, Sha256};
+
 use super::{
     Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Signature, TensorInfo, onnx,
     spec::BackendSpec,
@@ -62,6 +67,7 @@ impl OnnxRuntime {
             }
             None => {
                 if provider.is_nvidia() {
+                    nvidia::wait_without_spinning();
                     let named = std::env::var_os(nvidia::FOLDERS);
                     // What is missing is named by the provider when a session asks for it.
                     let _ = nvidia::preload(&nvidia::find(&nvidia::folders(library, named.as_deref())));
@@ -105,20 +111,29 @@ impl OnnxRuntime {
             batch: 1,
             ..SessionSettings::default()
         };
-        self.builder(&settings, None)
-            .and_then(|mut builder| builder.commit_from_memory(&onnx::smallest()))
-            .map(drop)
-            .map_err(|error| load_error(network, &error))
+        // It must run: some libraries are loaded when the first node asks for them.
+        let run = || -> ort::Result<()> {
+            let mut session = self
+                .builder(&settings, None)?
+                .commit_from_memory(&onnx::smallest())?;
+            let input = [0f32; 3 * 8 * 8];
+            session.run(ort::inputs![TensorRef::from_array_view((
+                [1usize, 3, 8, 8],
+                &input[..]
+            ))?])?;
+            Ok(())
+        };
+        run().map_err(|error| load_error(network, &error))
     }
 
-    fn builder(&self, settings: &SessionSettings, range: Option<&ShapeRange>) -> ort::Result<SessionBuilder> {
+    fn builder(&self, settings: &SessionSettings, model: Option<&Compiled>) -> ort::Result<SessionBuilder> {
         let mut builder = OrtSession::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(settings.threads)?
             // Threads that spin between two runs burn the cores that decoding and other streams need.
             .with_intra_op_spinning(false)?
             .with_log_level(LogLevel::Error)?;
-        let providers = self.provider.dispatches(settings.threads, range);
+        let providers = self.provider.dispatches(settings.threads, model);
         if !providers.is_empty() {
             builder = builder.with_execution_providers(providers)?;
         }
@@ -145,10 +160,30 @@ impl OnnxRuntime {
         };
         let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
         let edited = onnx::with_byte_input(&model, scaling);
-        let range = edited.as_ref().ok().and_then(|_| byte_range(&model, settings));
-        let mut builder = self.builder(settings, range.as_ref()).map_err(ort_error)?;
+        let compiled = Compiled {
+            range: edited.as_ref().ok().and_then(|_| byte_range(&model, settings)),
+            // An engine belongs to these weights and these shapes, neither of which the provider's own name for it has.
+            key: format!(
+                "{}-{}",
+                &base16ct::lower::encode_string(&Sha256::digest(edited.as_ref().unwrap_or(&model)))[..16],
+                settings.batch
+            ),
+        };
+        let mut builder = self.builder(settings, Some(&compiled)).map_err(ort_error)?;
         match edited {
-            Ok(edited) => Ok((builder.commit_from_memory(&edited).map_err(ort_error)?, true)),
+            Ok(edited) => {
+                // Weights may lie in files beside the network.
+                if let Some(folder) = network
+                    .parent()
+                    .and_then(Path::to_str)
+                    .filter(|folder| !folder.is_empty())
+                {
+                    builder = builder
+                        .with_config_entry("session.model_external_initializers_file_folder_path", folder)
+                        .map_err(|error| load_error(network, &error.into()))?;
+                }
+                Ok((builder.commit_from_memory(&edited).map_err(ort_error)?, true))
+            }
             // The runtime says better than the editor what is wrong with a file.
             Err(_) => Ok((builder.commit_from_file(network).map_err(ort_error)?, false)),
         }
@@ -213,7 +248,7 @@ impl Backend for OnnxRuntime {
             }
         }
         signature.reads_pictures(network)?;
-        let bindings = self.provider.has_device_memory().then(|| {
+        let bindings = self.provider.binds().then(|| {
             let outputs = signature.outputs.iter().map(|output| output.name.clone());
             Bindings::new(
                 &inner,
@@ -268,7 +303,7 @@ struct OnnxSession {
 }
 
 impl OnnxSession {
-    fn run_on<T: PrimitiveTensorElementType + Copy + std::fmt::Debug + 'static>(
+    fn run_on<T: Element>(
         &mut self,
         input: &ArrayView4<'_, T>,
         read: &mut dyn FnMut(&[Output<'_>]),

@@ -56,7 +56,7 @@ pub fn folders(library: &Path, named: Option<&std::ffi::OsStr>) -> Vec<PathBuf> 
 /// The libraries below `folders` that the providers may ask for, in the order in which they are to be loaded. Of two
 /// of one name, the first found counts.
 pub fn find(folders: &[PathBuf]) -> Vec<PathBuf> {
-    let mut found: BTreeMap<usize, PathBuf> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, String), PathBuf> = BTreeMap::new();
     for folder in folders {
         for entry in WalkDir::new(folder)
             .follow_links(true)
@@ -72,7 +72,9 @@ pub fn find(folders: &[PathBuf]) -> Vec<PathBuf> {
                     .is_some_and(|rest| rest.bytes().all(|b| b == b'.' || b.is_ascii_digit()))
             });
             if let Some(place) = place.filter(|_| entry.path().is_file()) {
-                found.entry(place).or_insert_with(|| entry.path().to_owned());
+                found
+                    .entry((place, name.to_string()))
+                    .or_insert_with(|| entry.path().to_owned());
             }
         }
     }
@@ -96,6 +98,35 @@ pub fn preload(libraries: &[PathBuf]) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// Has threads that wait for the device sleep instead of spinning: they would burn the host cores that prepare photos.
+/// Must be called before anything else of this process touches the device; where the driver cannot be asked, waiting stays
+/// as it is.
+#[allow(unsafe_code)] // The driver's own functions, with the types of `cuda.h` since CUDA 4; failures change nothing.
+pub fn wait_without_spinning() {
+    /// `CU_CTX_SCHED_BLOCKING_SYNC`.
+    const BLOCKING_SYNC: u32 = 4;
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type DeviceGet = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    type SetFlags = unsafe extern "C" fn(i32, u32) -> i32;
+    // SAFETY: the functions have these types in every driver; the library stays loaded for the rest of the process.
+    unsafe {
+        let Ok(driver) = Library::open(Some("libcuda.so.1"), RTLD_NOW | RTLD_GLOBAL) else {
+            return;
+        };
+        if let (Ok(init), Ok(device_get), Ok(set_flags)) = (
+            driver.get::<Init>(b"cuInit"),
+            driver.get::<DeviceGet>(b"cuDeviceGet"),
+            driver.get::<SetFlags>(b"cuDevicePrimaryCtxSetFlags_v2"),
+        ) {
+            let mut device = 0;
+            if init(0) == 0 && device_get(&raw mut device, 0) == 0 {
+                let _ = set_flags(device, BLOCKING_SYNC);
+            }
+        }
+        std::mem::forget(driver);
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use ort::ep::{self, ExecutionProviderDispatch};
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProviderDispatch};
 
 use super::super::{
-    options::{ConvSearch, Engines},
+    options::{ConvSearch, DataPath, Engines},
     spec::{BackendSpec, Precision},
 };
 
@@ -42,9 +42,9 @@ impl Provider {
         self.spec.gpu().is_some()
     }
 
-    /// Whether the device keeps memory of its own, which bindings and pinned buffers serve.
-    pub fn has_device_memory(&self) -> bool {
-        self.is_nvidia()
+    /// Whether inputs and outputs are bound: on devices, and where the CPU rehearses one.
+    pub fn binds(&self) -> bool {
+        self.spec.data_path() == DataPath::Device
     }
 
     /// Whether CUDA graphs are captured.
@@ -53,8 +53,8 @@ impl Provider {
     }
 
     /// What to register with a session, the asked one first; empty for the CPU provider, which every session has.
-    /// `range` is for engines that are compiled for a range of shapes; `threads` is how many a run may use.
-    pub fn dispatches(&self, threads: usize, range: Option<&ShapeRange>) -> Vec<ExecutionProviderDispatch> {
+    /// `model` is for engines that are compiled for it; `threads` is how many a run may use.
+    pub fn dispatches(&self, threads: usize, model: Option<&Compiled>) -> Vec<ExecutionProviderDispatch> {
         let options = &self.spec.provider;
         let strict = |provider: ExecutionProviderDispatch| {
             if options.silent {
@@ -66,7 +66,7 @@ impl Provider {
         match self.spec.word.as_str() {
             // What TensorRT leaves over belongs to CUDA, on the same device.
             _ if self.spec.is_tensorrt() => {
-                vec![strict(self.tensorrt(range).build()), strict(self.cuda().build())]
+                vec![strict(self.tensorrt(model).build()), strict(self.cuda().build())]
             }
             "cuda" | "vgpu" | "mig" => vec![strict(self.cuda().build())],
             "openvino" => vec![strict(self.openvino(threads).build())],
@@ -80,7 +80,8 @@ impl Provider {
         let options = &self.spec.provider;
         let mut cuda = ep::CUDA::default()
             .with_device_id(0)
-            .with_tf32(self.tf32())
+            // To cuDNN "no TF32" means "no tensor cores", for 16-bit floats as well.
+            .with_tf32(self.spec.precision != Precision::Fp32)
             .with_conv_algorithm_search(match options.conv {
                 ConvSearch::Exhaustive => ep::cuda::ConvAlgorithmSearch::Exhaustive,
                 ConvSearch::Heuristic => ep::cuda::ConvAlgorithmSearch::Heuristic,
@@ -93,7 +94,7 @@ impl Provider {
         cuda
     }
 
-    fn tensorrt(&self, range: Option<&ShapeRange>) -> ep::TensorRT {
+    fn tensorrt(&self, model: Option<&Compiled>) -> ep::TensorRT {
         let options = &self.spec.provider;
         let mut tensorrt = ep::TensorRT::default()
             .with_device_id(0)
@@ -103,7 +104,13 @@ impl Provider {
         if let Some(memory) = options.memory {
             tensorrt = tensorrt.with_max_workspace_size(usize::try_from(memory).unwrap_or(usize::MAX));
         }
-        if let Some(cache) = &self.cache {
+        let own_cache = self
+            .cache
+            .as_ref()
+            .zip(model)
+            .map(|(cache, model)| cache.join(&model.key));
+        // Without the folder the provider builds the engine all the same, and says that it cannot keep it.
+        if let Some(cache) = own_cache.filter(|cache| std::fs::create_dir_all(cache).is_ok()) {
             let cache = cache.display().to_string();
             tensorrt = tensorrt
                 .with_engine_cache(true)
@@ -111,7 +118,7 @@ impl Provider {
                 .with_timing_cache(true)
                 .with_timing_cache_path(&cache);
         }
-        if let Some(range) = range {
+        if let Some(range) = model.and_then(|model| model.range.as_ref()) {
             tensorrt = tensorrt
                 .with_profile_min_shapes(range.text(1))
                 .with_profile_opt_shapes(range.text(range.batch))
@@ -124,8 +131,10 @@ impl Provider {
         ep::OpenVINO::default()
             .with_device_type(self.openvino_device())
             .with_num_threads(threads.max(1))
-            // Each stream of the worker is a session of its own.
+            // Each stream of the worker is a session of its own. Left to itself, OpenVINO would pin the thread of each to
+            // the same core.
             .with_num_streams(1)
+            .with_arbitrary_config("load_config", r#"{"CPU": {"ENABLE_CPU_PINNING": "NO"}}"#)
     }
 
     fn openvino_device(&self) -> &str {
@@ -175,6 +184,15 @@ impl Provider {
         }
         told
     }
+}
+
+/// What a provider that compiles must know of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// The shapes of its input; `None` where they are fixed or not known.
+    pub range: Option<ShapeRange>,
+    /// Names the model and its batch, for what is kept of it.
+    pub key: String,
 }
 
 /// The shapes that an input will have: every batch from 1 to the largest.

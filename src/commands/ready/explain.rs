@@ -16,7 +16,7 @@ pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing 
             let provider = provider.rsplit('/').next().unwrap_or(provider);
             format!("{missing} is missing, which {provider} needs")
         }
-        _ => said.clone(),
+        _ => cuda_failure(&said),
     };
     let mend = match missing {
         Some("libcuda.so.1") => {
@@ -34,6 +34,21 @@ pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing 
         }
         None if said.contains("CUDA failure 100") || said.contains("no CUDA-capable device") => {
             "no GPU is given to this process: `facebench devices` says what is here; in a container, start it with the GPU (docker run --gpus all)".to_owned()
+        }
+        None if said.contains("cuDNN is not available") || said.contains("cuDNN is unavailable") => format!(
+            "run `facebench setup {flavor}`, which brings cuDNN along, or name its folder in FACEBENCH_NVIDIA_LIBS"
+        ),
+        None if said.contains("CUDA failure 802") => {
+            "start NVIDIA's Fabric Manager of the driver's own version (systemctl start nvidia-fabricmanager)".to_owned()
+        }
+        None if said.contains("CUDA failure 46") => {
+            "another process holds the GPU for itself (compute mode): end it".to_owned()
+        }
+        None if said.contains("CUDA failure 803") || said.contains("CUDA failure 804") => {
+            "the driver and its libraries do not fit: take cuda/compat out of LD_LIBRARY_PATH, or restart after the upgrade".to_owned()
+        }
+        None if said.contains("CUDA failure 2:") || said.contains("out of memory") => {
+            "the GPU's memory is full: end what uses it, or give the arm fewer streams or a smaller batch".to_owned()
         }
         None if said.contains("no kernel image is available") => {
             "this ONNX Runtime has no code for so old a GPU: run `facebench setup cuda12`".to_owned()
@@ -58,6 +73,19 @@ fn plain(said: &str) -> String {
         .split_once("[ONNXRuntimeError]")
         .map_or(said, |(_, rest)| rest.splitn(4, " : ").last().unwrap_or(rest));
     said.trim().to_owned()
+}
+
+/// `CUDA failure 100: no CUDA-capable device is detected` without the source lines around it.
+fn cuda_failure(said: &str) -> String {
+    let Some(start) = said.find("CUDA failure ") else {
+        return said.to_owned();
+    };
+    let failure = &said[start..];
+    failure
+        .split_once(" ; GPU=")
+        .map_or(failure, |(failure, _)| failure)
+        .trim()
+        .to_owned()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -94,11 +122,11 @@ libnvinfer.so.10 is missing, which libonnxruntime_providers_tensorrt.so needs
 install TensorRT 10 (python3 -m pip install tensorrt-cu13, which fetches it from NVIDIA) and name the folder of its libraries in FACEBENCH_NVIDIA_LIBS, or use -b cuda
 ");
         insta::assert_snapshot!(explained("cuda", "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=0"), @r"
-CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=0
+CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version
 NVIDIA's driver is too old for this CUDA: run `facebench setup cuda12`, or install a newer driver
 ");
         insta::assert_snapshot!(explained("cuda", "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1"), @r"
-CUDA failure 100: no CUDA-capable device is detected ; GPU=-1
+CUDA failure 100: no CUDA-capable device is detected
 no GPU is given to this process: `facebench devices` says what is here; in a container, start it with the GPU (docker run --gpus all)
 ");
         insta::assert_snapshot!(explained("openvino:GPU", "[ONNXRuntimeError] : 1 : FAIL : no such device"), @r"

@@ -145,7 +145,10 @@ fn board<'a>(index: usize, found: &'a Gpus, visible: Option<&str>) -> Result<&'a
         let hint = visible.map_or(String::new(), |list| format!(" ({VISIBLE} is \"{list}\")"));
         Missing::new(
             format!("there is no GPU {index}{hint}"),
-            if list.is_empty() {
+            if let Some(name) = visible.filter(|list| list.starts_with("MIG-")) {
+                let name = name.split(',').next().unwrap_or(name);
+                format!("what it names is a MIG device: -b mig:{name}")
+            } else if list.is_empty() {
                 format!("let this process see one: {VISIBLE} hides all of them")
             } else {
                 format!("there are: {}", list.join(", "))

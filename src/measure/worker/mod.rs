@@ -257,7 +257,7 @@ impl Worker {
         if job.spec.data_path() == DataPath::Device {
             let started = Instant::now();
             for stream in &mut worker.streams {
-                stream.settle()?;
+                stream.settle(job.batch, true)?;
             }
             shapes = started.elapsed();
         }
@@ -382,7 +382,7 @@ impl Worker {
             .workers
             .busy()
             .zip(pixels)
-            .map(|(after, before)| (after - before).as_secs_f64());
+            .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
         block.storage_bytes = host::storage_bytes(Path::new("/"))
             .ok()
             .zip(storage.ok())
@@ -403,6 +403,9 @@ impl Worker {
         let blocks = self.blocks;
         for stream in &mut self.streams {
             stream.begin(blocks);
+            if job.spec.data_path() == DataPath::Device {
+                stream.settle(batch, false)?;
+            }
         }
         let feeder = Feeder::new(job.photos.len(), batch, until);
         let done = AtomicUsize::new(0);

@@ -17,8 +17,8 @@ pub(super) trait Stream: Send {
     /// Answers the photos `range` of the job; `faces` has one place for each.
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError>;
 
-    /// Prepares a device for every shape that it will see.
-    fn settle(&mut self) -> Result<(), WorkerError> {
+    /// Prepares a device for batches of this size, if it is another one than before or `anew`.
+    fn settle(&mut self, _batch: usize, _anew: bool) -> Result<(), WorkerError> {
         Ok(())
     }
 
@@ -32,8 +32,8 @@ pub(super) struct NetworkStream {
 }
 
 impl Stream for NetworkStream {
-    fn settle(&mut self) -> Result<(), WorkerError> {
-        Ok(self.pipeline.settle()?)
+    fn settle(&mut self, batch: usize, anew: bool) -> Result<(), WorkerError> {
+        Ok(self.pipeline.settle(batch, anew)?)
     }
 
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
