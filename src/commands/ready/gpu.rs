@@ -28,7 +28,10 @@ pub(super) fn find<'a>(
             found
                 .mend
                 .clone()
-                .unwrap_or_else(|| "`facebench devices` says what this machine has".to_owned()),
+                .unwrap_or_else(|| {
+                    "measure where one is (a virtual machine or container must be given it), or with -b cpu; `facebench devices` says what this machine has"
+                        .to_owned()
+                }),
         ));
     }
     match wanted {
