@@ -45,7 +45,12 @@ fn a_drift_from_block_to_block_is_unstable() {
         .iter()
         .find(|c| c["id"] == "trend")
         .unwrap();
-    assert!(trend["observed"].as_str().unwrap().starts_with("-5."), "{trend}");
+    // Two steps of 3 % are -5.9 %, give or take what else the machine does.
+    let observed = trend["observed"].as_str().unwrap().trim_end_matches(" %");
+    assert!(
+        (-7.0..-5.0).contains(&observed.parse::<f64>().unwrap()),
+        "{trend}"
+    );
 }
 
 #[test]

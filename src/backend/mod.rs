@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
-use self::options::DataPath;
+pub use self::options::DataPath;
 pub use self::{onnx::Scaling, profile::Profile};
 
 /// Something that can load networks: one runtime with one execution provider on one device.

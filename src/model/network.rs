@@ -16,7 +16,7 @@ use super::{
     embedded, family,
     fetch::{self, LocalState},
 };
-use crate::backend::{Backend, Scaling, Session, SessionSettings, options::DataPath};
+use crate::backend::{Backend, DataPath, Scaling, Session, SessionSettings};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

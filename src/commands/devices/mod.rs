@@ -154,6 +154,9 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
     writeln!(out)?;
     for backend in &devices.backends {
         writeln!(out, "{:<10}{}", backend.backend, backend.state)?;
+        if let Some(mend) = &backend.mend {
+            writeln!(out, "{:<10}  {mend}", "")?;
+        }
     }
     Ok(())
 }

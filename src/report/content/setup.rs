@@ -74,14 +74,20 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
         };
         let energy = match (arm.energy.joules_per_image, &arm.energy.reason) {
             (Some(joules), _) => words::number(joules),
+            (None, _) if arm.energy.gpu_joules_per_image.is_some() => NONE.to_owned(),
             (None, Some(reason)) => format!("{NONE} ({reason})"),
             (None, None) => NONE.to_owned(),
+        };
+        let energy = match arm.energy.gpu_joules_per_image {
+            Some(joules) => format!("{energy}, GPU {}", words::number(joules)),
+            None => energy,
         };
         Row {
             anchor: None,
             cells: vec![
                 Cell::plain(&arm.label),
                 Cell::plain(maybe(setup.map(|s| s.load_ms))),
+                Cell::plain(maybe(setup.and_then(|s| s.shapes_ms))),
                 Cell::plain(maybe(setup.map(|s| s.first_image_ms))),
                 Cell::plain(maybe(setup.map(|s| s.warmup_images))),
                 Cell::rule(steady, "steady-state"),
@@ -95,6 +101,7 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
     columns.extend(
         [
             "load `ms`",
+            "engines, tuning `ms`",
             "first photo `ms`",
             "warm-up photos",
             "steady processes",
