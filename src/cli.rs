@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     backend::{
+        options::bytes,
         runtime::Flavor,
         spec::{BackendSpec, nearest, parse_duration},
     },
@@ -553,33 +554,9 @@ fn share(text: &str) -> Result<f32, String> {
 fn part_size(text: &str) -> Result<ByteSize, String> {
     /// Less would make thousands of files of any bundle.
     const LEAST: f64 = 1e5;
-    const UNITS: [(&str, f64); 7] = [
-        ("", 1.0),
-        ("KB", 1e3),
-        ("MB", 1e6),
-        ("GB", 1e9),
-        ("KIB", 1024.0),
-        ("MIB", 1_048_576.0),
-        ("GIB", 1_073_741_824.0),
-    ];
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.trim().to_ascii_uppercase();
-    let factor = UNITS
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .map(|(_, factor)| factor);
-    let bytes = number
-        .parse::<f64>()
-        .ok()
-        .zip(factor)
-        .map(|(n, factor)| n * factor);
-    match bytes {
-        None => Err(format!("\"{text}\" is no size; write it like 60MB or 60MiB")),
-        Some(bytes) if (LEAST..=1e15).contains(&bytes) => Ok(ByteSize(bytes as u64)),
-        Some(_) => Err("expected 100KB or more".to_owned()),
+    match bytes(text)? {
+        size if size as f64 >= LEAST && size as f64 <= 1e15 => Ok(ByteSize(size)),
+        _ => Err("expected 100KB or more".to_owned()),
     }
 }
 

@@ -5,15 +5,15 @@
 mod common;
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
 use common::{
-    Answer, facebench,
+    Answer, check, facebench,
     fake_nvml::{World, h100, license, vgpu, with},
-    photos, record, run, short_run,
+    few_photos, photos, record, run, short_run,
 };
 use facebench::backend::runtime::{Flavor, Runtimes};
 use serde_json::{Value, json};
@@ -43,12 +43,6 @@ fn null_study(world: &World, backends: &[&str], record: &Path) -> Command {
         command.args(["-b", backend]);
     }
     command
-}
-
-fn check<'a>(arm: &'a Value, id: &str) -> &'a Value {
-    let checks = arm["checks"].as_array().unwrap();
-    let found = checks.iter().find(|check| check["id"] == id);
-    found.unwrap_or_else(|| panic!("no check {id} in {arm}"))
 }
 
 /// A machine without any GPU, whatever this one has.
@@ -286,48 +280,25 @@ fn a_gpu_that_others_use_or_that_is_too_hot_makes_no_quiet_study() {
     assert_eq!(arm["status"], "unstable");
 }
 
-/// OpenVINO's runtime, where it is installed or can be.
-fn openvino() -> Option<PathBuf> {
+/// Whether OpenVINO's runtime is installed, or can be.
+fn has_openvino() -> bool {
     let runtimes = Runtimes::of_process(common::home());
-    match runtimes.install(Flavor::OpenVino, &|line| println!("{line}")) {
-        Ok(library) => Some(library.path),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
+    let installed = runtimes.install(Flavor::OpenVino, &|line| println!("{line}"));
+    if let Err(error) = &installed {
+        println!("skipped: {error}");
     }
-}
-
-fn few_photos(record: &Path, backends: &[&str]) -> Command {
-    let mut command = facebench();
-    command.args([
-        "run",
-        "--photos",
-        "6",
-        "--processes",
-        "3",
-        "--blocks",
-        "1",
-        "--seed",
-        "1",
-    ]);
-    command
-        .args(["-d", "50ms", "--warmup", "10ms", "--no-curve", "-o"])
-        .arg(record);
-    for backend in backends {
-        command.args(["-b", backend]);
-    }
-    command
+    installed.is_ok()
 }
 
 #[test]
 fn openvino_agrees_and_runs_where_it_was_asked_to() {
-    if openvino().is_none() {
+    if !has_openvino() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut few_photos(
+        6,
         &path,
         &["cpu", "openvino", "openvino:CPU,path=device,batch=4,streams=2"],
     ));
@@ -352,10 +323,10 @@ fn a_session_that_falls_back_without_a_word_is_caught() {
         .unwrap();
     // This runtime has no OpenVINO: asked strictly it refuses, asked silently it runs on the CPU.
     let strict = format!("openvino,runtime={}", cpu.path.display());
-    let answer = run(&mut few_photos(&path, &[&strict]));
+    let answer = run(&mut few_photos(6, &path, &[&strict]));
     assert_eq!(answer.code(), 4, "{}", answer.all());
     let silent = format!("openvino,fallback=silent,runtime={}", cpu.path.display());
-    let answer = run(&mut few_photos(&path, &["cpu", &silent]));
+    let answer = run(&mut few_photos(6, &path, &["cpu", &silent]));
     assert_eq!(answer.code(), 3, "{}", answer.all());
     let record = record(&path);
     let arm = &record["arms"][1];
@@ -378,6 +349,7 @@ fn the_data_path_of_devices_agrees_on_the_cpu() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut few_photos(
+        6,
         &path,
         &["cpu", "cpu,path=device,batch=4,streams=2,label=as on a device"],
     ));

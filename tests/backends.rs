@@ -4,10 +4,7 @@
 
 mod common;
 
-use std::{path::Path, process::Command};
-
-use common::{facebench, network, package, run};
-use serde_json::Value;
+use common::{check, few_photos, network, package, run};
 
 /// Word, whether it is compiled in, runtime, provider.
 const LINKED: [(&str, bool, &str, &str); 2] = [
@@ -30,28 +27,12 @@ fn compiled() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
     })
 }
 
-/// `facebench run` on a few of the embedded workload's photos, as short as can be.
-fn few_photos(record: &Path, backends: &[&str]) -> Command {
-    let mut command = facebench();
-    let layout = "run --photos 4 --processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms --no-curve -o";
-    command.args(layout.split(' ')).arg(record);
-    for backend in backends {
-        command.args(["-b", backend]);
-    }
-    command
-}
-
-fn check<'a>(arm: &'a Value, id: &str) -> &'a Value {
-    let checks = arm["checks"].as_array().unwrap();
-    checks.iter().find(|check| check["id"] == id).unwrap()
-}
-
 #[test]
 fn each_agrees_with_the_reference_on_the_embedded_networks() {
     for (word, runtime, provider) in compiled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
-        let answer = run(&mut few_photos(&path, &["cpu", word]));
+        let answer = run(&mut few_photos(4, &path, &["cpu", word]));
         let record = common::sound(&answer, &path);
         assert!(
             record["workload"]["dataset"]["faces"].as_u64().unwrap() >= 4,
@@ -97,7 +78,7 @@ fn batches_and_streams_agree_and_one_thread_is_one_thread() {
             format!("{word},threads=1,streams=1"),
             format!("{word},streams=2,batch=3"),
         );
-        let record = common::sound(&run(&mut few_photos(&path, &[&alone, &many])), &path);
+        let record = common::sound(&run(&mut few_photos(4, &path, &[&alone, &many])), &path);
         for arm in record["arms"].as_array().unwrap() {
             assert_eq!(check(arm, "agreement")["outcome"], "passed", "{arm}");
         }
@@ -122,7 +103,7 @@ fn a_word_that_is_not_compiled_in_exits_4_and_names_the_feature() {
             println!("skipped: built with --features {word}");
             continue;
         }
-        let answer = run(&mut few_photos(&path, &[word]));
+        let answer = run(&mut few_photos(4, &path, &[word]));
         assert_eq!(answer.code(), 4, "{}", answer.all());
         assert!(
             answer
@@ -145,7 +126,7 @@ fn words_that_neither_can_honour_exit_2() {
         ("opencv,runtime=/x/libopencv.so", "unknown option \"runtime\""),
         ("opencv,threads=2,streams=2", "one pool of threads a process"),
     ] {
-        let answer = run(&mut few_photos(&folder.path().join("r.json"), &[spec]));
+        let answer = run(&mut few_photos(4, &folder.path().join("r.json"), &[spec]));
         assert_eq!(answer.code(), 2, "{spec}: {}", answer.all());
         assert!(answer.stderr().contains(words), "{spec}: {}", answer.all());
     }
@@ -159,7 +140,7 @@ fn a_broken_network_fails_the_arm_and_names_the_file() {
         let broken = folder.path().join("broken.onnx");
         for bytes in [&whole[..whole.len() / 2], b"no network at all", b""] {
             std::fs::write(&broken, bytes).unwrap();
-            let mut command = few_photos(&folder.path().join("r.json"), &[word]);
+            let mut command = few_photos(4, &folder.path().join("r.json"), &[word]);
             let answer = run(command
                 .arg("--detector")
                 .arg(format!("yunet:{}", broken.display())));
@@ -167,7 +148,7 @@ fn a_broken_network_fails_the_arm_and_names_the_file() {
             let told = format!("broken.onnx: not a network that {runtime} can load: ");
             assert!(answer.stderr().contains(&told), "{word}: {}", answer.all());
         }
-        let mut command = few_photos(&folder.path().join("r.json"), &[word]);
+        let mut command = few_photos(4, &folder.path().join("r.json"), &[word]);
         command
             .arg("--detector")
             .arg(format!("yunet:{}", network("tiles.onnx").display()));

@@ -130,29 +130,33 @@ fn choose<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// Sizes as people write them: `4GB`, `512MiB`, `1000000`; more than nothing.
+/// Sizes as people write them: `4GB`, `512MiB`, `1000000`; more than nothing, decimal unless the unit says otherwise.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 6] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("kB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
+    const UNITS: [(&str, f64); 8] = [
+        ("", 1.0),
+        ("B", 1.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("KIB", 1024.0),
+        ("MIB", 1_048_576.0),
+        ("GIB", 1_073_741_824.0),
     ];
     let text = text.trim();
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
-        .unwrap_or((text.strip_suffix('B').unwrap_or(text), 1));
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_uppercase();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit);
     number
-        .trim()
         .parse::<f64>()
         .ok()
-        .map(|number| number * unit as f64)
+        .zip(factor)
+        .map(|(number, (_, factor))| number * factor)
         .filter(|bytes| (1.0..1e18).contains(bytes))
         .map(|bytes| bytes as u64)
-        .ok_or_else(|| format!("\"{text}\" is no size; write it like 4GB or 512MiB"))
+        .ok_or_else(|| format!("\"{text}\" is no size; write it like 60MB or 60MiB"))
 }
 
 #[cfg(test)]

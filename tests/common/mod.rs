@@ -204,3 +204,22 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     println!("skipped: {} is not on this machine", path.display());
     None
 }
+
+/// `facebench run` on so many of the embedded workload's photos, as short as a study can be that has an interval.
+pub fn few_photos(photos: usize, record: &Path, backends: &[&str]) -> Command {
+    let mut command = facebench();
+    let layout = "run --processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms --no-curve --photos";
+    command.args(layout.split(' ')).arg(photos.to_string());
+    command.arg("-o").arg(record);
+    for backend in backends {
+        command.args(["-b", backend]);
+    }
+    command
+}
+
+/// The check `id` of an arm.
+pub fn check<'a>(arm: &'a serde_json::Value, id: &str) -> &'a serde_json::Value {
+    let checks = arm["checks"].as_array().unwrap();
+    let found = checks.iter().find(|check| check["id"] == id);
+    found.unwrap_or_else(|| panic!("no check {id} in {arm}"))
+}
