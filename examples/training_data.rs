@@ -101,9 +101,9 @@ fn draw_crop(seed: u64, who: &Identity, rendering: u32) -> anyhow::Result<RgbIma
             *value += eyes * (shift + dice.tent(alone));
         }
     }
-    let mut crop = RgbImage::new(CROP_SIZE, CROP_SIZE);
-    align(&photo, &landmarks, &mut crop);
-    Ok(crop)
+    let mut crop = Vec::new();
+    align(&photo, &landmarks, |_, row| crop.extend_from_slice(row));
+    Ok(RgbImage::from_raw(CROP_SIZE, CROP_SIZE, crop).unwrap_or_default())
 }
 
 fn scenes(seed: u64, count: usize, folder: &Path) -> anyhow::Result<()> {

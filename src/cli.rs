@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     backend::{
-        options::bytes,
+        options::{Decoding, bytes},
         runtime::Flavor,
         spec::{BackendSpec, nearest, parse_duration},
     },
@@ -172,6 +172,9 @@ pub struct RunArgs {
     /// machine and becomes the margin of every later verdict where it is larger than 2 %
     #[arg(long, conflicts_with_all = ["scenario", "quick"])]
     pub noise_floor: bool,
+    /// Measure as well what each arm's stages allow, each stage alone, and how much of that the arm reaches
+    #[arg(long)]
+    pub ceiling: bool,
     /// How to measure.
     #[command(flatten)]
     pub measure: MeasureArgs,
@@ -228,6 +231,10 @@ pub struct MeasureArgs {
     /// Measure a seeded sample of so many photos, the same for every arm
     #[arg(long, value_name = "N", value_parser = count)]
     pub photos: Option<usize>,
+    /// How large JPEGs are decoded, for arms that do not say (decode=scaled): scaled needs the feature turbojpeg, and
+    /// keeps the detector's input and every face at full resolution [default: full]
+    #[arg(long, value_name = "full|scaled")]
+    pub decode: Option<Decoding>,
     /// The latency that is held, at a percentile
     #[arg(long, value_name = "TIME@pN", default_value = "100ms@p99", value_parser = latency_bound)]
     pub latency_bound: record::LatencyBound,

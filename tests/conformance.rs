@@ -13,6 +13,7 @@ use facebench::{
     vision::{
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
         image::{Limits, decode},
+        photo::Photo as Pixels,
         workers::Workers,
     },
 };
@@ -220,12 +221,15 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         if known.is_empty() {
             continue;
         }
-        let picture = decode(&std::fs::read(photos.join(name)).unwrap(), Limits::default()).unwrap();
+        let picture =
+            Pixels::from(decode(&std::fs::read(photos.join(name)).unwrap(), Limits::default()).unwrap());
         for faces in known.chunks(4) {
             let mut ours = Vec::new();
-            let places: Vec<_> = faces.iter().map(|face| (&picture, &face.landmarks)).collect();
-            recognizer.align(&places, &Workers::default());
-            recognizer.embed(faces.len(), &mut ours).unwrap();
+            let places = faces.iter().map(|face| (&picture, &face.landmarks));
+            recognizer.align(places, &Workers::default());
+            recognizer
+                .embed(faces.len(), &mut |values| ours.push(Embedding::from_raw(values)))
+                .unwrap();
             let pairs = ours.iter().zip(faces);
             cosines.extend(
                 pairs.map(|(ours, face)| ours.cosine(&Embedding::from_raw(face.embedding.as_ref().unwrap()))),

@@ -15,6 +15,7 @@ use facebench::{
     vision::{
         face::{BoundingBox, Embedding, Face},
         image::{Limits, decode},
+        photo::Photo,
         workers::Workers,
     },
 };
@@ -163,13 +164,13 @@ fn mobilefacenet_tells_drawn_people_apart() {
         .collect();
     let (mut on_true, mut on_found) = (Vec::new(), Vec::new());
     for (person, photo, face) in &portraits {
-        recognizer.align(
-            &[(&decode(photo, Limits::default()).unwrap(), &face.landmarks)],
-            &Workers::default(),
-        );
-        let mut embeddings = Vec::new();
-        recognizer.embed(1, &mut embeddings).unwrap();
-        on_true.extend(embeddings.pop().map(|embedding| (*person, embedding)));
+        let pixels = Photo::from(decode(photo, Limits::default()).unwrap());
+        recognizer.align([(&pixels, &face.landmarks)].into_iter(), &Workers::default());
+        recognizer
+            .embed(1, &mut |values| {
+                on_true.push((*person, Embedding::from_raw(values)));
+            })
+            .unwrap();
         let bounds = BoundingBox::from(face.bounds);
         let found = look(&mut pipeline, photo)
             .into_iter()

@@ -30,6 +30,7 @@ use facebench::{
     vision::{
         face::{Detection, Embedding, Face},
         image::{Limits, decode},
+        photo::Photo as Pixels,
         workers::Workers,
     },
 };
@@ -134,16 +135,18 @@ fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
         )
         .unwrap();
     let mut embed = |photo: &Photo| {
-        let pixels = decode(&photo.bytes, Limits::default()).unwrap();
+        let pixels = Pixels::from(decode(&photo.bytes, Limits::default()).unwrap());
         let large = photo
             .truth
             .iter()
             .filter(|face| face.size >= Sizes::default().verification);
         large
             .map(|face| {
-                recognizer.align(&[(&pixels, &face.landmarks)], &Workers::default());
-                let mut embeddings: Vec<Embedding> = Vec::new();
-                recognizer.embed(1, &mut embeddings).unwrap();
+                recognizer.align([(&pixels, &face.landmarks)].into_iter(), &Workers::default());
+                let mut embedding = None;
+                recognizer
+                    .embed(1, &mut |values| embedding = Some(Embedding::from_raw(values)))
+                    .unwrap();
                 let (bounding_box, landmarks) = (face.bounds.into(), face.landmarks);
                 Face {
                     detection: Detection {
@@ -151,7 +154,7 @@ fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
                         landmarks,
                         score: 1.0,
                     },
-                    embedding: embeddings.pop(),
+                    embedding,
                 }
             })
             .collect()

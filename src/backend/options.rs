@@ -62,6 +62,35 @@ impl DataPath {
     }
 }
 
+/// How large JPEGs are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decoding {
+    /// As large as they are.
+    #[default]
+    Full,
+    /// So small that neither the detector's input nor a face loses resolution.
+    Scaled,
+}
+
+impl Decoding {
+    /// The word on the command line and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Scaled => "scaled",
+        }
+    }
+}
+
+impl std::str::FromStr for Decoding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        choose(text, &[("full", Self::Full), ("scaled", Self::Scaled)])
+    }
+}
+
 /// What a SPEC says about its execution provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProviderOptions {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     null::{NullOptions, Stall},
-    options::{DataPath, ProviderOptions},
+    options::{DataPath, Decoding, ProviderOptions},
     table::{BACKENDS, DeviceArgument, Row, find},
 };
 
@@ -108,6 +108,9 @@ pub struct BackendSpec {
     pub precision: Precision,
     /// Where the encoded photos come from.
     pub reads: Reads,
+    /// How large JPEGs are decoded; `None` for as large as they are.
+    #[serde(default)]
+    pub decode: Option<Decoding>,
     /// A planted fault: the networks see red and blue exchanged.
     pub swap_channels: bool,
     /// A name for tables instead of the requested text.
@@ -201,6 +204,11 @@ impl BackendSpec {
         find(&self.word).unwrap_or(&BACKENDS[0])
     }
 
+    /// Whether its backend has this option.
+    pub fn takes(&self, option: &str) -> bool {
+        self.row().options.contains(&option)
+    }
+
     /// Whether this is the backend without networks.
     pub fn is_null(&self) -> bool {
         self.word == "null"
@@ -238,6 +246,16 @@ impl BackendSpec {
         self.provider.path.unwrap_or(usual)
     }
 
+    /// How large JPEGs are decoded.
+    pub fn decoding(&self) -> Decoding {
+        self.decode.unwrap_or_default()
+    }
+
+    /// Whether its answers can be those that others are held against: fp32 on the CPU, from photos as they are.
+    pub fn is_reference(&self) -> bool {
+        self.word == "cpu" && self.precision == Precision::Fp32 && self.decoding() == Decoding::Full
+    }
+
     /// A bare SPEC of `word`, for backends that facebench itself starts.
     pub fn bare(word: &str) -> Self {
         Self {
@@ -249,6 +267,7 @@ impl BackendSpec {
             batch: None,
             precision: Precision::Fp32,
             reads: Reads::Preloaded,
+            decode: None,
             swap_channels: false,
             label: None,
             runtime: None,
@@ -289,6 +308,7 @@ impl BackendSpec {
                     .ok_or_else(|| bad(&format!("expected preloaded, cached or cold{near}")))?
                     .1;
             }
+            "decode" => self.decode = Some(value.parse().map_err(|expected: String| bad(&expected))?),
             "channels" => match value {
                 "right" => self.swap_channels = false,
                 "swapped" => self.swap_channels = true,
@@ -391,7 +411,7 @@ impl FromStr for BackendSpec {
             let (option, value) = part
                 .split_once('=')
                 .ok_or_else(|| malformed(format!("expected option=value after the comma, not \"{part}\"")))?;
-            if !row.options.contains(&option) {
+            if !spec.takes(option) {
                 return Err(SpecError::UnknownOption {
                     backend: word.to_owned(),
                     option: option.to_owned(),
@@ -455,7 +475,7 @@ mod tests {
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
         insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
-        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, label, channels, runtime, path"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, decode, label, channels, runtime, path"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
         insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");

@@ -77,6 +77,7 @@ pub fn demo(
         scenario: ScenarioWord::Offline,
         request_rate: None,
         noise_floor: false,
+        ceiling: false,
         measure: args,
     };
     let Some((record, path)) = measure(&run, SHORT, home, argv, out)? else {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io::Write, path::Path, time::Duration};
 
 use super::{Failure, progress::tell, ready};
 use crate::{
-    backend::spec::{BackendSpec, Precision, nearest},
+    backend::spec::{BackendSpec, nearest},
     cli::{ArmPrice, CoreList, RunArgs},
     dataset::Dataset,
     host::{Gpus, Host},
@@ -67,8 +67,11 @@ pub fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failu
         };
         backends.push(backend.clone());
     }
-    let request_rate = args.request_rate;
+    let (request_rate, ceiling) = (args.request_rate, args.ceiling);
     let args = &args.measure;
+    for spec in backends.iter_mut().filter(|spec| spec.takes("decode")) {
+        spec.decode = spec.decode.or(args.decode);
+    }
     let Layout {
         duration,
         warmup,
@@ -92,6 +95,7 @@ pub fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failu
         duration: args.duration.unwrap_or(duration),
         warmup: args.warmup.unwrap_or(warmup),
         curve: !args.no_curve && !args.quick,
+        ceiling,
         request_rate,
         bound: args.latency_bound,
         seed: args.seed.unwrap_or_else(fresh_seed),
@@ -193,8 +197,7 @@ pub fn extra_reference(
     gpus: &Gpus,
     home: &Path,
 ) -> Result<Option<(PlannedArm, Place)>, Failure> {
-    let is_reference = |arm: &PlannedArm| arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
-    if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(is_reference) {
+    if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(|arm| arm.spec.is_reference()) {
         return Ok(None);
     }
     let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;

@@ -5,7 +5,7 @@ use super::{
     stats::{median, quantile},
 };
 use crate::{
-    backend::spec::Precision,
+    backend::{options::Decoding, spec::Precision},
     record::{Accuracy, Check, Outcome},
     vision::face::Face,
 };
@@ -28,12 +28,13 @@ pub struct CosineLimits {
     pub p01: f64,
 }
 
-/// The limits for an arm of this precision.
-pub fn limits(precision: Precision) -> CosineLimits {
-    let (median, p01) = match precision {
-        Precision::Fp32 => (0.9999, 0.99),
-        Precision::Tf32 | Precision::Fp16 => (0.999, 0.98),
-        Precision::Int8 => (0.98, 0.90),
+/// The limits for an arm of this precision that decodes so: of the two, the looser. A crop from a picture that was
+/// decoded smaller is made of means, where the whole picture is sampled at points: no pixel is missing, but they differ.
+pub fn limits(precision: Precision, decoding: Decoding) -> CosineLimits {
+    let (median, p01) = match (precision, decoding) {
+        (Precision::Int8, _) | (_, Decoding::Scaled) => (0.98, 0.90),
+        (Precision::Fp32, _) => (0.9999, 0.99),
+        (Precision::Tf32 | Precision::Fp16, _) => (0.999, 0.98),
     };
     CosineLimits { median, p01 }
 }
@@ -110,14 +111,19 @@ pub fn reference_itself() -> Check {
     }
 }
 
-/// Holds the comparison against the limits of `precision`.
-pub fn check(accuracy: &Accuracy, precision: Precision) -> Check {
-    let CosineLimits { median, p01 } = limits(precision);
+/// Holds the comparison against the limits of `precision` and `decoding`.
+pub fn check(accuracy: &Accuracy, precision: Precision, decoding: Decoding) -> Check {
+    let CosineLimits { median, p01 } = limits(precision, decoding);
     let limit = format!(
-        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01} ({})",
+        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01} ({}{})",
         MATCHED * 100.0,
         COUNT_MARGIN * 100.0,
-        precision.name()
+        precision.name(),
+        if decoding == Decoding::Scaled {
+            ", scaled photos"
+        } else {
+            ""
+        }
     );
     let (Some(matched), Some(ratio)) = (accuracy.faces_matched, accuracy.faces_ratio) else {
         return Check {
@@ -177,7 +183,7 @@ mod tests {
 
     fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
         let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
-        check(&accuracy, precision).outcome
+        check(&accuracy, precision, Decoding::Full).outcome
     }
 
     #[test]
@@ -204,6 +210,9 @@ mod tests {
             Outcome::Passed,
             "int8 has its own limits"
         );
+        let accuracy = compare("cpu", &[a], &[turned]);
+        let scaled = check(&accuracy, Precision::Fp32, Decoding::Scaled);
+        assert_eq!(scaled.outcome, Outcome::Passed, "{scaled:?}");
     }
 
     #[test]

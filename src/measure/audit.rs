@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{agreement, checks, comparisons, figures, figures::Kind, merge::terms, summary};
+use super::{agreement, ceiling, checks, comparisons, figures, figures::Kind, merge::terms, summary};
 use crate::{
     backend::spec::Precision,
     record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status},
@@ -74,6 +74,7 @@ const FIGURES: &[&str] = &[
     "bounded",
     "stages_ms",
     "photo_ceiling",
+    "ceiling",
     "energy",
     "cost",
 ];
@@ -141,6 +142,10 @@ fn recompute(arm: &mut Arm, record: &Record) {
     fresh.push(checks::blocks::steady_state(&arm.steady, blocks));
     fresh.extend(summary::decode_bound(blocks, plan.host_cores));
     arm.photo_ceiling = figures::photo_ceiling(blocks, plan.host_cores);
+    arm.ceiling = arm
+        .ceiling
+        .as_ref()
+        .and_then(|measured| ceiling::figures(&measured.runs, blocks, arm.streams, plan.host_cores));
     if let Some(gpu) = gpu_of(arm, record) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
@@ -153,7 +158,16 @@ fn recompute(arm: &mut Arm, record: &Record) {
         let judged = |check: &&Check| check.id == "agreement" && check.outcome != Outcome::Unknown;
         let precision = Precision::named(&arm.precision);
         if let Some(precision) = precision.filter(|_| arm.checks.iter().any(|check| judged(&check))) {
-            fresh.push(agreement::check(accuracy, precision));
+            let decoding = arm
+                .backend
+                .options
+                .get("decode")
+                .and_then(|word| word.parse().ok());
+            fresh.push(agreement::check(
+                accuracy,
+                precision,
+                decoding.unwrap_or_default(),
+            ));
         }
     }
     for again in fresh {

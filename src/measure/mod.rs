@@ -7,6 +7,7 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod ceiling;
 pub mod checks;
 pub mod child;
 pub mod comparisons;

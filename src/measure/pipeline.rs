@@ -7,19 +7,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    backend::{Backend, BackendError, Profile, SessionSettings, options::DataPath},
+    backend::{
+        Backend, BackendError, Profile, SessionSettings,
+        options::{DataPath, Decoding},
+    },
     model::{
-        ModelError, arcface::Recognizer, catalog::Family, detector::Detector, gallery::Gallery,
+        ModelError,
+        arcface::Recognizer,
+        catalog::Family,
+        detector::Detector,
+        gallery::{Gallery, Matcher},
         network::Network,
     },
     vision::{
+        align,
+        decoder::Decoder,
         face::{Detection, Embedding, Face},
-        image::{DecodeError, Limits, decode},
+        image::{DecodeError, Limits},
+        photo::{Photo, Scale},
+        resize::Letterbox,
         workers::Workers,
     },
 };
@@ -104,6 +114,8 @@ pub struct Loading {
     pub batch: usize,
     /// How photos get to the networks.
     pub path: DataPath,
+    /// How large JPEGs are decoded.
+    pub decoding: Decoding,
     /// Who decodes, resizes and aligns.
     pub workers: Arc<Workers>,
     /// A folder for the runtime's profiles, where there are to be any.
@@ -113,17 +125,31 @@ pub struct Loading {
 /// Fewest faces that a recognizer run on a device has room for: even one photo has several, and a run of one takes as long.
 const DEVICE_FACES: usize = 16;
 
-/// One stream: both networks loaded, with buffers of its own.
+/// One stream: both networks loaded, with buffers of its own. After the first photos, none of its own stages allocates.
 pub struct Pipeline {
     detector: Detector,
     recognizer: Recognizer,
     gallery: Arc<Gallery>,
-    limits: Limits,
+    matcher: Matcher,
+    decoding: Decoding,
     swap_channels: bool,
     workers: Arc<Workers>,
-    photos: Vec<RgbImage>,
+    /// One for each photo of a run, as are those that follow.
+    desks: Vec<Desk>,
+    photos: Vec<Photo>,
     found: Vec<Vec<Detection>>,
+    /// Every face of the run: the numbers of its photo and among its photo's faces.
+    places: Vec<(usize, usize)>,
     embeddings: Vec<Embedding>,
+    /// Memory of embeddings that were given back.
+    spare: Vec<Embedding>,
+    limits: Limits,
+}
+
+/// Where one photo is decoded.
+struct Desk {
+    decoder: Decoder,
+    outcome: Result<(), DecodeError>,
 }
 
 impl Pipeline {
@@ -166,14 +192,19 @@ impl Pipeline {
             detector,
             recognizer,
             gallery,
+            matcher: Matcher::default(),
+            decoding: loading.decoding,
+            swap_channels: networks.swap_channels,
+            workers: Arc::clone(&loading.workers),
+            desks: Vec::new(),
+            photos: Vec::new(),
+            found: Vec::new(),
+            places: Vec::new(),
+            embeddings: Vec::new(),
+            spare: Vec::new(),
             limits: Limits {
                 max_pixels: networks.max_pixels,
             },
-            swap_channels: networks.swap_channels,
-            workers: Arc::clone(&loading.workers),
-            photos: Vec::new(),
-            found: Vec::new(),
-            embeddings: Vec::new(),
         };
         Ok((pipeline, loaded))
     }
@@ -195,57 +226,138 @@ impl Pipeline {
     ) -> Result<StageTimes, PipelineError> {
         let mut times = StageTimes::default();
         let mut clock = Clock(Instant::now());
-        self.photos.clear();
-        let (limits, swap) = (self.limits, self.swap_channels);
-        let decoded = self.workers.each(photos.iter().collect(), |bytes| {
-            let mut photo = decode(bytes.as_ref(), limits)?;
-            if swap {
-                photo.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
-            }
-            Ok(photo)
-        });
-        for photo in decoded {
-            self.photos.push(photo.map_err(PipelineError::Photo)?);
-        }
+        self.decode(photos)?;
         times.decode = clock.lap();
-        self.found.resize_with(photos.len(), Vec::new);
-        self.detector
-            .detect(&self.photos, &mut self.found, &self.workers)?;
+        self.detect(photos.len())?;
         times.detect = clock.lap();
+        self.sharpen(photos)?;
+        times.decode += clock.lap();
         self.embed(&mut times, &mut clock)?;
+        self.give(faces);
+        clock.lap();
+        self.identify(faces);
+        times.matching = clock.lap();
+        Ok(times)
+    }
+
+    /// Decodes `photos` to the first places, each by one of the workers.
+    pub(super) fn decode<B: AsRef<[u8]> + Sync>(&mut self, photos: &[B]) -> Result<(), PipelineError> {
+        let canvas = self.detector.canvas();
+        let canvas = (canvas.0 as u32, canvas.1 as u32);
+        let scale = |size| match self.decoding {
+            Decoding::Full => Scale::Full,
+            // The detector sees no less than it would.
+            Decoding::Scaled => Scale::not_below(size, Letterbox::fit(size, canvas).scaled),
+        };
+        let limits = self.limits;
+        self.desks
+            .resize_with(self.desks.len().max(photos.len()), || Desk {
+                decoder: Decoder::new(limits),
+                outcome: Ok(()),
+            });
+        self.photos
+            .resize_with(self.photos.len().max(photos.len()), Photo::default);
+        self.found.resize_with(photos.len(), Vec::new);
+        let swap = self.swap_channels;
+        let work = photos.iter().zip(&mut self.desks).zip(&mut self.photos);
+        self.workers.each(work, |((bytes, desk), photo)| {
+            desk.outcome = desk.decoder.decode(bytes.as_ref(), scale, photo);
+            if swap {
+                photo.pixels.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
+            }
+        });
+        for desk in &mut self.desks[..photos.len()] {
+            std::mem::replace(&mut desk.outcome, Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Finds the faces of the first `count` photos.
+    pub(super) fn detect(&mut self, count: usize) -> Result<(), ModelError> {
+        self.detector
+            .detect(&self.photos[..count], &mut self.found[..count], &self.workers)
+    }
+
+    /// Decodes again, larger, what was decoded too small for a face that was found in it.
+    pub(super) fn sharpen<B: AsRef<[u8]> + Sync>(&mut self, photos: &[B]) -> Result<(), PipelineError> {
+        if self.decoding == Decoding::Full {
+            return Ok(());
+        }
+        let swap = self.swap_channels;
+        let work = photos
+            .iter()
+            .zip(&mut self.desks)
+            .zip(&mut self.photos)
+            .zip(&self.found);
+        self.workers.each(work, |(((bytes, desk), photo), found)| {
+            let most = found.iter().map(|face| align::enlargement(&face.landmarks));
+            let enough = Scale::with_room(most.fold(0.0, f32::max).recip());
+            if enough < photo.scale {
+                desk.outcome = desk.decoder.decode(bytes.as_ref(), |_| enough, photo);
+                if swap {
+                    photo.pixels.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
+                }
+            }
+        });
+        for desk in &mut self.desks[..photos.len()] {
+            std::mem::replace(&mut desk.outcome, Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Aligns and embeds all that was found, in order, as many faces at once as the recognizer takes.
+    fn embed(&mut self, times: &mut StageTimes, clock: &mut Clock) -> Result<(), ModelError> {
+        self.places.clear();
+        let found = self.found.iter().enumerate();
+        self.places
+            .extend(found.flat_map(|(photo, found)| (0..found.len()).map(move |face| (photo, face))));
+        let (embeddings, spare) = (&mut self.embeddings, &mut self.spare);
+        for places in self.places.chunks(self.recognizer.batch()) {
+            let faces = places.iter().map(|(photo, face)| {
+                let detection = &self.found[*photo][*face];
+                (&self.photos[*photo], &detection.landmarks)
+            });
+            self.recognizer.align(faces, &self.workers);
+            times.align += clock.lap();
+            self.recognizer.embed(places.len(), &mut |values| {
+                let mut embedding = spare.pop().unwrap_or_default();
+                embedding.assign(values);
+                embeddings.push(embedding);
+            })?;
+            times.embed += clock.lap();
+        }
+        Ok(())
+    }
+
+    /// Fills `faces` with what was found and embedded; what was in them is used again.
+    fn give(&mut self, faces: &mut [Vec<Face>]) {
         let mut embeddings = self.embeddings.drain(..);
         for (faces, found) in faces.iter_mut().zip(&self.found) {
-            faces.clear();
+            self.spare
+                .extend(faces.drain(..).filter_map(|face| face.embedding));
             faces.extend(found.iter().map(|detection| Face {
                 detection: *detection,
                 embedding: embeddings.next(),
             }));
         }
-        drop(embeddings);
-        clock.lap();
-        for face in faces.iter().flatten().filter_map(|face| face.embedding.as_ref()) {
-            std::hint::black_box(self.gallery.nearest(face));
-        }
-        times.matching = clock.lap();
-        Ok(times)
     }
 
-    /// Aligns and embeds all that was found, in order, as many faces at once as the recognizer takes.
-    fn embed(&mut self, times: &mut StageTimes, clock: &mut Clock) -> Result<(), ModelError> {
-        self.embeddings.clear();
-        let faces: Vec<_> = self
-            .photos
-            .iter()
-            .zip(&self.found)
-            .flat_map(|(photo, found)| found.iter().map(move |detection| (photo, &detection.landmarks)))
-            .collect();
-        for faces in faces.chunks(self.recognizer.batch()) {
-            self.recognizer.align(faces, &self.workers);
-            times.align += clock.lap();
-            self.recognizer.embed(faces.len(), &mut self.embeddings)?;
-            times.embed += clock.lap();
-        }
-        Ok(())
+    /// Holds the faces against the gallery.
+    fn identify(&mut self, faces: &[Vec<Face>]) {
+        let embeddings = faces.iter().flatten().filter_map(|face| face.embedding.as_ref());
+        std::hint::black_box(self.matcher.nearest(&self.gallery, embeddings));
+    }
+
+    /// Runs the detector on whatever its canvas holds and looks at nothing; returns how many photos that would be.
+    pub(super) fn run_detector(&mut self) -> Result<usize, ModelError> {
+        self.detector.run_alone()?;
+        Ok(self.detector.batch())
+    }
+
+    /// The recognizer likewise; returns how many faces that would be.
+    pub(super) fn run_recognizer(&mut self) -> Result<usize, ModelError> {
+        self.recognizer.run_alone()?;
+        Ok(self.recognizer.batch())
     }
 
     /// Ends profiling: where the nodes of both networks ran.

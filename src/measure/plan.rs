@@ -74,6 +74,8 @@ pub struct Plan {
     pub warmup: Duration,
     /// Whether the throughput-latency curve is measured.
     pub curve: bool,
+    /// Whether what the stages allow is measured as well.
+    pub ceiling: bool,
     /// Queries a second in the server scenario; `None` to search the highest that holds.
     pub request_rate: Option<f64>,
     /// The latency that is held.
@@ -387,6 +389,7 @@ mod tests {
             duration: Duration::from_secs(3),
             warmup: Duration::from_secs(2),
             curve: true,
+            ceiling: false,
             request_rate: None,
             bound: LatencyBound {
                 ms: 100.0,

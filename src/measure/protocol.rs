@@ -34,6 +34,11 @@ pub enum Request {
     },
     /// Measure whole passes; answered by [`Reply::Block`].
     Block(Stretch),
+    /// Measure what the stages allow, each part for about so long; answered by [`Reply::Ceiling`].
+    Ceiling {
+        /// Of each part.
+        duration: Duration,
+    },
     /// Say goodbye; answered by [`Reply::Finished`].
     Finish,
 }
@@ -157,6 +162,8 @@ pub enum Reply {
     },
     /// A block is measured.
     Block(Box<Block>),
+    /// What the stages allow.
+    Ceiling(Box<Ceiling>),
     /// The last words.
     Finished {
         /// Peak resident set.
@@ -254,4 +261,23 @@ pub struct Block {
     pub storage_bytes: Option<u64>,
     /// Whether it was given up before its end.
     pub given_up: bool,
+}
+
+/// What the stages of a worker allow.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// Photos done, in whole passes.
+    pub images: usize,
+    /// Faces found in them.
+    pub faces: usize,
+    /// Time by stage, all streams together, each stage on several photos in a row.
+    pub stages: StageTimes,
+    /// Processor seconds that a pool spent on decoding, resizing and aligning for a device.
+    pub pixel_seconds: Option<f64>,
+    /// Of a bare run of the detector, for each of its photos.
+    pub detector: Duration,
+    /// Of a bare run of the recognizer, for each of its faces.
+    pub recognizer: Duration,
+    /// Part of its speed that a bare loop loses where its work is handed out and timed as photos are.
+    pub harness_overhead: f64,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement, checks,
+    agreement, ceiling, checks,
     figures::{self, Kind},
     ground_truth,
     place::Place,
@@ -19,7 +19,7 @@ use crate::{
         Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
         Placement, RuntimeFacts, Scenario, Setup, Status, Verification,
     },
-    vision::face::Face,
+    vision::{decoder, face::Face},
 };
 
 /// All that is known of one arm while a study runs.
@@ -41,6 +41,8 @@ pub struct ArmRun {
     pub blocks: Vec<Block>,
     /// Raw blocks of the other points of the curve, by their number in the plan.
     pub points: BTreeMap<usize, Vec<Block>>,
+    /// What each process's stages allow.
+    pub ceilings: Vec<crate::record::CeilingRun>,
     /// Tries of the search for the highest rate.
     pub trials: Vec<crate::record::Trial>,
     /// The rate that each process found.
@@ -166,6 +168,7 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         trials: run.trials.clone(),
         stages_ms: figures::stages(&run.blocks).filter(|_| !is_null),
         photo_ceiling: figures::photo_ceiling(&run.blocks, plan.cores),
+        ceiling: ceiling::figures(&run.ceilings, &run.blocks, arm.streams, plan.cores),
         accuracy,
         memory: Memory {
             rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
@@ -292,7 +295,11 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
             list.push(agreement::reference_itself());
         }
-        Some(accuracy) => list.push(agreement::check(accuracy, arm.spec.precision)),
+        Some(accuracy) => list.push(agreement::check(
+            accuracy,
+            arm.spec.precision,
+            arm.spec.decoding(),
+        )),
         None => {}
     }
     if !run.seen.is_empty() {
@@ -360,6 +367,8 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     options.insert("threads".into(), arm.threads.to_string());
     options.insert("precision".into(), spec.precision.name().into());
     options.insert("reads".into(), source.reads.name().into());
+    options.insert("decode".into(), spec.decoding().name().into());
+    options.insert("jpeg_decoder".into(), decoder::JPEG_DECODER.into());
     if spec.swap_channels {
         options.insert("channels".into(), "swapped".into());
     }

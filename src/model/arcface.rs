@@ -1,8 +1,6 @@
 //! Recognizers of the `ArcFace` family: aligned 112x112 crops in, embeddings out (Deng and others: "`ArcFace`: Additive
 //! Angular Margin Loss for Deep Face Recognition", 2019; `MobileFaceNet`, `SFace` and the w600k networks share it).
 
-use image::RgbImage;
-
 use super::{
     ModelError,
     catalog::{Family, Settings},
@@ -13,7 +11,8 @@ use crate::{
     backend::{Session, Signature},
     vision::{
         align::{self, CROP_SIZE},
-        face::{Embedding, Landmarks},
+        face::Landmarks,
+        photo::Photo,
         workers::Workers,
     },
 };
@@ -45,8 +44,6 @@ pub fn check(signature: &Signature) -> Result<Option<usize>, String> {
 pub struct Recognizer {
     session: Box<dyn Session>,
     input: Input,
-    /// One for each face of a batch.
-    crops: Vec<RgbImage>,
 }
 
 impl Recognizer {
@@ -70,11 +67,7 @@ impl Recognizer {
             (side, side),
             settings.input.normalization(),
         );
-        Ok(Self {
-            session,
-            crops: vec![RgbImage::new(CROP_SIZE, CROP_SIZE); input.batch()],
-            input,
-        })
+        Ok(Self { session, input })
     }
 
     /// Most faces in one run.
@@ -98,22 +91,26 @@ impl Recognizer {
         Ok(())
     }
 
+    /// Runs the network on whatever its input holds, all places of it, and looks at nothing.
+    pub fn run_alone(&mut self) -> Result<(), ModelError> {
+        let all = self.batch();
+        Ok(self.input.run(self.session.as_mut(), all, &mut |_, _| {})?)
+    }
+
     /// Aligns faces, each of its photo, to the first places of the batch; `workers` do it. At most
     /// [`Recognizer::batch`] faces.
-    pub fn align(&mut self, faces: &[(&RgbImage, &Landmarks)], workers: &Workers) {
-        let places: Vec<_> = faces
-            .iter()
-            .zip(self.input.slots())
-            .zip(&mut self.crops)
-            .collect();
-        workers.each(places, |(((photo, landmarks), mut slot), crop)| {
-            align::align(photo, landmarks, crop);
-            slot.write(crop);
+    pub fn align<'f>(&mut self, faces: impl Iterator<Item = (&'f Photo, &'f Landmarks)>, workers: &Workers) {
+        let side = CROP_SIZE as usize;
+        workers.each(faces.zip(self.input.slots()), |((photo, landmarks), mut slot)| {
+            slot.begin(side, side);
+            align::align(&photo.pixels, &photo.in_pixels(landmarks), |y, row| {
+                slot.write_row(y, row);
+            });
         });
     }
 
-    /// Appends the embeddings of the first `count` places, in their order.
-    pub fn embed(&mut self, count: usize, embeddings: &mut Vec<Embedding>) -> Result<(), ModelError> {
+    /// Gives `take` the raw numbers of each of the first `count` places, in their order.
+    pub fn embed(&mut self, count: usize, take: &mut dyn FnMut(&[f32])) -> Result<(), ModelError> {
         let mut read = Ok(());
         self.input
             .run(self.session.as_mut(), count, &mut |batch, outputs| {
@@ -127,12 +124,10 @@ impl Recognizer {
                     });
                     return;
                 }
-                embeddings.extend(
-                    values
-                        .chunks_exact(values.len() / batch)
-                        .take(count)
-                        .map(Embedding::from_raw),
-                );
+                values
+                    .chunks_exact(values.len() / batch)
+                    .take(count)
+                    .for_each(&mut *take);
             })?;
         read
     }

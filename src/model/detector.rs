@@ -1,7 +1,6 @@
 //! A detector: photos in, faces out. What the families share is here; what their tensors mean is in
 //! [`yunet`](super::yunet) and [`scrfd`](super::scrfd).
 
-use image::RgbImage;
 use ndarray::ArrayView2;
 
 use super::{
@@ -16,6 +15,7 @@ use crate::{
     vision::{
         face::Detection,
         nms,
+        photo::Photo,
         resize::{Letterbox, Resizer},
         workers::Workers,
     },
@@ -84,7 +84,13 @@ pub struct Detector {
     nms_threshold: f32,
     input: Input,
     /// One for each picture of a batch.
-    resizers: Vec<Resizer>,
+    fits: Vec<Fit>,
+}
+
+/// How one picture of a batch got onto the canvas.
+struct Fit {
+    resizer: Resizer,
+    letterbox: Letterbox,
 }
 
 impl Detector {
@@ -128,7 +134,12 @@ impl Detector {
             family: decoder,
             score_threshold: settings.score_threshold,
             nms_threshold: settings.nms_threshold,
-            resizers: (0..input.batch()).map(|_| Resizer::default()).collect(),
+            fits: (0..input.batch())
+                .map(|_| Fit {
+                    resizer: Resizer::default(),
+                    letterbox: Letterbox::fit((1, 1), (1, 1)),
+                })
+                .collect(),
             input,
         })
     }
@@ -159,54 +170,59 @@ impl Detector {
         Ok(())
     }
 
+    /// Runs the network on whatever its input holds, all places of it, and looks at nothing.
+    pub fn run_alone(&mut self) -> Result<(), ModelError> {
+        let all = self.batch();
+        Ok(self.input.run(self.session.as_mut(), all, &mut |_, _| {})?)
+    }
+
     /// Finds the faces of each photo: `found[i]` is cleared and filled with those of `photos[i]`, best score first,
     /// in pixels of the photo. `workers` resize.
     pub fn detect(
         &mut self,
-        photos: &[RgbImage],
+        photos: &[Photo],
         found: &mut [Vec<Detection>],
         workers: &Workers,
     ) -> Result<(), ModelError> {
         let batch = self.batch();
         for (photos, found) in photos.chunks(batch).zip(found.chunks_mut(batch)) {
-            self.detect_batch(photos, found, workers)?;
+            self.prepare(photos, workers);
+            self.find(found)?;
         }
         Ok(())
     }
 
-    fn detect_batch(
-        &mut self,
-        photos: &[RgbImage],
-        found: &mut [Vec<Detection>],
-        workers: &Workers,
-    ) -> Result<(), ModelError> {
+    /// Puts photos, at most a batch, onto the canvas.
+    pub fn prepare(&mut self, photos: &[Photo], workers: &Workers) {
         let canvas = self.canvas();
-        let places: Vec<_> = photos
-            .iter()
-            .zip(self.input.slots())
-            .zip(&mut self.resizers)
-            .collect();
-        let letterboxes = workers.each(places, |((photo, mut slot), resizer)| {
-            let letterbox = Letterbox::fit(photo.dimensions(), (canvas.0 as u32, canvas.1 as u32));
-            let scaled = resizer.resize(photo, letterbox.scaled);
-            slot.write(&scaled);
-            resizer.recycle(scaled);
-            letterbox
+        let places = photos.iter().zip(self.input.slots()).zip(&mut self.fits);
+        workers.each(places, |((photo, mut slot), fit)| {
+            fit.letterbox = Letterbox::fit(photo.size, (canvas.0 as u32, canvas.1 as u32));
+            let (width, height) = fit.letterbox.scaled;
+            slot.begin(width as usize, height as usize);
+            fit.resizer.rows(&photo.pixels, fit.letterbox.scaled, |y, row| {
+                slot.write_row(y, row);
+            });
         });
+    }
+
+    /// Finds the faces on the canvas, for as many photos as `found` has places.
+    pub fn find(&mut self, found: &mut [Vec<Detection>]) -> Result<(), ModelError> {
+        let canvas = self.canvas();
         let (family, threshold) = (&self.family, self.score_threshold);
         let mut decoded = Ok(());
         self.input
-            .run(self.session.as_mut(), photos.len(), &mut |batch, outputs| {
+            .run(self.session.as_mut(), found.len(), &mut |batch, outputs| {
                 decoded = found.iter_mut().enumerate().try_for_each(|(index, found)| {
                     found.clear();
                     family.decode(outputs, Sample { index, batch, canvas }, threshold, found)
                 });
             })?;
         decoded?;
-        for (found, letterbox) in found.iter_mut().zip(letterboxes) {
+        for (found, fit) in found.iter_mut().zip(&self.fits) {
             nms::suppress(found, self.nms_threshold);
             for detection in found {
-                *detection = letterbox.to_source(detection);
+                *detection = fit.letterbox.to_source(detection);
             }
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! The input tensor of a network: planes of floats, or the bytes that the network normalises itself.
 
-use image::RgbImage;
-use ndarray::{Array4, ArrayViewMut3, s};
+use std::slice::{ChunksExactMut, IterMut};
+
+use ndarray::{Array4, s};
 
 use crate::{
     backend::{BackendError, Output, Session},
-    vision::tensor::{self, Normalization},
+    vision::tensor::{ChannelOrder, Extent, Normalization, Numbers, Slot},
 };
 
 /// Runs with which a device prepares itself: one plans, one captures a CUDA graph, one replays it.
@@ -14,7 +15,9 @@ pub(super) const SETTLING_RUNS: usize = 3;
 /// A batch of inputs, in memory that is kept between runs.
 pub(super) struct Input {
     values: Values,
-    normalization: Normalization,
+    channels: ChannelOrder,
+    /// What each place of the batch holds.
+    extents: Vec<Extent>,
     /// Whether the graph fixes the batch.
     fixed: bool,
     /// The one size that every batch is padded to, for a device: each change of shape costs it a new plan.
@@ -22,27 +25,33 @@ pub(super) struct Input {
 }
 
 enum Values {
-    /// Batch x 3 x height x width.
-    Floats(Array4<f32>),
+    /// Batch x 3 x height x width, and the numbers of pixels.
+    Floats(Array4<f32>, Box<Numbers>),
     /// Batch x height x width x 3.
     Bytes(Array4<u8>),
 }
 
-/// The place of one picture in a batch.
-pub(super) enum Slot<'a> {
-    Floats(ArrayViewMut3<'a, f32>, Normalization),
-    Bytes(ArrayViewMut3<'a, u8>, Normalization),
+/// Goes over the places of a batch.
+pub(super) struct Slots<'a> {
+    places: Places<'a>,
+    columns: usize,
+    extents: IterMut<'a, Extent>,
 }
 
-impl Slot<'_> {
-    /// Writes `picture` to the top left, and black around it.
-    pub(super) fn write(&mut self, picture: &RgbImage) {
-        match self {
-            Self::Floats(planes, normalization) => tensor::write_planes(picture, *normalization, planes),
-            Self::Bytes(canvas, normalization) => {
-                tensor::write_bytes(picture, normalization.channels, canvas);
-            }
-        }
+enum Places<'a> {
+    Floats(ChunksExactMut<'a, f32>, &'a Numbers),
+    Bytes(ChunksExactMut<'a, u8>, ChannelOrder),
+}
+
+impl<'a> Iterator for Slots<'a> {
+    type Item = Slot<'a>;
+
+    fn next(&mut self) -> Option<Slot<'a>> {
+        let extent = self.extents.next()?;
+        Some(match &mut self.places {
+            Places::Floats(values, numbers) => Slot::planes(values.next()?, self.columns, numbers, extent),
+            Places::Bytes(values, channels) => Slot::bytes(values.next()?, self.columns, *channels, extent),
+        })
     }
 }
 
@@ -59,22 +68,28 @@ impl Input {
         let height = shape[2].unwrap_or(height);
         let width = shape[3].unwrap_or(width);
         let reads_bytes = session.reads_bytes();
-        Self {
+        let mut input = Self {
             values: if reads_bytes {
                 Values::Bytes(Array4::zeros((batch, height, width, 3)))
             } else {
-                Values::Floats(Array4::zeros((batch, 3, height, width)))
+                Values::Floats(
+                    Array4::zeros((batch, 3, height, width)),
+                    Box::new(normalization.into()),
+                )
             },
-            normalization,
+            channels: normalization.channels,
+            extents: vec![(0, 0); batch],
             fixed: shape[0].is_some(),
             size: reads_bytes.then_some(batch),
-        }
+        };
+        input.slots().for_each(|mut slot| slot.blacken());
+        input
     }
 
     /// Most pictures in one run.
     pub(super) fn batch(&self) -> usize {
         match &self.values {
-            Values::Floats(values) => values.dim().0,
+            Values::Floats(values, _) => values.dim().0,
             Values::Bytes(values) => values.dim().0,
         }
     }
@@ -82,23 +97,29 @@ impl Input {
     /// Width and height of a picture.
     pub(super) fn canvas(&self) -> (usize, usize) {
         match &self.values {
-            Values::Floats(values) => (values.dim().3, values.dim().2),
+            Values::Floats(values, _) => (values.dim().3, values.dim().2),
             Values::Bytes(values) => (values.dim().2, values.dim().1),
         }
     }
 
     /// The places of all pictures of a batch, to be written by whoever has time.
-    pub(super) fn slots(&mut self) -> Vec<Slot<'_>> {
-        let normalization = self.normalization;
-        match &mut self.values {
-            Values::Floats(values) => values
-                .outer_iter_mut()
-                .map(|planes| Slot::Floats(planes, normalization))
-                .collect(),
-            Values::Bytes(values) => values
-                .outer_iter_mut()
-                .map(|canvas| Slot::Bytes(canvas, normalization))
-                .collect(),
+    pub(super) fn slots(&mut self) -> Slots<'_> {
+        let (columns, rows) = self.canvas();
+        let picture = (columns * rows * 3).max(1);
+        let places = match &mut self.values {
+            Values::Floats(values, numbers) => {
+                let values = values.as_slice_mut().unwrap_or_default();
+                Places::Floats(values.chunks_exact_mut(picture), numbers)
+            }
+            Values::Bytes(values) => {
+                let values = values.as_slice_mut().unwrap_or_default();
+                Places::Bytes(values.chunks_exact_mut(picture), self.channels)
+            }
+        };
+        Slots {
+            places,
+            columns,
+            extents: self.extents.iter_mut(),
         }
     }
 
@@ -131,7 +152,7 @@ impl Input {
         let size = self.size(count);
         let mut read = |outputs: &[Output<'_>]| read(size, outputs);
         match &self.values {
-            Values::Floats(values) => session.run(values.slice(s![..size, .., .., ..]), &mut read),
+            Values::Floats(values, _) => session.run(values.slice(s![..size, .., .., ..]), &mut read),
             Values::Bytes(values) => session.run_bytes(values.slice(s![..size, .., .., ..]), &mut read),
         }
     }

@@ -64,8 +64,7 @@ impl DetectorFamily for Scrfd {
             let scores = sample.rows(&outputs[level], anchors, 1)?;
             let sides = sample.rows(&outputs[level + 3], anchors, 4)?;
             let points = sample.rows(&outputs[level + 6], anchors, 10)?;
-            for anchor in 0..anchors {
-                let score = scores[[anchor, 0]];
+            for (anchor, &score) in scores.iter().enumerate() {
                 if score.is_nan() || score < threshold {
                     continue;
                 }

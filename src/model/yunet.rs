@@ -47,6 +47,7 @@ impl DetectorFamily for Yunet {
         threshold: f32,
         found: &mut Vec<Detection>,
     ) -> Result<(), ModelError> {
+        let least = threshold * threshold * 0.999;
         for (stride, [class, object, boxes, points]) in STRIDES.into_iter().zip(self.positions) {
             let (columns, rows) = (sample.canvas.0 / stride, sample.canvas.1 / stride);
             let cells = columns * rows;
@@ -54,9 +55,14 @@ impl DetectorFamily for Yunet {
             let object = sample.rows(&outputs[object], cells, 1)?;
             let boxes = sample.rows(&outputs[boxes], cells, 4)?;
             let points = sample.rows(&outputs[points], cells, 10)?;
-            for cell in 0..cells {
-                let score = (class[[cell, 0]].clamp(0.0, 1.0) * object[[cell, 0]].clamp(0.0, 1.0)).sqrt();
-                if score.is_nan() || score < threshold {
+            for (cell, (class, object)) in class.iter().zip(&object).enumerate() {
+                let product = class.clamp(0.0, 1.0) * object.clamp(0.0, 1.0);
+                // Nearly all cells are left behind here, without a root and with a little to spare for rounding.
+                if product.is_nan() || product < least {
+                    continue;
+                }
+                let score = product.sqrt();
+                if score < threshold {
                     continue;
                 }
                 let (column, row, size) = ((cell % columns) as f32, (cell / columns) as f32, stride as f32);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{check::Check, compare::Estimate};
+use super::{ceiling::Ceiling, check::Check, compare::Estimate};
 
 /// What an arm's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +66,9 @@ pub struct Arm {
     /// Images a second that the host cores can decode, resize and align at most for a device, by the processor time that
     /// it took them; null where each stream does that for itself.
     pub photo_ceiling: Option<f64>,
+    /// What its stages allow and how much of that it reaches; null unless that was asked for.
+    #[serde(default)]
+    pub ceiling: Option<Ceiling>,
     /// Its answers against the reference's; null for `null`.
     pub accuracy: Option<Accuracy>,
     /// Memory.

@@ -4,6 +4,7 @@
 //! reason stands beside it or in the field's own description; it is never 0 instead.
 
 mod arm;
+mod ceiling;
 mod check;
 mod compare;
 mod write;
@@ -19,6 +20,7 @@ pub use arm::{
     Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput,
     Trial, Verification,
 };
+pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
 

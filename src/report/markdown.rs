@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{
     answer,
     content::{
-        arms, checks, comparisons, curve, latency, machine, made, quality, remarks, search, setup, sources,
-        stages, strata,
+        arms, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks, search, setup,
+        sources, stages, strata,
     },
     grid::Grid,
     words::headline,
@@ -43,6 +43,7 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         curve::grid(record),
         search::grid(record),
         stages::grid(record),
+        ceiling::grid(record),
         strata::grid(record),
         quality::grid(record),
         checks::grid(record),

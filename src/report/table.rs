@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    content::{arms, curve, latency, remarks, sources, stages, strata},
+    content::{arms, ceiling, curve, latency, remarks, sources, stages, strata},
     grid::{Column, Grid},
     words::headline,
 };
@@ -35,6 +35,7 @@ pub fn render(record: &Record) -> String {
         latency::grid(record),
         curve::grid(record),
         stages::grid(record),
+        ceiling::grid(record),
         strata::grid(record),
     ];
     for grid in behind.into_iter().flatten() {

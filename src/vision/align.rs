@@ -85,42 +85,107 @@ impl Similarity {
     }
 }
 
-/// Writes the aligned crop of the face at `landmarks` into `crop`: bilinear, black outside the photo.
-/// Landmarks that no similarity can map (all in one point, not finite) give a black crop.
-pub fn align(photo: &RgbImage, landmarks: &Landmarks, crop: &mut RgbImage) {
+/// Fractional bits of a position in the photo.
+const POSITION: u32 = 20;
+/// Bits of a weight: two of them and a pixel fill 30 bits.
+const WEIGHT: u32 = 11;
+
+/// Gives `write` each row of the aligned crop of the face at `landmarks` (pixels of `photo`), [`CROP_SIZE`] pixels of
+/// 8-bit RGB, with its number: bilinear, black outside the photo. Landmarks that no similarity can map (all in one
+/// point, not finite) give a black crop.
+pub fn align(photo: &RgbImage, landmarks: &Landmarks, mut write: impl FnMut(usize, &[u8])) {
+    let mut row = [0u8; CROP_SIZE as usize * 3];
     let Some(back) = Similarity::between(landmarks, &TEMPLATE).inverse() else {
-        crop.fill(0);
+        (0..CROP_SIZE as usize).for_each(|y| write(y, &row));
         return;
     };
+    let inside = is_inside(photo, &back);
+    for y in 0..CROP_SIZE {
+        if inside {
+            sample_inside(photo, &back, y, &mut row);
+        } else {
+            sample(photo, &back, y, &mut row);
+        }
+        write(y as usize, &row);
+    }
+}
+
+/// How many times a crop enlarges the pixels that it is taken from, for a face at `landmarks` of these pixels; 1 or
+/// less where none of its resolution is missing. 1 for landmarks that tell no size.
+pub fn enlargement(landmarks: &Landmarks) -> f32 {
+    let Similarity { a, b, .. } = Similarity::between(landmarks, &TEMPLATE);
+    a.hypot(b)
+}
+
+/// Whether all of the crop lies so far inside the photo that each sample has four pixels.
+fn is_inside(photo: &RgbImage, back: &Similarity) -> bool {
+    let most = (CROP_SIZE - 1) as f32;
+    let (width, height) = (photo.width() as f32, photo.height() as f32);
+    [[0.0, 0.0], [most, 0.0], [0.0, most], [most, most]]
+        .iter()
+        .all(|corner| {
+            let [x, y] = back.apply(*corner);
+            // A pixel to spare, for what the steps of fixed-point positions add up to.
+            x >= 1.0 && y >= 1.0 && x < width - 3.0 && y < height - 3.0
+        })
+}
+
+/// One row of a crop that lies inside the photo, by whole numbers.
+fn sample_inside(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
+    const ONE: i64 = 1 << WEIGHT;
+    const HALF: u32 = 1 << (2 * WEIGHT - 1);
+    let fixed = |v: f32| (f64::from(v) * f64::from(1u32 << POSITION)).round() as i64;
+    let [x0, y0] = back.apply([0.0, y as f32]);
+    let (mut sx, mut sy) = (fixed(x0), fixed(y0));
+    let (dx, dy) = (fixed(back.a), fixed(back.b));
+    let stride = photo.width() as usize * 3;
+    let source = photo.as_raw();
+    for pixel in row.as_chunks_mut::<3>().0 {
+        let at = (sy >> POSITION) as usize * stride + (sx >> POSITION) as usize * 3;
+        let fraction = |position: i64| (position >> (POSITION - WEIGHT)) & (ONE - 1);
+        let (fx, fy) = (fraction(sx), fraction(sy));
+        let weights = [(ONE - fx) * (ONE - fy), fx * (ONE - fy), (ONE - fx) * fy, fx * fy].map(|w| w as u32);
+        let (above, below) = (&source[at..at + 6], &source[at + stride..at + stride + 6]);
+        for channel in 0..3 {
+            let sum = weights[0] * u32::from(above[channel])
+                + weights[1] * u32::from(above[channel + 3])
+                + weights[2] * u32::from(below[channel])
+                + weights[3] * u32::from(below[channel + 3]);
+            pixel[channel] = ((sum + HALF) >> (2 * WEIGHT)) as u8;
+        }
+        sx += dx;
+        sy += dy;
+    }
+}
+
+/// One row of a crop that may reach beyond the photo.
+fn sample(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let source = photo.as_raw();
-    let columns = crop.width() as usize;
-    for (y, row) in crop.chunks_exact_mut(columns * 3).enumerate() {
-        for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let [sx, sy] = back.apply([x as f32, y as f32]);
-            let (left, top) = (sx.floor(), sy.floor());
-            let (fx, fy) = (sx - left, sy - top);
-            // Beyond one pixel outside nothing of the photo is touched; the comparison also turns NaN away.
-            if !(left >= -1.0 && top >= -1.0 && left < width as f32 && top < height as f32) {
-                pixel.fill(0);
+    for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let [sx, sy] = back.apply([x as f32, y as f32]);
+        let (left, top) = (sx.floor(), sy.floor());
+        let (fx, fy) = (sx - left, sy - top);
+        // Beyond one pixel outside nothing of the photo is touched; the comparison also turns NaN away.
+        if !(left >= -1.0 && top >= -1.0 && left < width as f32 && top < height as f32) {
+            pixel.fill(0);
+            continue;
+        }
+        let (left, top) = (left as isize, top as isize);
+        let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
+        let mut sums = [0.0f32; 3];
+        for (weight, (dx, dy)) in weights.into_iter().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
+            let (px, py) = (left + dx, top + dy);
+            if px < 0 || py < 0 || px as usize >= width || py as usize >= height {
                 continue;
             }
-            let (left, top) = (left as isize, top as isize);
-            let weights = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
-            let mut sums = [0.0f32; 3];
-            for (weight, (dx, dy)) in weights.into_iter().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
-                let (px, py) = (left + dx, top + dy);
-                if px < 0 || py < 0 || px as usize >= width || py as usize >= height {
-                    continue;
-                }
-                let at = (py as usize * width + px as usize) * 3;
-                for (sum, value) in sums.iter_mut().zip(&source[at..at + 3]) {
-                    *sum += weight * f32::from(*value);
-                }
+            let at = (py as usize * width + px as usize) * 3;
+            for (sum, value) in sums.iter_mut().zip(&source[at..at + 3]) {
+                *sum += weight * f32::from(*value);
             }
-            for (value, sum) in pixel.iter_mut().zip(sums) {
-                *value = (sum + 0.5) as u8;
-            }
+        }
+        for (value, sum) in pixel.iter_mut().zip(sums) {
+            *value = (sum + 0.5) as u8;
         }
     }
 }
@@ -130,31 +195,62 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn crop(photo: &RgbImage, landmarks: &Landmarks) -> Vec<u8> {
+        let mut crop = Vec::new();
+        align(photo, landmarks, |_, row| crop.extend_from_slice(row));
+        assert_eq!(crop.len(), (CROP_SIZE * CROP_SIZE * 3) as usize);
+        crop
+    }
+
+    fn noise(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let v = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)).wrapping_mul(2_246_822_519);
+            image::Rgb([(v >> 8) as u8, (v >> 16) as u8, (v >> 24) as u8])
+        })
+    }
+
     #[test]
     fn a_photo_already_aligned_stays_as_it_is() {
         let photo = RgbImage::from_fn(112, 112, |x, y| image::Rgb([(x * 2) as u8, (y * 2) as u8, 9]));
-        let mut crop = RgbImage::new(CROP_SIZE, CROP_SIZE);
-        align(&photo, &TEMPLATE, &mut crop);
-        assert!(
-            photo
-                .as_raw()
-                .iter()
-                .zip(crop.as_raw())
-                .all(|(a, b)| a.abs_diff(*b) <= 1)
-        );
+        let crop = crop(&photo, &TEMPLATE);
+        assert!(photo.as_raw().iter().zip(&crop).all(|(a, b)| a.abs_diff(*b) <= 1));
     }
 
     #[test]
     fn outside_is_black_and_nonsense_does_not_panic() {
         let photo = RgbImage::from_pixel(10, 10, image::Rgb([255; 3]));
-        let mut crop = RgbImage::from_pixel(CROP_SIZE, CROP_SIZE, image::Rgb([7; 3]));
-        align(&photo, &TEMPLATE.map(|[x, y]| [x + 1000.0, y]), &mut crop);
-        assert!(crop.as_raw().iter().all(|v| *v == 0));
-        align(&photo, &[[f32::NAN; 2]; 5], &mut crop);
-        align(&photo, &[[5.0; 2]; 5], &mut crop);
+        assert!(
+            crop(&photo, &TEMPLATE.map(|[x, y]| [x + 1000.0, y]))
+                .iter()
+                .all(|v| *v == 0)
+        );
+        crop(&photo, &[[f32::NAN; 2]; 5]);
+        crop(&photo, &[[5.0; 2]; 5]);
+        crop(&RgbImage::new(0, 0), &TEMPLATE);
+        assert!((enlargement(&[[f32::NAN; 2]; 5]) - 1.0).abs() < f32::EPSILON);
+        assert!((enlargement(&TEMPLATE.map(|p| p.map(|v| v / 2.0))) - 2.0).abs() < 1e-4);
     }
 
     proptest! {
+        #[test]
+        fn inside_the_photo_whole_numbers_give_what_fractions_give(
+            angle in -3.2f32..3.2, scale in 0.2f32..2.5, x in 0f32..600.0, y in 0f32..600.0
+        ) {
+            let photo = noise(600, 600);
+            let turn = Similarity { a: scale * angle.cos(), b: scale * angle.sin(), tx: 0.0, ty: 0.0 };
+            let back = Similarity::between(&TEMPLATE.map(|p| {
+                let [px, py] = turn.apply(p);
+                [px + x, py + y]
+            }), &TEMPLATE).inverse().unwrap();
+            prop_assume!(is_inside(&photo, &back));
+            let (mut whole, mut fractions) = ([0u8; CROP_SIZE as usize * 3], [0u8; CROP_SIZE as usize * 3]);
+            for y in 0..CROP_SIZE {
+                sample_inside(&photo, &back, y, &mut whole);
+                sample(&photo, &back, y, &mut fractions);
+                prop_assert!(whole.iter().zip(&fractions).all(|(a, b)| a.abs_diff(*b) <= 1));
+            }
+        }
+
         #[test]
         fn the_transform_is_found_again_from_its_points(
             angle in -3.0f32..3.0, scale in 0.05f32..20.0, tx in -500f32..500.0, ty in -500f32..500.0

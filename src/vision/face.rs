@@ -73,16 +73,24 @@ pub struct Detection {
 }
 
 /// A face as a direction: the recognizer's output, normalised to length 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Embedding(Vec<f32>);
 
 impl Embedding {
     /// Normalises `values` to length 1 (L2). A vector of length 0 stays as it is.
     pub fn from_raw(values: &[f32]) -> Self {
+        let mut embedding = Self::default();
+        embedding.assign(values);
+        embedding
+    }
+
+    /// Becomes what [`Embedding::from_raw`] makes of `values`, in the memory that it has.
+    pub fn assign(&mut self, values: &[f32]) {
         let norm = values.iter().map(|v| v * v).sum::<f32>().sqrt();
         let scale = if norm > 0.0 { norm.recip() } else { 1.0 };
-        Self(values.iter().map(|v| v * scale).collect())
+        self.0.clear();
+        self.0.extend(values.iter().map(|v| v * scale));
     }
 
     /// The normalised numbers.

@@ -2,10 +2,13 @@
 
 use std::io::Cursor;
 
-use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage, metadata::Orientation,
-};
+use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage, metadata::Orientation};
 use thiserror::Error;
+
+use super::{
+    decoder::Decoder,
+    photo::{Photo, Scale},
+};
 
 /// The formats that a photo may have, told by content.
 pub const FORMATS: [ImageFormat; 6] = [
@@ -100,57 +103,50 @@ pub fn probe(bytes: &[u8], limits: Limits) -> Result<Header, DecodeError> {
     let format = format_of(bytes)?;
     let mut decoder = open(bytes, format)?;
     let (width, height) = check_size(decoder.dimensions(), limits)?;
-    let turned = matches!(
-        decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    Ok(
+        if is_turned(decoder.orientation().unwrap_or(Orientation::NoTransforms)) {
+            Header {
+                width: height,
+                height: width,
+            }
+        } else {
+            Header { width, height }
+        },
+    )
+}
+
+/// Decodes `bytes` to 8-bit RGB as a person sees it; see [`Decoder::decode`].
+pub fn decode(bytes: &[u8], limits: Limits) -> Result<RgbImage, DecodeError> {
+    let mut photo = Photo::default();
+    Decoder::new(limits).decode(bytes, |_| Scale::Full, &mut photo)?;
+    Ok(photo.pixels)
+}
+
+/// Whether a photo of this orientation is shown with its sides exchanged.
+pub(super) fn is_turned(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
         Orientation::Rotate90
             | Orientation::Rotate270
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH
-    );
-    Ok(if turned {
-        Header {
-            width: height,
-            height: width,
-        }
-    } else {
-        Header { width, height }
-    })
+    )
 }
 
-/// Decodes `bytes` to 8-bit RGB as a person sees it: EXIF orientation applied, alpha dropped (as OpenCV does),
-/// grey and CMYK converted, 16 bits reduced to 8, the first frame of an animation.
-pub fn decode(bytes: &[u8], limits: Limits) -> Result<RgbImage, DecodeError> {
-    let format = format_of(bytes)?;
-    let mut decoder = open(bytes, format)?;
-    check_size(decoder.dimensions(), limits)?;
-    // zune-jpeg fills what is missing with grey and says nothing, so a cut JPEG is told by its missing end mark.
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(DecodeError::Truncated { format: name(format) });
-    }
-    let mut allocation = image::Limits::default();
-    // 16-bit RGBA is 8 bytes a pixel; a decoder may hold a second copy.
-    allocation.max_alloc = Some(limits.max_pixels.saturating_mul(16));
-    decoder.set_limits(allocation).map_err(|e| broken(format, &e))?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut photo = DynamicImage::from_decoder(decoder).map_err(|e| broken(format, &e))?;
-    photo.apply_orientation(orientation);
-    Ok(photo.into_rgb8())
-}
-
-fn format_of(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
+pub(super) fn format_of(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     sniff(bytes).ok_or(DecodeError::NotAnImage)
 }
 
-fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, DecodeError> {
+pub(super) fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, DecodeError> {
     ImageReader::with_format(Cursor::new(bytes), format)
         .into_decoder()
         .map_err(|e| broken(format, &e))
 }
 
-fn check_size((width, height): (u32, u32), limits: Limits) -> Result<(u32, u32), DecodeError> {
+pub(super) fn check_size((width, height): (u32, u32), limits: Limits) -> Result<(u32, u32), DecodeError> {
     match u64::from(width) * u64::from(height) {
         0 => Err(DecodeError::NoPixels { width, height }),
         pixels if pixels > limits.max_pixels => Err(DecodeError::TooLarge {
@@ -162,7 +158,12 @@ fn check_size((width, height): (u32, u32), limits: Limits) -> Result<(u32, u32),
     }
 }
 
-fn broken(format: ImageFormat, error: &ImageError) -> DecodeError {
+/// The data of a photo stops early.
+pub(super) fn truncated(format: ImageFormat) -> DecodeError {
+    DecodeError::Truncated { format: name(format) }
+}
+
+pub(super) fn broken(format: ImageFormat, error: &ImageError) -> DecodeError {
     let reason = error.to_string();
     let format = name(format);
     let cut = matches!(error, ImageError::IoError(io) if io.kind() == std::io::ErrorKind::UnexpectedEof)
@@ -195,7 +196,7 @@ fn name(format: ImageFormat) -> &'static str {
 
 /// Whether the entropy-coded data of a JPEG reaches an end-of-image mark. Segments before the first scan are
 /// stepped over, for an EXIF thumbnail in them has an end mark of its own.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xDA;
     let mut at = 2;
     while let [0xFF, marker, rest @ ..] = &bytes[at.min(bytes.len())..] {
@@ -215,7 +216,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, ImageBuffer, Rgb, Rgba};
+    use image::{DynamicImage, GrayImage, ImageBuffer, Rgb, Rgba};
 
     fn gradient(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {

@@ -1,10 +1,12 @@
 //! Pixels and geometry: decode, resize, align, suppress, draw. Knows no network and no runtime.
 
 pub mod align;
+pub mod decoder;
 pub mod draw;
 pub mod face;
 pub mod image;
 pub mod nms;
+pub mod photo;
 pub mod resize;
 pub mod tensor;
 pub mod workers;

@@ -1,10 +1,5 @@
 //! Letterbox: a photo scaled to fit a canvas, and the way back.
 
-use fast_image_resize::{
-    FilterType, ResizeAlg, ResizeOptions,
-    images::{TypedImage, TypedImageRef},
-    pixels::U8x3,
-};
 use image::RgbImage;
 
 use super::face::{BoundingBox, Detection};
@@ -49,37 +44,114 @@ impl Letterbox {
     }
 }
 
-/// Scales photos; keeps its buffers between calls.
+/// Fractional bits of a row that is blended of two: with 8 bits of a pixel and a sign they fill 16.
+const BLENDED: u32 = 6;
+/// Bits of a weight.
+const WEIGHT: u32 = 15;
+
+/// Where a sample lies between two pixels along one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tap {
+    first: usize,
+    second: usize,
+    /// Of the second pixel, in parts of 2^[`WEIGHT`], below 1.
+    weight: i16,
+}
+
+impl Tap {
+    /// The `index`-th of `target` samples of `source` pixels: at `(index + 0.5) * source / target - 0.5`, edges repeated.
+    fn at(index: usize, source: usize, target: usize) -> Self {
+        let scale = source as f64 / target as f64;
+        let position = ((index as f64 + 0.5) * scale - 0.5).max(0.0);
+        let first = (position as usize).min(source - 1);
+        let weight = ((position - first as f64) * f64::from(1u32 << WEIGHT)).round();
+        Self {
+            first,
+            second: (first + 1).min(source - 1),
+            weight: weight.min(f64::from(i16::MAX)) as i16,
+        }
+    }
+}
+
+/// Scales photos row by row; keeps its buffers between calls.
 #[derive(Default)]
 pub struct Resizer {
-    inner: fast_image_resize::Resizer,
-    scaled: Vec<u8>,
+    /// Widths of the source and of the target that `columns` belongs to.
+    widths: (usize, usize),
+    columns: Vec<Tap>,
+    blended: Vec<i16>,
+    row: Vec<u8>,
 }
 
 impl Resizer {
-    /// `photo` at `width` x `height` by bilinear interpolation without antialiasing, as OpenCV's `INTER_LINEAR`
-    /// (within one level). Give the picture back with [`Resizer::recycle`] to reuse its memory.
-    pub fn resize(&mut self, photo: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
-        let mut pixels = std::mem::take(&mut self.scaled);
-        pixels.resize(width as usize * height as usize * 3, 0);
-        if photo.dimensions() == (width, height) {
-            pixels.copy_from_slice(photo.as_raw());
-        } else {
-            let options = ResizeOptions::new().resize_alg(ResizeAlg::Interpolation(FilterType::Bilinear));
-            let source = TypedImageRef::<U8x3>::from_buffer(photo.width(), photo.height(), photo.as_raw());
-            let target = TypedImage::<U8x3>::from_buffer(width, height, &mut pixels);
-            // One pixel type by name: left open, the compiler would build the scaler for every type there is.
-            if let (Ok(source), Ok(mut target)) = (source, target) {
-                // Fails for a crop outside the source alone, and there is no crop.
-                let _ = self.inner.resize_typed(&source, &mut target, &options);
+    /// Gives `write` each row of `photo` at `width` x `height`, with its number: 8-bit RGB by bilinear interpolation
+    /// without antialiasing, as OpenCV's `INTER_LINEAR` (within one level).
+    pub fn rows(
+        &mut self,
+        photo: &RgbImage,
+        (width, height): (u32, u32),
+        mut write: impl FnMut(usize, &[u8]),
+    ) {
+        let (columns, rows) = (photo.width() as usize, photo.height() as usize);
+        let (width, height) = (width as usize, height as usize);
+        let source = photo.as_raw();
+        let stride = columns * 3;
+        if (columns, rows) == (width, height) {
+            for (y, row) in source.chunks_exact(stride.max(1)).enumerate() {
+                write(y, row);
             }
+            return;
         }
-        RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+        if columns == 0 || rows == 0 {
+            return;
+        }
+        if self.widths != (columns, width) {
+            self.columns.clear();
+            self.columns
+                .extend((0..width).map(|x| Tap::at(x, columns, width)));
+            self.widths = (columns, width);
+        }
+        self.blended.resize(stride, 0);
+        self.row.resize(width * 3, 0);
+        for y in 0..height {
+            let tap = Tap::at(y, rows, height);
+            let first = &source[tap.first * stride..][..stride];
+            let second = &source[tap.second * stride..][..stride];
+            blend(first, second, tap.weight, &mut self.blended);
+            across(&self.blended, &self.columns, &mut self.row);
+            write(y, &self.row);
+        }
     }
 
-    /// Takes back the memory of a picture that [`Resizer::resize`] made.
-    pub fn recycle(&mut self, picture: RgbImage) {
-        self.scaled = picture.into_raw();
+    /// `photo` at `width` x `height`, as [`Resizer::rows`] gives it.
+    pub fn resize(&mut self, photo: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
+        let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);
+        self.rows(photo, (width, height), |_, row| pixels.extend_from_slice(row));
+        RgbImage::from_raw(width, height, pixels).unwrap_or_default()
+    }
+}
+
+/// Two rows to one, channel by channel. The form is what compilers turn into the processor's multiplication of 16 bits
+/// that keeps the upper half.
+fn blend(first: &[u8], second: &[u8], weight: i16, blended: &mut [i16]) {
+    for ((value, a), b) in blended.iter_mut().zip(first).zip(second) {
+        let (a, b) = (i16::from(*a), i16::from(*b));
+        let part = (i32::from((b - a) << (BLENDED + 1)) * i32::from(weight)) >> (WEIGHT + 1);
+        *value = (a << BLENDED) + part as i16;
+    }
+}
+
+/// A blended row to one of fewer or more pixels.
+fn across(blended: &[i16], columns: &[Tap], row: &mut [u8]) {
+    const HALF: i32 = 1 << (BLENDED - 1);
+    let pixels = blended.as_chunks::<3>().0;
+    for (pixel, tap) in row.as_chunks_mut::<3>().0.iter_mut().zip(columns) {
+        let (first, second) = (&pixels[tap.first], &pixels[tap.second]);
+        for channel in 0..3 {
+            let (a, b) = (i32::from(first[channel]), i32::from(second[channel]));
+            let value = a + (((b - a) * i32::from(tap.weight)) >> WEIGHT);
+            pixel[channel] = ((value + HALF) >> BLENDED) as u8;
+        }
     }
 }
 

@@ -1,7 +1,5 @@
-//! 8-bit RGB pixels to the float planes that networks read.
+//! Rows of 8-bit RGB pixels to the numbers that networks read, without a picture in between.
 
-use image::RgbImage;
-use ndarray::ArrayViewMut3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,85 +24,208 @@ pub struct Normalization {
     pub divisor: f32,
 }
 
-/// Writes `photo` to the top left of `planes` (3 x height x width) and fills the rest with what a black pixel gives.
-///
-/// # Panics
-/// Where the photo is larger than the planes: the caller has resized it to fit.
-pub fn write_planes(photo: &RgbImage, normalization: Normalization, planes: &mut ArrayViewMut3<'_, f32>) {
-    let Normalization {
-        channels,
-        mean,
-        divisor,
-    } = normalization;
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let (_, rows, columns) = planes.dim();
-    assert!(
-        width <= columns && height <= rows,
-        "a {width}x{height} photo in {columns}x{rows} planes"
-    );
-    // One multiplication and one addition a value; the table keeps the division exact for each of 256 pixels.
-    let table: [f32; 256] = std::array::from_fn(|pixel| (pixel as f32 - mean) / divisor);
-    for (plane, mut rows) in planes.outer_iter_mut().enumerate() {
-        let channel = match channels {
-            ChannelOrder::Rgb => plane,
-            ChannelOrder::Bgr => 2 - plane,
-        };
-        for (y, mut row) in rows.outer_iter_mut().enumerate() {
-            let filled = if y < height { width } else { 0 };
-            if filled > 0 {
-                let pixels = &photo.as_raw()[y * width * 3..(y + 1) * width * 3];
-                for (value, pixel) in row.iter_mut().zip(pixels[channel..].iter().step_by(3)) {
-                    *value = table[usize::from(*pixel)];
-                }
-            }
-            row.slice_mut(ndarray::s![filled..]).fill(table[0]);
+/// A [`Normalization`] ready for use: the number of each of 256 pixels, with its division exact.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    channels: ChannelOrder,
+    table: [f32; 256],
+}
+
+impl From<Normalization> for Numbers {
+    fn from(normalization: Normalization) -> Self {
+        let Normalization {
+            channels,
+            mean,
+            divisor,
+        } = normalization;
+        Self {
+            channels,
+            table: std::array::from_fn(|pixel| (pixel as f32 - mean) / divisor),
         }
     }
 }
 
-/// Writes `photo` to the top left of `canvas` (height x width x 3) in the given order, and fills the rest with black.
-///
-/// # Panics
-/// Where the photo is larger than the canvas: the caller has resized it to fit.
-pub fn write_bytes(photo: &RgbImage, channels: ChannelOrder, canvas: &mut ArrayViewMut3<'_, u8>) {
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let (rows, columns, _) = canvas.dim();
-    assert!(
-        width <= columns && height <= rows,
-        "a {width}x{height} photo on a {columns}x{rows} canvas"
-    );
-    let mut rows = canvas.outer_iter_mut();
-    for (row, pixels) in rows.by_ref().zip(photo.as_raw().chunks_exact(width.max(1) * 3)) {
-        let Some(row) = row.into_slice() else { continue };
-        let (filled, rest) = row.split_at_mut(pixels.len());
-        filled.copy_from_slice(pixels);
-        if channels == ChannelOrder::Bgr {
-            filled.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+/// Width and height of the part of a place that a picture has been written to.
+pub type Extent = (usize, usize);
+
+/// The place of one picture in a batch; it is written row by row, and around the picture it is black.
+pub struct Slot<'a> {
+    pixels: Pixels<'a>,
+    columns: usize,
+    /// What an earlier picture left.
+    extent: &'a mut Extent,
+}
+
+enum Pixels<'a> {
+    /// 3 x height x width.
+    Planes(&'a mut [f32], &'a Numbers),
+    /// Height x width x 3.
+    Bytes(&'a mut [u8], ChannelOrder),
+}
+
+impl<'a> Slot<'a> {
+    /// A place of planes (3 x height x `columns`). `extent` says what may stand in it; outside it is black already, as
+    /// [`Slot::blacken`] leaves it.
+    pub fn planes(
+        values: &'a mut [f32],
+        columns: usize,
+        numbers: &'a Numbers,
+        extent: &'a mut Extent,
+    ) -> Self {
+        Self {
+            pixels: Pixels::Planes(values, numbers),
+            columns,
+            extent,
         }
-        rest.fill(0);
     }
-    rows.for_each(|mut row| row.fill(0));
+
+    /// A place of bytes (height x `columns` x 3), for networks that normalise them.
+    pub fn bytes(
+        values: &'a mut [u8],
+        columns: usize,
+        channels: ChannelOrder,
+        extent: &'a mut Extent,
+    ) -> Self {
+        Self {
+            pixels: Pixels::Bytes(values, channels),
+            columns,
+            extent,
+        }
+    }
+
+    /// Begins a picture of `width` x `height` at the top left: what an earlier one left beside and below it becomes
+    /// black. Its rows must follow.
+    ///
+    /// # Panics
+    /// Where the picture is larger than the place: the caller has fitted it.
+    pub fn begin(&mut self, width: usize, height: usize) {
+        let rows = match &self.pixels {
+            Pixels::Planes(values, _) => values.len() / (3 * self.columns),
+            Pixels::Bytes(values, _) => values.len() / (3 * self.columns),
+        };
+        assert!(
+            width <= self.columns && height <= rows,
+            "a {width}x{height} picture in a place of {}x{rows}",
+            self.columns
+        );
+        let (right, bottom) = *self.extent;
+        for row in 0..bottom {
+            let left = if row < height { width } else { 0 };
+            if left < right {
+                self.fill(row, left, right);
+            }
+        }
+        *self.extent = (width, height);
+    }
+
+    /// Makes all of it black.
+    pub fn blacken(&mut self) {
+        match &mut self.pixels {
+            Pixels::Planes(values, numbers) => values.fill(numbers.table[0]),
+            Pixels::Bytes(values, _) => values.fill(0),
+        }
+        *self.extent = (0, 0);
+    }
+
+    fn fill(&mut self, row: usize, left: usize, right: usize) {
+        let columns = self.columns;
+        match &mut self.pixels {
+            Pixels::Planes(values, numbers) => {
+                let area = values.len() / 3;
+                for plane in values.chunks_exact_mut(area) {
+                    plane[row * columns + left..row * columns + right].fill(numbers.table[0]);
+                }
+            }
+            Pixels::Bytes(values, _) => {
+                values[(row * columns + left) * 3..(row * columns + right) * 3].fill(0);
+            }
+        }
+    }
+
+    /// Writes row `y`: 8-bit RGB pixels, as many as the picture is wide.
+    pub fn write_row(&mut self, y: usize, row: &[u8]) {
+        let (start, width) = (y * self.columns, row.len() / 3);
+        match &mut self.pixels {
+            Pixels::Planes(values, numbers) => {
+                let (first, rest) = values.split_at_mut(values.len() / 3);
+                let (second, third) = rest.split_at_mut(rest.len() / 2);
+                let (red, blue) = match numbers.channels {
+                    ChannelOrder::Rgb => (first, third),
+                    ChannelOrder::Bgr => (third, first),
+                };
+                let places = red[start..start + width]
+                    .iter_mut()
+                    .zip(&mut second[start..start + width])
+                    .zip(&mut blue[start..start + width]);
+                let table = &numbers.table;
+                for (((red, green), blue), pixel) in places.zip(row.as_chunks::<3>().0) {
+                    *red = table[usize::from(pixel[0])];
+                    *green = table[usize::from(pixel[1])];
+                    *blue = table[usize::from(pixel[2])];
+                }
+            }
+            Pixels::Bytes(values, channels) => {
+                let place = &mut values[start * 3..start * 3 + row.len()];
+                place.copy_from_slice(row);
+                if *channels == ChannelOrder::Bgr {
+                    place
+                        .as_chunks_mut::<3>()
+                        .0
+                        .iter_mut()
+                        .for_each(|pixel| pixel.swap(0, 2));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
+
+    const NORMALIZATION: Normalization = Normalization {
+        channels: ChannelOrder::Bgr,
+        mean: 127.5,
+        divisor: 128.0,
+    };
+    const BLACK: f32 = -0.996_093_75;
 
     #[test]
-    fn planes_follow_the_channel_order_and_pad_with_black() {
-        let photo = RgbImage::from_pixel(1, 1, image::Rgb([255, 128, 0]));
-        let mut planes = Array3::zeros((3, 2, 2));
-        let normalization = Normalization {
-            channels: ChannelOrder::Bgr,
-            mean: 127.5,
-            divisor: 128.0,
-        };
-        write_planes(&photo, normalization, &mut planes.view_mut());
-        assert!((planes[[0, 0, 0]] - -0.996_093_75).abs() < 1e-6);
-        assert!((planes[[1, 0, 0]] - 0.003_906_25).abs() < 1e-6);
-        assert!((planes[[2, 0, 0]] - 0.996_093_75).abs() < 1e-6);
-        assert!((planes[[2, 1, 1]] - -0.996_093_75).abs() < 1e-6);
-        assert!((planes[[0, 0, 1]] - -0.996_093_75).abs() < 1e-6);
+    fn planes_follow_the_channel_order_and_are_black_around_the_picture() {
+        let (mut planes, mut extent) = ([0f32; 12], (0, 0));
+        let numbers = Numbers::from(NORMALIZATION);
+        let mut slot = Slot::planes(&mut planes, 2, &numbers, &mut extent);
+        slot.blacken();
+        slot.begin(2, 1);
+        slot.write_row(0, &[9, 9, 9, 9, 9, 9]);
+        slot.begin(1, 1);
+        slot.write_row(0, &[255, 128, 0]);
+        let want = [BLACK, 0.003_906_25, 0.996_093_75];
+        for (plane, want) in planes.chunks_exact(4).zip(want) {
+            assert!(
+                plane
+                    .iter()
+                    .zip([want, BLACK, BLACK, BLACK])
+                    .all(|(a, b)| (a - b).abs() < 1e-6),
+                "{plane:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_keep_their_values_and_lose_what_an_earlier_picture_left() {
+        let (mut bytes, mut extent) = ([7u8; 12], (2, 2));
+        let mut slot = Slot::bytes(&mut bytes, 2, ChannelOrder::Bgr, &mut extent);
+        slot.begin(1, 1);
+        slot.write_row(0, &[1, 2, 3]);
+        assert_eq!(bytes, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(extent, (1, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "a 3x1 picture in a place of 2x2")]
+    fn a_picture_that_does_not_fit_is_no_accident() {
+        let (mut bytes, mut extent) = ([0u8; 12], (0, 0));
+        Slot::bytes(&mut bytes, 2, ChannelOrder::Rgb, &mut extent).begin(3, 1);
     }
 }

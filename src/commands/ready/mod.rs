@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::{
     backend::{
+        options::Decoding,
         runtime::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
@@ -17,6 +18,7 @@ use crate::{
     host::Gpus,
     measure::place::Place,
     record::Unavailable,
+    vision::decoder,
 };
 
 /// Why a backend cannot run: what is missing, and the mend.
@@ -77,6 +79,12 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
     let row = spec.row();
     if !row.built {
         return Err(not_built(row));
+    }
+    if spec.decoding() == Decoding::Scaled && !decoder::SCALES {
+        return Err(Missing::new(
+            "decode=scaled: this program was built without libjpeg-turbo",
+            "build it with that (needs cmake and nasm): cargo build --release --features turbojpeg",
+        ));
     }
     let mut place = Place::default();
     let mut suitable = flavors(&spec.word);

@@ -118,8 +118,7 @@ impl Study {
             .zip(&seen)
             .zip(runs.iter())
             .find_map(|((arm, seen), run)| {
-                let is_reference = arm.spec.word == "cpu" && arm.spec.precision == Precision::Fp32;
-                let seen = seen.clone().filter(|_| is_reference)?;
+                let seen = seen.clone().filter(|_| arm.spec.is_reference())?;
                 Some(Answers {
                     label: arm.label.clone(),
                     seen,

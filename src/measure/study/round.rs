@@ -5,6 +5,7 @@ use std::{io, thread, time::Duration};
 use super::{
     super::{
         child::{Child, ChildError, unexpected},
+        pipeline::StageTimes,
         plan::Step,
         protocol::{self, Reply, Request, Stretch},
         summary::ArmRun,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     host::Counters,
-    record::{Block, Conditions, Scenario, Stages},
+    record::{Block, CeilingRun, Conditions, Scenario, Stages},
 };
 
 /// Longest rest between two arms, so that one does not work in the other's heat.
@@ -77,6 +78,20 @@ impl Study {
                 // Between blocks nothing is timed: what is measured is kept at once.
                 save(runs)?;
             }
+        }
+        for arm in 0..children.len() {
+            if !self.plan.ceiling || self.plan.arms[arm].spec.is_null() {
+                continue;
+            }
+            let Some(mut child) = children[arm].take() else {
+                continue;
+            };
+            let measured = self.ceiling(&mut child, process).map(|run| {
+                runs[arm].ceilings.push(run);
+                child
+            });
+            children[arm] = self.keep(measured, arm, process, None, runs, observer);
+            save(runs)?;
         }
         for (arm, child) in children.into_iter().enumerate() {
             let Some(mut child) = child else { continue };
@@ -199,6 +214,26 @@ impl Study {
         }
     }
 
+    /// What the stages of a worker allow.
+    fn ceiling(&self, child: &mut Child, process: usize) -> Result<CeilingRun, ChildError> {
+        child.ask(&Request::Ceiling {
+            duration: self.plan.duration,
+        })?;
+        match self.wait(child)? {
+            Reply::Ceiling(raw) => Ok(CeilingRun {
+                process,
+                images: raw.images,
+                faces: raw.faces,
+                stage_seconds: seconds(raw.stages),
+                pixel_seconds: raw.pixel_seconds,
+                detector_seconds: raw.detector.as_secs_f64(),
+                recognizer_seconds: raw.recognizer.as_secs_f64(),
+                harness_overhead: raw.harness_overhead,
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// A seed for arrivals: another one for each process and number, the same for all arms.
     pub(super) fn seed(&self, process: usize, number: u64) -> u64 {
         self.plan.seed ^ (process as u64 + 1).rotate_left(40) ^ (number + 1).rotate_left(20)
@@ -252,13 +287,22 @@ fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: 
     }
 }
 
+fn seconds(stages: StageTimes) -> Stages {
+    Stages {
+        decode: stages.decode.as_secs_f64(),
+        detect: stages.detect.as_secs_f64(),
+        align: stages.align.as_secs_f64(),
+        embed: stages.embed.as_secs_f64(),
+        matching: stages.matching.as_secs_f64(),
+    }
+}
+
 pub(super) fn keep_block(
     raw: protocol::Block,
     (process, block): (usize, usize),
     rate: Option<f64>,
     conditions: Conditions,
 ) -> Block {
-    let stages = raw.stages;
     Block {
         process,
         block,
@@ -266,13 +310,7 @@ pub(super) fn keep_block(
         seconds: raw.seconds,
         images: raw.images,
         faces: raw.faces,
-        stage_seconds: Stages {
-            decode: stages.decode.as_secs_f64(),
-            detect: stages.detect.as_secs_f64(),
-            align: stages.align.as_secs_f64(),
-            embed: stages.embed.as_secs_f64(),
-            matching: stages.matching.as_secs_f64(),
-        },
+        stage_seconds: seconds(raw.stages),
         pixel_seconds: raw.pixel_seconds,
         strata: raw.strata,
         service_us: raw.service,

@@ -3,6 +3,7 @@
 //! Crashes and hangs happen here and cost one arm. Standard output belongs to the protocol; whatever else has
 //! something to say uses standard error.
 
+mod ceiling;
 mod feeder;
 mod listen;
 mod photos;
@@ -160,6 +161,10 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
                 let block = worker.block(voice, stretch)?;
                 voice.say(&Reply::Block(Box::new(block)))?;
             }
+            (Request::Ceiling { duration }, Some(worker)) => {
+                let ceiling = worker.ceiling(voice, duration)?;
+                voice.say(&Reply::Ceiling(Box::new(ceiling)))?;
+            }
             (Request::Finish, _) => {
                 let rss_peak_bytes = host::peak_rss_bytes(Path::new("/"));
                 voice.say(&Reply::Finished { rss_peak_bytes })?;
@@ -300,6 +305,7 @@ impl Worker {
             threads: job.threads,
             batch: job.batch,
             path: job.spec.data_path(),
+            decoding: job.spec.decoding(),
             workers: Arc::clone(&self.workers),
             profile: profile.map(Path::to_path_buf),
         };
@@ -308,6 +314,7 @@ impl Worker {
             NetworkStream {
                 pipeline,
                 photos: Arc::clone(&self.photos),
+                memory: Vec::new(),
             },
             loaded,
         ))

@@ -1,9 +1,9 @@
 //! The encoded photos of a job: in memory, or read from their files each time.
 
 use std::{
-    borrow::Cow,
     fs::File,
     io::Read,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -29,15 +29,33 @@ impl Photos {
         }
         job.photos
             .iter()
-            .map(|path| read(path, false))
+            .map(|path| {
+                let mut bytes = Vec::new();
+                read(path, false, &mut bytes).map(|()| bytes)
+            })
             .collect::<Result<_, _>>()
             .map(Self::Loaded)
     }
 
-    pub(super) fn bytes(&self, index: usize) -> Result<Cow<'_, [u8]>, WorkerError> {
+    /// The encoded photos of `range`: those in memory, or read into `memory`, which is used again. Where files need not
+    /// be cold, those that come next are read ahead.
+    pub(super) fn read<'a>(
+        &'a self,
+        range: Range<usize>,
+        memory: &'a mut Vec<Vec<u8>>,
+    ) -> Result<&'a [Vec<u8>], WorkerError> {
         match self {
-            Self::Loaded(photos) => Ok(Cow::Borrowed(&photos[index])),
-            Self::Files { paths, cold } => read(&paths[index], *cold).map(Cow::Owned),
+            Self::Loaded(photos) => Ok(&photos[range]),
+            Self::Files { paths, cold } => {
+                if !cold {
+                    read_ahead(paths, &range);
+                }
+                memory.resize_with(memory.len().max(range.len()), Vec::new);
+                for (path, bytes) in paths[range.clone()].iter().zip(memory.iter_mut()) {
+                    read(path, *cold, bytes)?;
+                }
+                Ok(&memory[..range.len()])
+            }
         }
     }
 
@@ -52,18 +70,35 @@ impl Photos {
     }
 }
 
-fn read(path: &Path, cold: bool) -> Result<Vec<u8>, WorkerError> {
+/// How many photos ahead storage works while others are decoded.
+const AHEAD: usize = 8;
+
+/// Asks the operating system to have in its memory what is read some photos after `range`; after the last photo comes
+/// the first.
+fn read_ahead(paths: &[PathBuf], range: &Range<usize>) {
+    #[cfg(target_os = "linux")]
+    for index in range.clone() {
+        // One that cannot be opened is told when it is read.
+        if let Ok(file) = File::open(&paths[(index + AHEAD) % paths.len()]) {
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (paths, range);
+}
+
+fn read(path: &Path, cold: bool, bytes: &mut Vec<u8>) -> Result<(), WorkerError> {
     let unreadable = |error: std::io::Error| WorkerError::Photo {
         path: path.to_path_buf(),
         reason: error.to_string(),
     };
     let mut file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    bytes.clear();
+    file.read_to_end(bytes).map_err(unreadable)?;
     if cold {
         put_out_of_memory(&file);
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Asks the operating system to forget `file`. Whether it did shows in what the next read takes from storage.

@@ -1,14 +1,21 @@
 //! What answers photos: the pipeline with its networks, or `null`.
 
-use std::{ops::Range, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     super::pipeline::{Pipeline, PipelineError, StageTimes},
     WorkerError,
+    ceiling::Bare,
     photos::Photos,
 };
 use crate::{
     backend::null::{self, NullOptions},
+    model::ModelError,
     vision::face::{Detection, Face},
 };
 
@@ -22,6 +29,16 @@ pub(super) trait Stream: Send {
         Ok(())
     }
 
+    /// Runs its networks once each on whatever their inputs hold, with nothing around them.
+    fn networks(&mut self) -> Result<(), WorkerError> {
+        Ok(())
+    }
+
+    /// Mean times of such runs over about `duration`.
+    fn bare(&mut self, _duration: Duration) -> Result<Bare, WorkerError> {
+        Ok(Bare::default())
+    }
+
     /// A stretch of work begins: the `blocks`-th measured block of this process from 1, or 0 for anything else.
     fn begin(&mut self, _blocks: usize) {}
 }
@@ -29,6 +46,8 @@ pub(super) trait Stream: Send {
 pub(super) struct NetworkStream {
     pub pipeline: Pipeline,
     pub photos: Arc<Photos>,
+    /// Of photos that are read from their files.
+    pub memory: Vec<Vec<u8>>,
 }
 
 impl Stream for NetworkStream {
@@ -36,22 +55,46 @@ impl Stream for NetworkStream {
         Ok(self.pipeline.settle(batch, anew)?)
     }
 
+    fn networks(&mut self) -> Result<(), WorkerError> {
+        self.pipeline.run_detector()?;
+        self.pipeline.run_recognizer()?;
+        Ok(())
+    }
+
+    fn bare(&mut self, duration: Duration) -> Result<Bare, WorkerError> {
+        let mean = |run: &mut dyn FnMut() -> Result<usize, ModelError>| {
+            let (started, mut done) = (Instant::now(), 0);
+            while done == 0 || started.elapsed() < duration / 2 {
+                done += run()?;
+            }
+            Ok::<_, ModelError>(started.elapsed().div_f64(done as f64))
+        };
+        Ok(Bare {
+            detector: mean(&mut || self.pipeline.run_detector())?,
+            recognizer: mean(&mut || self.pipeline.run_recognizer())?,
+        })
+    }
+
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
         let started = Instant::now();
-        let bytes = range
-            .clone()
-            .map(|index| self.photos.bytes(index))
-            .collect::<Result<Vec<_>, _>>()?;
+        let bytes = self.photos.read(range.clone(), &mut self.memory)?;
         let reading = started.elapsed();
-        let mut times = self.pipeline.run(&bytes, faces).map_err(|error| match error {
-            PipelineError::Photo(error) => WorkerError::Photo {
-                path: PathBuf::from(range.start.to_string()),
-                reason: error.to_string(),
-            },
-            PipelineError::Model(error) => WorkerError::Model(error),
-        })?;
+        let mut times = self
+            .pipeline
+            .run(bytes, faces)
+            .map_err(|error| in_photo(range.start, error))?;
         times.decode += reading;
         Ok(times)
+    }
+}
+
+fn in_photo(index: usize, error: PipelineError) -> WorkerError {
+    match error {
+        PipelineError::Photo(error) => WorkerError::Photo {
+            path: PathBuf::from(index.to_string()),
+            reason: error.to_string(),
+        },
+        PipelineError::Model(error) => WorkerError::Model(error),
     }
 }
 
@@ -59,7 +102,7 @@ impl Stream for NetworkStream {
 pub(super) struct NullStream {
     options: NullOptions,
     luck: f64,
-    delay: std::time::Duration,
+    delay: Duration,
     next_stall: Option<Instant>,
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod arms;
 pub(super) mod blocks;
+pub(super) mod ceiling;
 pub(super) mod checks;
 pub(super) mod comparisons;
 pub(super) mod curve;

@@ -11,8 +11,8 @@ use crate::{
     report::{
         chart::ChartError,
         content::{
-            arms, blocks, checks, comparisons, curve, latency, machine, made, quality, remarks, search,
-            setup, sources, stages, strata,
+            arms, blocks, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks,
+            search, setup, sources, stages, strata,
         },
         grid::{Grid, blocks_anchor},
         published::Published,
@@ -61,6 +61,7 @@ fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
         ("search", search::grid(record)),
         ("latency", latency::grid(record)),
         ("stages", stages::grid(record)),
+        ("ceiling", ceiling::grid(record)),
         ("strata", strata::grid(record)),
         ("answers", quality::grid(record)),
         ("checks", checks::grid(record)),

@@ -6,7 +6,7 @@ use super::rules::METHODS;
 use crate::{
     record::{Record, rule},
     report::{
-        content::{arms, checks, comparisons, curve, latency, search, stages},
+        content::{arms, ceiling, checks, comparisons, curve, latency, search, stages},
         grid::{Cell, Grid, Link, blocks_anchor},
     },
 };
@@ -28,6 +28,7 @@ impl Links {
             curve::grid(record),
             search::grid(record),
             stages::grid(record),
+            ceiling::grid(record),
             checks::grid(record),
         ];
         let rows = grids.into_iter().flatten().flat_map(|grid| grid.rows);

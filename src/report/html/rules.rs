@@ -73,6 +73,15 @@ pub(super) const METHODS: &[Method] = &[
          such cores do the same work. No interval is given; it is a figure for planning.",
     ),
     method(
+        "ceiling",
+        "what the stages allow",
+        "Each stage does several photos in a row before the next begins, with all streams at work, on the same photos and \
+         in the same processes as the blocks. On the host the stages share the cores: streams over the sum of their times \
+         is what they allow. Beside a device it is the least of what the host cores prepare and the device runs. reached: \
+         images a second of the blocks over that. networks alone: bare runs on tensors that are there already. harness: \
+         what a bare loop over the networks loses when facebench hands out its work and times it.",
+    ),
+    method(
         "stages",
         "stages",
         "Mean time of a photo in each stage, in one stream. Streams work side by side, so images a second are more than \

@@ -1,0 +1,41 @@
+//! What an arm's stages allow, and the share of it that the arm reaches.
+
+use crate::{
+    record::Record,
+    report::{
+        content::stages::{NAMES, times},
+        grid::{Cell, Grid, Row, numbers, words as column},
+        words::{interval, number},
+    },
+};
+
+/// One row an arm; `None` where it was not asked for.
+pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
+    let rows: Vec<Row> = record
+        .arms
+        .iter()
+        .filter_map(|arm| {
+            let ceiling = arm.ceiling.as_ref()?;
+            let mut cells = vec![
+                Cell::plain(&arm.label),
+                Cell::rule(number(ceiling.images_per_second.median), "ceiling"),
+                Cell::plain(&ceiling.resource),
+                Cell::rule(format!("{:.3}", ceiling.reached.median), "ceiling"),
+                Cell::rule(interval(&ceiling.reached), "interval"),
+                Cell::rule(number(ceiling.networks_images_per_second.median), "ceiling"),
+                Cell::rule(format!("{:.2} %", ceiling.harness_overhead * 100.0), "ceiling"),
+            ];
+            cells.extend(times(&ceiling.stages_ms).map(|ms| Cell::rule(format!("{ms:.2}"), "ceiling")));
+            Some(Row { anchor: None, cells })
+        })
+        .collect();
+    let mut columns = vec![column("arm"), numbers("allowed images/s"), column("by")];
+    columns.extend(["reached", "95 %", "networks alone", "harness"].map(numbers));
+    columns.extend(NAMES.map(|name| numbers(format!("{name} `ms`"))));
+    (!rows.is_empty()).then(|| Grid {
+        title: "What the stages allow",
+        note: "each stage alone, all streams at work".to_owned(),
+        columns,
+        rows,
+    })
+}
