@@ -139,8 +139,10 @@ fn recompute(arm: &mut Arm, record: &Record) {
     let mut fresh = checks::blocks::all(blocks, planned, quick, scenario, plan.latency_bound);
     fresh.extend(summary::conditions(blocks, arm.streams * arm.threads, cores));
     fresh.push(checks::blocks::steady_state(&arm.steady, blocks));
-    fresh.extend(summary::decode_bound(blocks, plan.host_cores));
-    arm.photo_ceiling = figures::photo_ceiling(blocks, plan.host_cores);
+    let decoders = arm.backend.options.get("decoders");
+    let decoding = summary::decoding_cores(decoders.and_then(|count| count.parse().ok()), plan.host_cores);
+    fresh.extend(summary::decode_bound(blocks, decoding));
+    arm.photo_ceiling = figures::photo_ceiling(blocks, decoding);
     if let Some(gpu) = gpu_of(arm, record) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
