@@ -6,6 +6,7 @@
 mod arm;
 mod check;
 mod compare;
+mod tune;
 mod write;
 
 use schemars::JsonSchema;
@@ -21,6 +22,7 @@ pub use arm::{
 };
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
+pub use tune::{Candidate, Hint, Round, Tune};
 
 /// The version of the record's form that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -63,6 +65,9 @@ pub struct Record {
     /// In a merged record, the studies that its arms are from, the first being the one whose machine, workload and
     /// plan stand above. Empty in a study's own record.
     pub sources: Vec<Source>,
+    /// What `facebench tune` searched before it confirmed the best as arms; absent from other records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
 }
 
 /// A study that went into a merged record.

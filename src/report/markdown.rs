@@ -6,7 +6,7 @@ use super::{
     answer,
     content::{
         arms, checks, comparisons, curve, latency, machine, made, quality, remarks, search, setup, sources,
-        stages, strata,
+        stages, strata, tune,
     },
     grid::Grid,
     words::headline,
@@ -44,6 +44,7 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         search::grid(record),
         stages::grid(record),
         strata::grid(record),
+        tune::grid(record),
         quality::grid(record),
         checks::grid(record),
         Some(setup::ran(record)),

@@ -12,7 +12,7 @@ use crate::{
         chart::ChartError,
         content::{
             arms, blocks, checks, comparisons, curve, latency, machine, made, quality, remarks, search,
-            setup, sources, stages, strata,
+            setup, sources, stages, strata, tune,
         },
         grid::{Grid, blocks_anchor},
         published::Published,
@@ -62,6 +62,7 @@ fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
         ("latency", latency::grid(record)),
         ("stages", stages::grid(record)),
         ("strata", strata::grid(record)),
+        ("tune", tune::grid(record)),
         ("answers", quality::grid(record)),
         ("checks", checks::grid(record)),
         ("ran", Some(setup::ran(record))),
