@@ -36,6 +36,8 @@ pub enum Command {
     Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
+    /// Search the best streams, threads and batch of a backend, confirm them on fresh blocks, print the SPEC to use
+    Tune(Box<TuneArgs>),
     /// Show records: tables on the terminal, or a page, Markdown, raw blocks as CSV, a chart
     Report {
         /// Records, the .json files that studies leave; several make one page
@@ -180,6 +182,53 @@ pub struct RunArgs {
     pub measure: MeasureArgs,
 }
 
+/// `facebench tune`.
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// What to tune: a backend with the options that stay as they are; the others are searched
+    #[arg(short, long, value_name = "SPEC", default_value = "cpu")]
+    pub backend: BackendSpec,
+    /// Photos and networks by one name; -i, --detector and --recognizer replace its parts
+    #[arg(short, long, value_enum, default_value_t = WorkloadName::Demo)]
+    pub workload: WorkloadName,
+    /// Photos instead of the workload's own: a folder or a single file
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub input: Option<PathBuf>,
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// What to search for
+    #[arg(long, value_enum, default_value_t = HintWord::Throughput)]
+    pub hint: HintWord,
+    /// Only what holds --latency-bound may win
+    #[arg(long)]
+    pub hold_latency: bool,
+    /// Write the SPEC to use into a file as well, for run -b "$(cat FILE)"
+    #[arg(long, value_name = "FILE")]
+    pub spec_file: Option<PathBuf>,
+    /// How to measure, for the study that confirms the best; the search has blocks of its own.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+/// The words of `--hint`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HintWord {
+    /// The most images a second, all photos being there from the start
+    Throughput,
+    /// The least time of one photo, one after the other
+    Latency,
+}
+
+impl From<HintWord> for record::Hint {
+    fn from(word: HintWord) -> Self {
+        match word {
+            HintWord::Throughput => Self::Throughput,
+            HintWord::Latency => Self::Latency,
+        }
+    }
+}
+
 /// `facebench serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -203,7 +252,7 @@ pub struct ServeArgs {
     pub host_cores: Option<CoreList>,
 }
 
-/// How to measure; `run` and `demo` share it.
+/// How to measure; `run`, `tune` and `demo` share it.
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,

@@ -351,7 +351,10 @@ fn the_data_path_of_devices_agrees_on_the_cpu() {
     let answer = run(&mut few_photos(
         6,
         &path,
-        &["cpu", "cpu,path=device,batch=4,streams=2,label=as on a device"],
+        &[
+            "cpu",
+            "cpu,path=device,batch=4,streams=2,decoders=1,label=as on a device",
+        ],
     ));
     let record = common::sound(&answer, &path);
     let (host, device) = (&record["arms"][0], &record["arms"][1]);
@@ -365,4 +368,10 @@ fn the_data_path_of_devices_agrees_on_the_cpu() {
     assert!(host["setup"]["shapes_ms"].is_null());
     assert!(device["setup"]["shapes_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(device["batch"], 4);
+    // One thread decodes: that is the ceiling, and an audit finds the same.
+    assert_eq!(device["backend"]["options"]["decoders"], "1");
+    let observed = check(device, "decode-bound")["observed"].as_str().unwrap();
+    assert!(observed.starts_with("1 host core can decode"), "{observed}");
+    let audit = run(common::facebench().arg("audit").arg(&path));
+    assert_eq!(audit.code(), 0, "{}", audit.all());
 }

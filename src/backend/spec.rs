@@ -104,6 +104,8 @@ pub struct BackendSpec {
     /// Photos a detector run and faces a recognizer run may take, where the network allows it; `None` for what suits
     /// the backend.
     pub batch: Option<usize>,
+    /// Threads that decode, resize and align beside a device; `None` for one a host core.
+    pub decoders: Option<usize>,
     /// What the numbers inside the network are.
     pub precision: Precision,
     /// Where the encoded photos come from.
@@ -265,6 +267,7 @@ impl BackendSpec {
             threads: None,
             streams: None,
             batch: None,
+            decoders: None,
             precision: Precision::Fp32,
             reads: Reads::Preloaded,
             decode: None,
@@ -294,6 +297,7 @@ impl BackendSpec {
             "threads" => self.threads = Some(count(1024)?),
             "streams" => self.streams = Some(count(1024)?),
             "batch" => self.batch = Some(count(4096)?),
+            "decoders" => self.decoders = Some(count(1024)?),
             "precision" => {
                 let found = PRECISIONS.iter().find(|(name, _)| *name == value);
                 let near = nearest(value, PRECISIONS.iter().map(|(name, _)| *name));
@@ -430,6 +434,11 @@ impl FromStr for BackendSpec {
                     .to_owned(),
             ));
         }
+        if spec.decoders.is_some() && spec.data_path() == DataPath::Host {
+            return Err(malformed(
+                "decoders=N needs path=device: on the host's path each stream decodes for itself".to_owned(),
+            ));
+        }
         Ok(spec)
     }
 }
@@ -465,6 +474,8 @@ mod tests {
         let spec: BackendSpec = "null,stall=200ms/2s,jitter=3%,wrong=0.5".parse().unwrap();
         assert_eq!(spec.null.stall.unwrap().every, Duration::from_secs(2));
         assert!((spec.null.jitter - 0.03).abs() < 1e-12 && (spec.null.wrong - 0.5).abs() < 1e-12);
+        let spec: BackendSpec = "cpu,path=device,decoders=2".parse().unwrap();
+        assert_eq!(spec.decoders, Some(2));
         assert_eq!(
             "cpu,reads=cold".parse::<BackendSpec>().unwrap().reads,
             Reads::Cold
@@ -475,11 +486,12 @@ mod tests {
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
         insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
-        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, decode, label, channels, runtime, path"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, decode, label, channels, runtime, path, decoders"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
         insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");
         insta::assert_snapshot!(message("cpu,precision=int9"), @r#"cpu: precision=int9: expected fp32, tf32, fp16 or int8 (did you mean "int8"?)"#);
+        insta::assert_snapshot!(message("cpu,decoders=2"), @"cpu: decoders=N needs path=device: on the host's path each stream decodes for itself");
         insta::assert_snapshot!(message("cpu:1"), @r#"cpu: takes no device, but ":1" was given"#);
         insta::assert_snapshot!(message("cuda:x"), @r#"cuda: expected a device number, such as cuda:0, not "x""#);
         insta::assert_snapshot!(message("mig"), @"mig: expected a device, such as mig:UUID");

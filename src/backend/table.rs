@@ -54,15 +54,19 @@ macro_rules! network {
     };
 }
 
-const CPU: &[&str] = network!("runtime", "path");
+const CPU: &[&str] = network!("runtime", "path", "decoders");
 const LINKED: &[&str] = network!();
-const OPENVINO: &[&str] = network!("runtime", "path", "fallback");
-const CUDA: &[&str] = network!("runtime", "path", "fallback", "conv", "graphs", "memory");
-const TENSORRT: &[&str] = network!("runtime", "path", "fallback", "graphs", "memory", "engines");
-const SHARED: &[&str] = network!(
-    "runtime", "path", "fallback", "conv", "graphs", "memory", "engines", "provider"
+const OPENVINO: &[&str] = network!("runtime", "path", "decoders", "fallback");
+const CUDA: &[&str] = network!(
+    "runtime", "path", "decoders", "fallback", "conv", "graphs", "memory"
 );
-const VITIS: &[&str] = network!("runtime", "path", "fallback", "config");
+const TENSORRT: &[&str] = network!(
+    "runtime", "path", "decoders", "fallback", "graphs", "memory", "engines"
+);
+const SHARED: &[&str] = network!(
+    "runtime", "path", "decoders", "fallback", "conv", "graphs", "memory", "engines", "provider"
+);
+const VITIS: &[&str] = network!("runtime", "path", "decoders", "fallback", "config");
 const NULL: &[&str] = &[
     "delay",
     "faces",

@@ -85,5 +85,6 @@ pub fn blank_record(
         comparisons: Vec::new(),
         checks: Vec::new(),
         sources: Vec::new(),
+        tune: None,
     }
 }

@@ -19,6 +19,7 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod setup;
+pub mod tune;
 pub mod workload;
 
 use std::{

@@ -21,12 +21,14 @@ use super::{
 };
 use crate::{
     cli::{MeasureArgs, RunArgs},
-    host::Gpus,
+    host::{Gpus, Host, Nvml},
     measure::{
+        place::Place,
         plan::Plan,
         study::{Study, size_kind},
+        summary::Price,
     },
-    record::{Record, Status, limits::MARGIN},
+    record::{Record, Status, Unavailable, limits::MARGIN},
     report::{self, Format, published::Published, table},
 };
 
@@ -89,92 +91,131 @@ pub fn measure(
     argv: Vec<String>,
     out: &mut dyn Write,
 ) -> Result<Option<(Record, PathBuf)>, Failure> {
-    let host = machine::host(false);
-    let mut plan = lay_out(args, usual, &host)?;
-    let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
-    plan.noise_floor = noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
-    plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
-    let nvml = machine::nvml();
-    let gpus = machine::gpus(&nvml);
-    let (mut places, mut unavailable) = settle_backends(&mut plan, &gpus, home);
-    if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
-        return Err(Failure::Unavailable(unavailable));
-    }
-    let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
-    let mut workload = Workload::gather(
-        args.workload,
-        args.input.as_deref(),
-        &args.networks,
-        networked,
-        home,
-    )?;
-    if let Some(networks) = &workload.networks {
-        places = settle_precisions(&mut plan, places, &mut unavailable, networks, home);
-        if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
-            return Err(Failure::Unavailable(unavailable));
-        }
-    }
-    let prices = prices(&plan, &args.measure.price_per_hour)?;
-    if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.networks.strict) {
-        return Err(Failure::Photo(format!(
-            "{photo}: {reason} (without --strict it would be skipped)"
-        )));
-    }
-    if let Some(count) = args.measure.photos {
-        workload.dataset.sample(count, plan.seed, size_kind);
-    }
+    let intent = Intent::of(args, usual, home)?;
     if args.measure.dry_run {
-        return print_plan(&plan, &workload.dataset, out).map(|()| None);
+        return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| None);
     }
-    let record = blank_record(
-        &plan,
-        host,
-        gpus,
-        &workload,
-        unavailable,
-        argv,
-        args.measure.name.as_deref(),
-    );
-    let path = args
-        .measure
-        .output
-        .clone()
-        .unwrap_or_else(|| default_output(&record, args.measure.name.as_deref()));
-    // Before anything is measured: can the record be kept?
-    let unwritable = |source: io::Error| Failure::Output {
-        path: path.clone(),
-        source,
-    };
-    try_output(&path).map_err(unwritable)?;
-    for (_, path) in exports(&args.measure) {
-        try_output(path).map_err(|source| Failure::Output {
-            path: path.to_path_buf(),
-            source,
-        })?;
-    }
-    let study = Study {
-        places,
-        nvml: nvml.ok(),
-        prices,
-        extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
-        truth: workload.truth(),
-        promise: workload.promise,
-        networks: workload.networks,
-        dataset: workload.dataset,
-        preload_budget: PRELOAD_BYTES,
-        strict: args.networks.strict,
-        program: std::env::current_exe()?,
-        interrupted: on_interrupt(),
-        plan,
-    };
+    let (study, record, path) = intent.study(args, "run", home, argv)?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let record = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
     Ok(Some((record?, path)))
 }
 
+/// What is to be measured, before anything is written.
+pub struct Intent {
+    /// What to do.
+    pub plan: Plan,
+    /// Photos and networks.
+    pub workload: Workload,
+    places: Vec<Place>,
+    prices: Vec<Option<Price>>,
+    host: Host,
+    gpus: Gpus,
+    nvml: Option<Nvml>,
+    unavailable: Vec<Unavailable>,
+}
+
+impl Intent {
+    /// What `args` ask for, with the arms that can run.
+    pub fn of(args: &RunArgs, usual: Layout, home: &Path) -> Result<Self, Failure> {
+        let host = machine::host(false);
+        let mut plan = lay_out(args, usual, &host)?;
+        let words: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
+        plan.noise_floor =
+            noise_floor::known(&host, &plan.core_list, &words, home).filter(|_| !args.noise_floor);
+        plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
+        let nvml = machine::nvml();
+        let gpus = machine::gpus(&nvml);
+        let (mut places, mut unavailable) = settle_backends(&mut plan, &gpus, home);
+        if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
+            return Err(Failure::Unavailable(unavailable));
+        }
+        let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
+        let mut workload = Workload::gather(
+            args.workload,
+            args.input.as_deref(),
+            &args.networks,
+            networked,
+            home,
+        )?;
+        if let Some(networks) = &workload.networks {
+            places = settle_precisions(&mut plan, places, &mut unavailable, networks, home);
+            if !unavailable.is_empty() && (!args.measure.keep_going || plan.arms.is_empty()) {
+                return Err(Failure::Unavailable(unavailable));
+            }
+        }
+        let prices = prices(&plan, &args.measure.price_per_hour)?;
+        if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.networks.strict) {
+            return Err(Failure::Photo(format!(
+                "{photo}: {reason} (without --strict it would be skipped)"
+            )));
+        }
+        if let Some(count) = args.measure.photos {
+            workload.dataset.sample(count, plan.seed, size_kind);
+        }
+        Ok(Self {
+            plan,
+            workload,
+            places,
+            prices,
+            host,
+            gpus,
+            nvml: nvml.ok(),
+            unavailable,
+        })
+    }
+
+    /// The study, its record with nothing in it yet, and where that is kept: named after `word` where nothing is said.
+    pub fn study(
+        self,
+        args: &RunArgs,
+        word: &str,
+        home: &Path,
+        argv: Vec<String>,
+    ) -> Result<(Study, Record, PathBuf), Failure> {
+        let Self { plan, workload, .. } = self;
+        let name = args.measure.name.as_deref();
+        let record = blank_record(
+            &plan,
+            self.host,
+            self.gpus,
+            &workload,
+            self.unavailable,
+            argv,
+            name,
+        );
+        let path = args
+            .measure
+            .output
+            .clone()
+            .unwrap_or_else(|| default_output(&record, name.unwrap_or(word)));
+        // Before anything is measured: can the record be kept?
+        try_output(&path)?;
+        for (_, path) in exports(&args.measure) {
+            try_output(path)?;
+        }
+        let study = Study {
+            places: self.places,
+            nvml: self.nvml,
+            prices: self.prices,
+            extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
+            truth: workload.truth(),
+            promise: workload.promise,
+            networks: workload.networks,
+            dataset: workload.dataset,
+            preload_budget: PRELOAD_BYTES,
+            strict: args.networks.strict,
+            program: std::env::current_exe()?,
+            interrupted: on_interrupt(),
+            plan,
+        };
+        Ok((study, record, path))
+    }
+}
+
 /// How many blocks a study measures.
-fn steps(plan: &Plan) -> usize {
+pub fn steps(plan: &Plan) -> usize {
     let blocks = |arm| plan.blocks + plan.points(arm).len();
     plan.arms.iter().map(blocks).sum::<usize>() * plan.processes
 }
@@ -193,19 +234,25 @@ pub fn exit_code(record: &Record) -> u8 {
     }
 }
 
-fn default_output(record: &Record, name: Option<&str>) -> PathBuf {
+fn default_output(record: &Record, name: &str) -> PathBuf {
     let time: String = record
         .created_at
         .chars()
         .take(19)
         .filter(|c| c.is_ascii_digit() || *c == 'T')
         .collect();
-    let name = name.unwrap_or("run");
     Path::new("results").join(format!("{time}-{name}.json"))
 }
 
 /// Makes sure that `path` can be written, and leaves nothing behind.
-fn try_output(path: &Path) -> io::Result<()> {
+pub fn try_output(path: &Path) -> Result<(), Failure> {
+    attempt(path).map_err(|source| Failure::Output {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn attempt(path: &Path) -> io::Result<()> {
     // A record replaces what stands there as a whole, which only an ordinary file may suffer.
     if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other("what stands there is not an ordinary file"));

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{agreement, ceiling, checks, comparisons, figures, figures::Kind, merge::terms, summary};
+use super::{agreement, ceiling, checks, comparisons, figures, figures::Kind, merge::terms, summary, tune};
 use crate::{
     backend::spec::Precision,
-    record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status},
+    record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status, Tune},
 };
 
 /// A figure that came out otherwise.
@@ -60,6 +60,9 @@ pub fn audit(record: &Record) -> serde_json::Result<Audit> {
     }
     audit.hold("checks", &recorded["checks"], &computed["checks"]);
     audit.hold("comparisons", &recorded["comparisons"], &computed["comparisons"]);
+    if let Some(tune) = &record.tune {
+        audit.searched(tune, &again, &recorded["tune"])?;
+    }
     Ok(audit)
 }
 
@@ -140,12 +143,14 @@ fn recompute(arm: &mut Arm, record: &Record) {
     let mut fresh = checks::blocks::all(blocks, planned, quick, scenario, plan.latency_bound);
     fresh.extend(summary::conditions(blocks, arm.streams * arm.threads, cores));
     fresh.push(checks::blocks::steady_state(&arm.steady, blocks));
-    fresh.extend(summary::decode_bound(blocks, plan.host_cores));
-    arm.photo_ceiling = figures::photo_ceiling(blocks, plan.host_cores);
+    let decoders = arm.backend.options.get("decoders");
+    let decoding = summary::decoding_cores(decoders.and_then(|count| count.parse().ok()), plan.host_cores);
+    fresh.extend(summary::decode_bound(blocks, decoding));
+    arm.photo_ceiling = figures::photo_ceiling(blocks, decoding);
     arm.ceiling = arm
         .ceiling
         .as_ref()
-        .and_then(|measured| ceiling::figures(&measured.runs, blocks, arm.streams, plan.host_cores));
+        .and_then(|measured| ceiling::figures(&measured.runs, blocks, arm.streams, decoding));
     if let Some(gpu) = gpu_of(arm, record) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
@@ -184,6 +189,27 @@ fn recompute(arm: &mut Arm, record: &Record) {
 }
 
 impl Audit {
+    /// Holds a search, as it is `recorded`, against its blocks, and what was chosen against the arms that are computed
+    /// `again`.
+    fn searched(&mut self, tune: &Tune, again: &Record, recorded: &Value) -> serde_json::Result<()> {
+        for (number, candidate) in tune.candidates.iter().enumerate() {
+            for (place, kept) in candidate.rounds.iter().enumerate() {
+                let computed = serde_json::to_value(tune::round(kept.block.clone()))?;
+                let recorded = &recorded["candidates"][number]["rounds"][place];
+                self.blocks += 1;
+                for figure in ["images_per_second", "latency_ms"] {
+                    let place = format!("tune.candidates[{number}].rounds[{place}].{figure}");
+                    self.hold(&place, &recorded[figure], &computed[figure]);
+                }
+            }
+        }
+        if !again.interrupted {
+            let chosen = tune::chosen::chosen(&again.arms, &again.comparisons, tune.bound);
+            self.hold("tune.chosen", &recorded["chosen"], &serde_json::to_value(chosen)?);
+        }
+        Ok(())
+    }
+
     /// Holds what is recorded at `place` against what was computed, leaf by leaf.
     fn hold(&mut self, place: &str, recorded: &Value, computed: &Value) {
         match (recorded, computed) {

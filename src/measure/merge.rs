@@ -151,6 +151,8 @@ fn join(records: Vec<Record>) -> Result<Record, MergeError> {
     let Record { arms, sources, .. } = &mut merged;
     tell_apart(arms, sources);
     merged.name = None;
+    // A search is of its own study.
+    merged.tune = None;
     Ok(merged)
 }
 

@@ -18,7 +18,7 @@ use crate::{
 /// Photos of a multi-stream query: `MLPerf`'s number.
 pub const QUERY: usize = 8;
 /// A warm-up lasts at most so many times its least length.
-const MOST_WARMUP: u32 = 4;
+pub(super) const MOST_WARMUP: u32 = 4;
 /// An arm that has not worked just now works for this part of a block before one is measured.
 const LEAD_IN: u32 = 10;
 /// A block of a searched rate lasts at least so many times the latency bound: a shorter one would hold rates that pile
@@ -170,6 +170,12 @@ impl PlannedArm {
             threads,
             batch,
         })
+    }
+
+    /// Host threads, of `cores` host cores, that decode, resize and align for a device; `None` where each stream does
+    /// that for itself.
+    pub fn decoders(&self, cores: usize) -> Option<usize> {
+        (self.spec.data_path() == DataPath::Device).then(|| self.spec.decoders.unwrap_or(cores))
     }
 }
 

@@ -136,6 +136,7 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
     };
     let throughput = figures::throughput(&run.blocks, arm.streams, known.kinds);
     let curve = curve(plan, arm, run);
+    let decoding = decoding_cores(arm.decoders(plan.cores), plan.cores);
     let joules = figures::joules_per_image(&run.blocks);
     Arm {
         label: arm.label.clone(),
@@ -167,8 +168,8 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         curve,
         trials: run.trials.clone(),
         stages_ms: figures::stages(&run.blocks).filter(|_| !is_null),
-        photo_ceiling: figures::photo_ceiling(&run.blocks, plan.cores),
-        ceiling: ceiling::figures(&run.ceilings, &run.blocks, arm.streams, plan.cores),
+        photo_ceiling: figures::photo_ceiling(&run.blocks, decoding),
+        ceiling: ceiling::figures(&run.ceilings, &run.blocks, arm.streams, decoding),
         accuracy,
         memory: Memory {
             rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
@@ -324,7 +325,10 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         plan.scenario,
         plan.bound,
     ));
-    list.extend(decode_bound(&run.blocks, plan.cores));
+    list.extend(decode_bound(
+        &run.blocks,
+        decoding_cores(arm.decoders(plan.cores), plan.cores),
+    ));
     list.push(checks::blocks::steady_state(&run.steady, &run.blocks));
     // What is counted on these cores is a share of their time, however few of them a quota allows.
     let cores = match plan.core_list.len() {
@@ -334,6 +338,11 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
     list.extend(conditions(&run.blocks, arm.streams * arm.threads, cores));
     list.extend(source.gpu.into_iter().flat_map(|gpu| on_gpu(&run.blocks, gpu)));
     list
+}
+
+/// Host cores, of so many, that can decode for a device at a time.
+pub fn decoding_cores(decoders: Option<usize>, cores: usize) -> usize {
+    decoders.unwrap_or(cores).min(cores)
 }
 
 /// The check of the photos' ceiling, where there is one.
@@ -374,6 +383,9 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     }
     if spec.data_path() == DataPath::Device || spec.provider.path.is_some() {
         options.insert("path".into(), spec.data_path().name().into());
+    }
+    if let Some(decoders) = arm.decoders(source.plan.cores) {
+        options.insert("decoders".into(), decoders.to_string());
     }
     options.extend(ready.iter().flat_map(|ready| ready.options.iter().cloned()));
     if let Some(networks) = &source.place.networks {

@@ -7,6 +7,7 @@ mod arm;
 mod ceiling;
 mod check;
 mod compare;
+mod tune;
 mod write;
 
 use schemars::JsonSchema;
@@ -23,6 +24,7 @@ pub use arm::{
 pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
+pub use tune::{Candidate, Hint, Round, Tune};
 
 /// The version of the record's form that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -65,6 +67,9 @@ pub struct Record {
     /// In a merged record, the studies that its arms are from, the first being the one whose machine, workload and
     /// plan stand above. Empty in a study's own record.
     pub sources: Vec<Source>,
+    /// What `facebench tune` searched before it confirmed the best as arms; absent from other records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
 }
 
 /// A study that went into a merged record.

@@ -386,3 +386,39 @@ pub fn merged() -> Value {
     record["comparisons"][0]["paired"] = json!(false);
     record
 }
+
+/// A search, and the study that confirms what it found.
+pub fn tuned() -> Value {
+    let mut record = plain();
+    let better = "cpu,streams=4,threads=1";
+    record["arms"][1]["label"] = json!(better);
+    record["arms"][1]["backend"]["requested"] = json!(better);
+    record["comparisons"][0]["arm"] = json!(better);
+    let round = |number: usize, rate: f64| {
+        json!({"images_per_second": rate, "latency_ms": latency(1e3 / rate, 700),
+            "block": block(&CPU, number, 0, 0, false)})
+    };
+    let candidate = |spec: &str,
+                     streams: usize,
+                     rates: &[f64],
+                     dropped: Option<usize>,
+                     error: Option<&str>| {
+        let rounds: Vec<Value> = rates
+            .iter()
+            .enumerate()
+            .map(|(n, rate)| round(n, *rate))
+            .collect();
+        json!({"spec": spec, "streams": streams, "threads": 1, "batch": 1, "decoders": null, "rounds": rounds,
+            "dropped_after": dropped, "error": error})
+    };
+    record["tune"] = json!({
+        "hint": "throughput", "bound": null, "photos": 48, "bare": "cpu", "chosen": better,
+        "candidates": [
+            candidate("cpu,streams=8,threads=1", 8, &[117.0, 118.0], None, None),
+            candidate("cpu,streams=1,threads=1", 1, &[22.0], Some(1), None),
+            candidate("cpu,streams=16,threads=1", 16, &[], Some(1), Some("the worker died")),
+            candidate(better, 4, &[170.0, 173.0], None, None),
+        ]
+    });
+    record
+}

@@ -6,7 +6,7 @@ use super::{
     answer,
     content::{
         arms, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks, search, setup,
-        sources, stages, strata,
+        sources, stages, strata, tune,
     },
     grid::Grid,
     words::headline,
@@ -45,6 +45,7 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         stages::grid(record),
         ceiling::grid(record),
         strata::grid(record),
+        tune::grid(record),
         quality::grid(record),
         checks::grid(record),
         Some(setup::ran(record)),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    content::{arms, ceiling, curve, latency, remarks, sources, stages, strata},
+    content::{arms, ceiling, curve, latency, remarks, sources, stages, strata, tune},
     grid::{Column, Grid},
     words::headline,
 };
@@ -37,6 +37,7 @@ pub fn render(record: &Record) -> String {
         stages::grid(record),
         ceiling::grid(record),
         strata::grid(record),
+        tune::grid(record),
     ];
     for grid in behind.into_iter().flatten() {
         let _ = writeln!(text, "{}\n", plain(&grid, &capitals(grid.title)));
@@ -118,6 +119,20 @@ mod tests {
             text.contains("metal") && text.contains("Other CPU") && text.contains("01234567"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_search_is_a_table_too() {
+        let record = record(fixture::tuned());
+        let grid = plain(&tune::grid(&record).unwrap(), "SEARCH");
+        insta::assert_snapshot!(grid, @r"
+        SEARCH                    STREAMS  THREADS  BATCH  ROUNDS  IMAGES/S  P50 ms  P99 ms  OUTCOME
+        cpu,streams=4,threads=1         4        1      1       2       173    5.78    11.0  chosen
+        cpu,streams=8,threads=1         8        1      1       2       118    8.47    16.1  came to the end
+        cpu,streams=1,threads=1         1        1      1       1      22.0    45.5    86.4  dropped after round 1
+        cpu,streams=16,threads=1       16        1      1       0         -       -       -  failed: the worker died
+        ");
+        assert!(render(&record).contains("SEARCH FOR THE BEST SETTING"));
     }
 
     #[test]

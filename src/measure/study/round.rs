@@ -141,10 +141,17 @@ impl Study {
             return Ok(());
         }
         thread::sleep(REST.min(self.plan.lead_in()));
-        child.ask(&Request::WarmUp {
-            least: self.plan.lead_in(),
-            most: self.plan.lead_in(),
-        })?;
+        self.unmeasured(child, self.plan.lead_in(), self.plan.lead_in())
+    }
+
+    /// Has a worker work without measuring.
+    pub(super) fn unmeasured(
+        &self,
+        child: &mut Child,
+        least: Duration,
+        most: Duration,
+    ) -> Result<(), ChildError> {
+        child.ask(&Request::WarmUp { least, most })?;
         match self.wait(child)? {
             Reply::WarmedUp { .. } => Ok(()),
             other => Err(unexpected(&other)),

@@ -222,7 +222,7 @@ impl Worker {
             photos,
             workers: Arc::new(match job.spec.data_path() {
                 DataPath::Host => Workers::default(),
-                DataPath::Device => Workers::pool(job.cores),
+                DataPath::Device => Workers::pool(job.spec.decoders.unwrap_or(job.cores)),
             }),
             blocks: 0,
         };

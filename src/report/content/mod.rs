@@ -16,3 +16,4 @@ pub(super) mod setup;
 pub(super) mod sources;
 pub(super) mod stages;
 pub(super) mod strata;
+pub(super) mod tune;

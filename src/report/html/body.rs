@@ -12,7 +12,7 @@ use crate::{
         chart::ChartError,
         content::{
             arms, blocks, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks,
-            search, setup, sources, stages, strata,
+            search, setup, sources, stages, strata, tune,
         },
         grid::{Grid, blocks_anchor},
         published::Published,
@@ -63,6 +63,7 @@ fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
         ("stages", stages::grid(record)),
         ("ceiling", ceiling::grid(record)),
         ("strata", strata::grid(record)),
+        ("tune", tune::grid(record)),
         ("answers", quality::grid(record)),
         ("checks", checks::grid(record)),
         ("ran", Some(setup::ran(record))),

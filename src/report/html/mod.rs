@@ -108,6 +108,7 @@ mod tests {
             fixture::plain(),
             fixture::server(),
             fixture::merged(),
+            fixture::tuned(),
         ];
         for json in &records {
             let record = record(json.clone());
