@@ -54,9 +54,12 @@ macro_rules! network {
     };
 }
 
-const CPU: &[&str] = network!("runtime", "path", "decoders");
+/// The option that names a precision for the detector alone.
+pub const DETECTOR_PRECISION: &str = "detector-precision";
+
+const CPU: &[&str] = network!("runtime", "path", "decoders", "detector-precision");
 const LINKED: &[&str] = network!();
-const OPENVINO: &[&str] = network!("runtime", "path", "decoders", "fallback");
+const OPENVINO: &[&str] = network!("runtime", "path", "decoders", "fallback", "detector-precision");
 const CUDA: &[&str] = network!(
     "runtime", "path", "decoders", "fallback", "conv", "graphs", "memory"
 );

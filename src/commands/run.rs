@@ -201,6 +201,7 @@ impl Intent {
             prices: self.prices,
             extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
             truth: workload.truth(),
+            people: workload.people(),
             promise: workload.promise,
             networks: workload.networks,
             dataset: workload.dataset,

@@ -92,6 +92,7 @@ fn understood(args: TuneArgs) -> (Goal, Option<std::path::PathBuf>, RunArgs) {
         },
         request_rate: None,
         noise_floor: false,
+        ceiling: false,
         measure: args.measure,
     };
     (goal, args.spec_file, run)

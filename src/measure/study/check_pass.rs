@@ -36,7 +36,7 @@ pub(super) struct Answers<S = Seen> {
 
 /// Whether a check pass shows networks of 32-bit floats; without a profile nothing speaks against it.
 fn is_fp32(run: &ArmRun) -> bool {
-    checks::precision(run.profile.as_ref(), Precision::Fp32).outcome != Outcome::Failed
+    checks::precision(run.profile.as_ref(), Precision::Fp32, Precision::Fp32).outcome != Outcome::Failed
 }
 
 /// What the check passes leave for the measuring.
@@ -48,6 +48,7 @@ pub(super) struct Prepared {
     pub gallery: Vec<Vec<f32>>,
     pub reference: Option<Answers>,
     pub truth: Option<Vec<Vec<manifest::Face>>>,
+    pub people: Option<Vec<Option<String>>>,
 }
 
 impl Study {
@@ -173,6 +174,10 @@ impl Study {
             .truth
             .as_ref()
             .map(|truth| good.iter().map(|index| truth[*index].clone()).collect());
+        let people = self
+            .people
+            .as_ref()
+            .map(|people| good.iter().map(|index| people[*index].clone()).collect());
         Prepared {
             dataset,
             strata,
@@ -180,6 +185,7 @@ impl Study {
             gallery,
             reference,
             truth,
+            people,
         }
     }
 
