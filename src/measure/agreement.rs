@@ -7,8 +7,14 @@ use super::{
     stats::{median, quantile},
 };
 use crate::{
-    backend::{options::Decoding, spec::Precision},
-    record::{Accuracy, Check, Outcome},
+    backend::{
+        options::Decoding,
+        spec::{BackendSpec, Precision},
+    },
+    record::{
+        Accuracy, Check, Outcome,
+        limits::{PEER_COUNT, PEER_MATCHED, PEER_MEDIAN, PEER_P01},
+    },
     vision::face::Face,
 };
 
@@ -16,32 +22,71 @@ use crate::{
 const SURE_SCORE: f32 = 0.7;
 /// Least IoU of a face found again.
 const MATCH_IOU: f32 = 0.8;
-/// Least share of sure faces found again.
-const MATCHED: f64 = 0.99;
-/// Largest difference in the number of faces, as a fraction.
-const COUNT_MARGIN: f64 = 0.02;
-/// Largest loss of verification accuracy, as a fraction, of 8-bit integers: their cosines may leave more room than people
-/// have between them.
+/// Largest loss of verification accuracy, as a fraction, where pixels or numbers are coarser: their cosines may leave
+/// more room than people have between them.
 const VERIFICATION_LOSS: f64 = 0.005;
 
-/// Least cosines of matched faces' embeddings: median and 1st percentile.
+/// How far an arm may be from the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CosineLimits {
-    /// For the median.
+pub struct Limits {
+    /// What they are the limits of.
+    pub name: &'static str,
+    /// Least share of sure faces found again.
+    pub matched: f64,
+    /// Largest difference in the number of faces, as a fraction.
+    pub count: f64,
+    /// Least median of the cosines of matched faces' embeddings.
     pub median: f64,
-    /// For the 1st percentile.
+    /// Least 1st percentile of them.
     pub p01: f64,
+    /// Largest loss of verification accuracy, as a fraction, where people are known; `None` where it is not asked.
+    pub verification: Option<f64>,
 }
 
-/// The limits for an arm of this precision that decodes so: of the two, the looser. A crop from a picture that was
-/// decoded smaller is made of means, where the whole picture is sampled at points: no pixel is missing, but they differ.
-pub fn limits(precision: Precision, decoding: Decoding) -> CosineLimits {
-    let (median, p01) = match (precision, decoding) {
-        (Precision::Int8, _) | (_, Decoding::Scaled) => (0.98, 0.90),
-        (Precision::Fp32, _) => (0.9999, 0.99),
-        (Precision::Tf32 | Precision::Fp16, _) => (0.999, 0.98),
+impl Limits {
+    /// Of pixels that other code than facebench's decoded, resized and cut out.
+    const PEER: Self = Self {
+        name: "peer",
+        matched: PEER_MATCHED,
+        count: PEER_COUNT,
+        median: PEER_MEDIAN,
+        p01: PEER_P01,
+        verification: None,
     };
-    CosineLimits { median, p01 }
+
+    /// The limits for an arm as it was `requested`, of networks of this precision, from photos decoded so: of the last
+    /// two, the looser. A crop from a picture that was decoded smaller is made of means, where the whole picture is
+    /// sampled at points: no pixel is missing, but they differ.
+    pub fn of(requested: &str, precision: Precision, decoding: Decoding) -> Self {
+        let is_peer = requested
+            .parse::<BackendSpec>()
+            .is_ok_and(|spec| spec.peer().is_some());
+        match (is_peer, decoding) {
+            (true, _) => Self::PEER,
+            (false, Decoding::Full) => Self::of_precision(precision),
+            (false, Decoding::Scaled) => Self {
+                name: "decode=scaled",
+                ..Self::of_precision(Precision::Int8)
+            },
+        }
+    }
+
+    /// The limits of photos decoded as they are, for networks of this precision.
+    pub fn of_precision(precision: Precision) -> Self {
+        let (median, p01, verification) = match precision {
+            Precision::Fp32 => (0.9999, 0.99, None),
+            Precision::Tf32 | Precision::Fp16 => (0.999, 0.98, None),
+            Precision::Int8 => (0.98, 0.90, Some(VERIFICATION_LOSS)),
+        };
+        Self {
+            name: precision.name(),
+            matched: 0.99,
+            count: 0.02,
+            median,
+            p01,
+            verification,
+        }
+    }
 }
 
 /// Compares what an arm saw with what the `reference` saw, photo by photo.
@@ -117,26 +162,30 @@ pub fn reference_itself() -> Check {
     }
 }
 
-/// Holds the comparison against the limits of `precision` and `decoding`.
-pub fn check(accuracy: &Accuracy, precision: Precision, decoding: Decoding) -> Check {
-    let CosineLimits { median, p01 } = limits(precision, decoding);
+/// Holds the comparison against `limits`.
+pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
+    let Limits {
+        name,
+        matched: least,
+        count,
+        median,
+        p01,
+        verification,
+    } = *limits;
     let mut limit = format!(
         "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01}",
-        MATCHED * 100.0,
-        COUNT_MARGIN * 100.0,
+        least * 100.0,
+        count * 100.0,
     );
-    let is_scaled = decoding == Decoding::Scaled;
-    let is_coarse = precision == Precision::Int8 || is_scaled;
-    let verified = accuracy.verification_accuracy.filter(|_| is_coarse);
-    if is_coarse {
+    let verified = accuracy.verification_accuracy.zip(verification);
+    if let Some(loss) = verification {
         let _ = write!(
             limit,
             ", verification within {:.1} points where people are known",
-            VERIFICATION_LOSS * 100.0
+            loss * 100.0
         );
     }
-    let photos = if is_scaled { ", scaled photos" } else { "" };
-    let _ = write!(limit, " ({}{photos})", precision.name());
+    let _ = write!(limit, " ({name})");
     let (Some(matched), Some(ratio)) = (accuracy.faces_matched, accuracy.faces_ratio) else {
         return Check {
             id: "agreement".into(),
@@ -147,11 +196,11 @@ pub fn check(accuracy: &Accuracy, precision: Precision, decoding: Decoding) -> C
         };
     };
     let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
-    let passed = matched >= MATCHED
-        && (ratio - 1.0).abs() <= COUNT_MARGIN
+    let passed = matched >= least
+        && (ratio - 1.0).abs() <= count
         && accuracy.cosine_median.is_none_or(|v| v >= median)
         && accuracy.cosine_p01.is_none_or(|v| v >= p01)
-        && verified.is_none_or(|v| v.arm >= v.reference - VERIFICATION_LOSS);
+        && verified.is_none_or(|(v, loss)| v.arm >= v.reference - loss);
     let mut observed = format!(
         "against {}: {:.2} % matched, {:.3} times the faces, cosine median {}, 1st percentile {}",
         accuracy.reference,
@@ -160,7 +209,7 @@ pub fn check(accuracy: &Accuracy, precision: Precision, decoding: Decoding) -> C
         show(accuracy.cosine_median),
         show(accuracy.cosine_p01)
     );
-    if let Some(verified) = verified {
+    if let Some((verified, _)) = verified {
         let _ = write!(
             observed,
             ", verification {:.2} % for {:.2} % ({} pairs of one person, {} of two)",
@@ -210,7 +259,7 @@ mod tests {
 
     fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
         let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
-        check(&accuracy, precision, Decoding::Full).outcome
+        check(&accuracy, &Limits::of_precision(precision)).outcome
     }
 
     #[test]
@@ -238,7 +287,10 @@ mod tests {
             "int8 has its own limits"
         );
         let accuracy = compare("cpu", &[a], &[turned]);
-        let scaled = check(&accuracy, Precision::Fp32, Decoding::Scaled);
+        let scaled = check(
+            &accuracy,
+            &Limits::of("cpu,decode=scaled", Precision::Fp32, Decoding::Scaled),
+        );
         assert_eq!(scaled.outcome, Outcome::Passed, "{scaled:?}");
     }
 
@@ -253,7 +305,7 @@ mod tests {
                 same_pairs: 500,
                 different_pairs: 9000,
             });
-            check(&accuracy, precision, Decoding::Full)
+            check(&accuracy, &Limits::of_precision(precision))
         };
         assert_eq!(with(0.986, Precision::Int8).outcome, Outcome::Passed);
         let lost = with(0.984, Precision::Int8);

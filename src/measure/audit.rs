@@ -168,11 +168,9 @@ fn recompute(arm: &mut Arm, record: &Record) {
                 .options
                 .get("decode")
                 .and_then(|word| word.parse().ok());
-            fresh.push(agreement::check(
-                accuracy,
-                precision,
-                decoding.unwrap_or_default(),
-            ));
+            let limits =
+                agreement::Limits::of(&arm.backend.requested, precision, decoding.unwrap_or_default());
+            fresh.push(agreement::check(accuracy, &limits));
         }
     }
     for again in fresh {

@@ -156,7 +156,12 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
             runtime: ready.filter(|_| !is_null).map(|ready| RuntimeFacts {
                 name: ready.runtime.clone(),
                 version: ready.version.clone(),
-                library_sha256: place.library.as_ref().map(|library| library.sha256.clone()),
+                library_sha256: place
+                    .library
+                    .as_ref()
+                    .map(|library| &library.sha256)
+                    .or(place.program.as_ref().map(|program| &program.sha256))
+                    .cloned(),
             }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
@@ -333,8 +338,7 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         }
         Some(accuracy) => list.push(agreement::check(
             accuracy,
-            arm.spec.precision,
-            arm.spec.decoding(),
+            &agreement::Limits::of(&arm.spec.requested, arm.spec.precision, arm.spec.decoding()),
         )),
         None => {}
     }
