@@ -284,6 +284,10 @@ pub struct MeasureArgs {
     /// keeps the detector's input and every face at full resolution [default: full]
     #[arg(long, value_name = "full|scaled")]
     pub decode: Option<Decoding>,
+    /// Encoded photos up to this size are held in memory, by each worker for itself; of more, those that come next are
+    /// read ahead of their turn
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub preload: ByteSize,
     /// The latency that is held, at a percentile
     #[arg(long, value_name = "TIME@pN", default_value = "100ms@p99", value_parser = latency_bound)]
     pub latency_bound: record::LatencyBound,
@@ -618,6 +622,10 @@ fn share(text: &str) -> Result<f32, String> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    bytes(text).map(ByteSize)
 }
 
 fn part_size(text: &str) -> Result<ByteSize, String> {

@@ -32,9 +32,6 @@ use crate::{
     report::{self, Format, published::Published, table},
 };
 
-/// Encoded photos up to this size are held in memory while measuring.
-const PRELOAD_BYTES: u64 = 1 << 30;
-
 /// `facebench run`: a study, its table and its record; returns the program's exit status.
 pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
     let Some((record, path)) = measure(args, USUAL, home, argv, out)? else {
@@ -205,7 +202,7 @@ impl Intent {
             promise: workload.promise,
             networks: workload.networks,
             dataset: workload.dataset,
-            preload_budget: PRELOAD_BYTES,
+            preload_budget: args.measure.preload.0,
             strict: args.networks.strict,
             program: std::env::current_exe()?,
             interrupted: on_interrupt(),
