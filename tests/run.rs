@@ -6,10 +6,12 @@ mod common;
 use std::{
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{facebench, network, photo, photos, record, run, run_with, short_run, write};
+use common::{
+    facebench, network, photo, photos, record, run, run_with, short_run, signal, until, workers, write,
+};
 
 #[test]
 fn one_arm_leaves_a_table_and_a_record() {
@@ -239,37 +241,6 @@ fn a_hang_costs_its_arm_and_not_the_study() {
     common::assert_sound(&record["arms"][1]);
     let error = record["arms"][0]["errors"][0].as_str().unwrap();
     assert!(error.contains("no progress for 1 s"), "{error}");
-}
-
-/// The process numbers of `parent`'s workers, oldest first.
-fn workers(parent: u32) -> Vec<u32> {
-    let list = Command::new("ps")
-        .args(["-o", "pid=", "--ppid", &parent.to_string()])
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&list.stdout)
-        .split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
-}
-
-fn signal(process: u32, name: &str) {
-    assert!(
-        Command::new("kill")
-            .args([name, &process.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
-/// Waits until `done`, at most half a minute.
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

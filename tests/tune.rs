@@ -4,12 +4,12 @@
 mod common;
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
-use common::{Answer, facebench, record, run};
+use common::{Answer, facebench, record, run, signal, until, workers};
 use serde_json::Value;
 
 /// `facebench tune` of `spec`, as short as can be.
@@ -198,15 +198,8 @@ fn an_interrupted_search_keeps_what_it_has() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    while !path.exists() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no round was kept");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let told = Command::new("kill")
-        .args(["-INT", &search.id().to_string()])
-        .status();
-    assert!(told.unwrap().success());
+    until("a first round", || path.exists());
+    signal(search.id(), "-INT");
     assert_eq!(search.wait().unwrap().code(), Some(1));
     let record = record(&path);
     assert_eq!(record["interrupted"], true);
@@ -219,4 +212,42 @@ fn an_interrupted_search_keeps_what_it_has() {
         "{}",
         shown.all()
     );
+}
+
+#[test]
+fn a_candidate_whose_worker_dies_is_out_and_the_search_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let mut search = facebench()
+        .args("tune -b null,delay=20ms -d 50ms --warmup 10ms --processes 1 --blocks 1 -o".split(' '))
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut victim = None;
+    for line in BufReader::new(search.stderr.take().unwrap()).lines() {
+        // After the first block the same worker is at the next one.
+        if line.unwrap().contains("images/s") && victim.is_none() {
+            victim = workers(search.id()).first().copied();
+            signal(victim.unwrap(), "-9");
+        }
+    }
+    // One process tells no difference: the bare SPEC stays, unstable.
+    assert_eq!(search.wait().unwrap().code(), Some(3));
+    let record = record(&path);
+    assert_eq!(record["tune"]["chosen"], "null,delay=20ms");
+    let (out, others): (Vec<&Value>, Vec<&Value>) =
+        candidates(&record).iter().partition(|c| c["error"].is_string());
+    assert_eq!(out.len(), 1, "{record}");
+    assert!(
+        out[0]["error"].as_str().unwrap().contains("SIGKILL"),
+        "{}",
+        out[0]
+    );
+    assert_eq!(
+        (&out[0]["dropped_after"], &out[0]["rounds"]),
+        (&1.into(), &serde_json::json!([]))
+    );
+    assert!(others.iter().all(|c| !c["rounds"].as_array().unwrap().is_empty()));
 }

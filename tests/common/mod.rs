@@ -7,6 +7,7 @@ pub mod fake_nvml;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use facebench::backend::{
@@ -222,4 +223,36 @@ pub fn check<'a>(arm: &'a serde_json::Value, id: &str) -> &'a serde_json::Value 
     let checks = arm["checks"].as_array().unwrap();
     let found = checks.iter().find(|check| check["id"] == id);
     found.unwrap_or_else(|| panic!("no check {id} in {arm}"))
+}
+
+/// The process numbers of `parent`'s workers, oldest first.
+pub fn workers(parent: u32) -> Vec<u32> {
+    let list = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", &parent.to_string()])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&list.stdout)
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Sends the signal `name`, such as `-9`.
+pub fn signal(process: u32, name: &str) {
+    assert!(
+        Command::new("kill")
+            .args([name, &process.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Waits until `done`, at most half a minute.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
