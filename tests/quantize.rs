@@ -118,7 +118,7 @@ fn the_embedded_networks_in_fp16_see_what_they_see_in_fp32() {
     let small = see(&small_detector, &small_recognizer, &photos);
     let accuracy = agreement::compare("fp32", &reference, &small);
     println!("{faces} faces: {accuracy:?}");
-    let check = agreement::check(&accuracy, Precision::Fp16);
+    let check = agreement::check(&accuracy, &agreement::Limits::of_precision(Precision::Fp16));
     assert_eq!(check.outcome, Outcome::Passed, "{}", check.observed);
     // Equal to the last bit would mean that nothing was converted.
     assert!(accuracy.cosine_p01.unwrap() < 1.0 - 1e-7, "{accuracy:?}");

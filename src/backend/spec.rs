@@ -1,6 +1,11 @@
 //! Backend SPECs: `cpu,threads=1,streams=2` as typed values, with errors that name the nearest valid word.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -206,6 +211,14 @@ impl BackendSpec {
         self.word == "null"
     }
 
+    /// The program that runs it in facebench's place; `None` where facebench's own worker does.
+    pub fn peer(&self) -> Option<&Path> {
+        self.device
+            .as_deref()
+            .filter(|_| self.word == "peer")
+            .map(Path::new)
+    }
+
     /// The GPU that it asks for; `None` where it runs on no GPU of NVIDIA's.
     pub fn gpu(&self) -> Option<GpuWanted> {
         let (word, device) = match &self.null.on {
@@ -378,6 +391,9 @@ impl FromStr for BackendSpec {
             (DeviceArgument::RequiredName, None) => {
                 return Err(malformed(format!("expected a device, such as {word}:UUID")));
             }
+            (DeviceArgument::Program, None) => {
+                return Err(malformed(format!("expected a program, such as {word}:./bridge")));
+            }
             (_, Some("")) => return Err(malformed("nothing follows the colon".to_owned())),
             _ => {}
         }
@@ -454,7 +470,7 @@ mod tests {
     #[test]
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
-        insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
+        insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, peer, null"#);
         insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, label, channels, runtime, path"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
@@ -463,8 +479,9 @@ mod tests {
         insta::assert_snapshot!(message("cpu:1"), @r#"cpu: takes no device, but ":1" was given"#);
         insta::assert_snapshot!(message("cuda:x"), @r#"cuda: expected a device number, such as cuda:0, not "x""#);
         insta::assert_snapshot!(message("mig"), @"mig: expected a device, such as mig:UUID");
+        insta::assert_snapshot!(message("peer"), @"peer: expected a program, such as peer:./bridge");
         insta::assert_snapshot!(message("null,delay=soon"), @r#"null: delay=soon: "soon" is no duration; write it like 10ms, 1.5s or 2m"#);
-        insta::assert_snapshot!(message("zebra"), @r#"unknown backend "zebra"; known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
+        insta::assert_snapshot!(message("zebra"), @r#"unknown backend "zebra"; known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, peer, null"#);
     }
 
     proptest::proptest! {

@@ -11,6 +11,8 @@ pub enum DeviceArgument {
     Name,
     /// A name that must be given, such as `mig:MIG-1234`.
     RequiredName,
+    /// The path of a program, such as `peer:./bridge`.
+    Program,
 }
 
 /// One backend.
@@ -38,7 +40,7 @@ impl Row {
 
     /// Whether it runs on a library of ONNX Runtime.
     pub fn needs_onnx_runtime(&self) -> bool {
-        self.linked.is_none() && self.word != "null"
+        self.linked.is_none() && !["null", "peer"].contains(&self.word)
     }
 
     /// Whether all streams of a process share one pool of threads, which one of them at a time can use.
@@ -63,6 +65,7 @@ const SHARED: &[&str] = network!(
     "runtime", "path", "fallback", "conv", "graphs", "memory", "engines", "provider"
 );
 const VITIS: &[&str] = network!("runtime", "path", "fallback", "config");
+const PEER: &[&str] = &["threads", "streams", "batch", "label"];
 const NULL: &[&str] = &[
     "delay",
     "faces",
@@ -148,6 +151,12 @@ pub const BACKENDS: &[Row] = &[
         "tract, pure Rust",
         cfg!(feature = "tract"),
         "no package of the system",
+    ),
+    row(
+        "peer",
+        "another program that speaks the worker's protocol",
+        DeviceArgument::Program,
+        PEER,
     ),
     row(
         "null",

@@ -29,6 +29,12 @@ struct Ready<'a> {
 
 /// Answers standard input until it ends.
 pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    if args.backend.peer().is_some() {
+        return Err(Failure::Usage(format!(
+            "{}: what is driven here is facebench's own worker; drive the program itself",
+            args.backend
+        )));
+    }
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
     let arm = PlannedArm::settle(args.backend.clone(), args.scenario.into(), count)?;

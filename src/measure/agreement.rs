@@ -5,8 +5,11 @@ use super::{
     stats::{median, quantile},
 };
 use crate::{
-    backend::spec::Precision,
-    record::{Accuracy, Check, Outcome},
+    backend::spec::{BackendSpec, Precision},
+    record::{
+        Accuracy, Check, Outcome,
+        limits::{PEER_COUNT, PEER_MATCHED, PEER_MEDIAN, PEER_P01},
+    },
     vision::face::Face,
 };
 
@@ -14,28 +17,55 @@ use crate::{
 const SURE_SCORE: f32 = 0.7;
 /// Least IoU of a face found again.
 const MATCH_IOU: f32 = 0.8;
-/// Least share of sure faces found again.
-const MATCHED: f64 = 0.99;
-/// Largest difference in the number of faces, as a fraction.
-const COUNT_MARGIN: f64 = 0.02;
 
-/// Least cosines of matched faces' embeddings: median and 1st percentile.
+/// How far an arm may be from the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CosineLimits {
-    /// For the median.
+pub struct Limits {
+    /// What they are the limits of.
+    pub name: &'static str,
+    /// Least share of sure faces found again.
+    pub matched: f64,
+    /// Largest difference in the number of faces, as a fraction.
+    pub count: f64,
+    /// Least median of the cosines of matched faces' embeddings.
     pub median: f64,
-    /// For the 1st percentile.
+    /// Least 1st percentile of them.
     pub p01: f64,
 }
 
-/// The limits for an arm of this precision.
-pub fn limits(precision: Precision) -> CosineLimits {
-    let (median, p01) = match precision {
-        Precision::Fp32 => (0.9999, 0.99),
-        Precision::Tf32 | Precision::Fp16 => (0.999, 0.98),
-        Precision::Int8 => (0.98, 0.90),
+impl Limits {
+    /// Of pixels that other code than facebench's decoded, resized and cut out.
+    const PEER: Self = Self {
+        name: "peer",
+        matched: PEER_MATCHED,
+        count: PEER_COUNT,
+        median: PEER_MEDIAN,
+        p01: PEER_P01,
     };
-    CosineLimits { median, p01 }
+
+    /// The limits for an arm as it was `requested`, of networks of this precision.
+    pub fn of(requested: &str, precision: Precision) -> Self {
+        match requested.parse::<BackendSpec>() {
+            Ok(spec) if spec.peer().is_some() => Self::PEER,
+            _ => Self::of_precision(precision),
+        }
+    }
+
+    /// The limits of facebench's own pixels, for networks of this precision.
+    pub fn of_precision(precision: Precision) -> Self {
+        let (median, p01) = match precision {
+            Precision::Fp32 => (0.9999, 0.99),
+            Precision::Tf32 | Precision::Fp16 => (0.999, 0.98),
+            Precision::Int8 => (0.98, 0.90),
+        };
+        Self {
+            name: precision.name(),
+            matched: 0.99,
+            count: 0.02,
+            median,
+            p01,
+        }
+    }
 }
 
 /// Compares what an arm saw with what the `reference` saw, photo by photo.
@@ -110,14 +140,19 @@ pub fn reference_itself() -> Check {
     }
 }
 
-/// Holds the comparison against the limits of `precision`.
-pub fn check(accuracy: &Accuracy, precision: Precision) -> Check {
-    let CosineLimits { median, p01 } = limits(precision);
+/// Holds the comparison against `limits`.
+pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
+    let Limits {
+        name,
+        matched: least,
+        count,
+        median,
+        p01,
+    } = *limits;
     let limit = format!(
-        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01} ({})",
-        MATCHED * 100.0,
-        COUNT_MARGIN * 100.0,
-        precision.name()
+        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01} ({name})",
+        least * 100.0,
+        count * 100.0,
     );
     let (Some(matched), Some(ratio)) = (accuracy.faces_matched, accuracy.faces_ratio) else {
         return Check {
@@ -129,8 +164,8 @@ pub fn check(accuracy: &Accuracy, precision: Precision) -> Check {
         };
     };
     let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
-    let passed = matched >= MATCHED
-        && (ratio - 1.0).abs() <= COUNT_MARGIN
+    let passed = matched >= least
+        && (ratio - 1.0).abs() <= count
         && accuracy.cosine_median.is_none_or(|v| v >= median)
         && accuracy.cosine_p01.is_none_or(|v| v >= p01);
     Check {
@@ -177,7 +212,7 @@ mod tests {
 
     fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
         let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
-        check(&accuracy, precision).outcome
+        check(&accuracy, &Limits::of_precision(precision)).outcome
     }
 
     #[test]

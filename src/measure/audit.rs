@@ -153,7 +153,8 @@ fn recompute(arm: &mut Arm, record: &Record) {
         let judged = |check: &&Check| check.id == "agreement" && check.outcome != Outcome::Unknown;
         let precision = Precision::named(&arm.precision);
         if let Some(precision) = precision.filter(|_| arm.checks.iter().any(|check| judged(&check))) {
-            fresh.push(agreement::check(accuracy, precision));
+            let limits = agreement::Limits::of(&arm.backend.requested, precision);
+            fresh.push(agreement::check(accuracy, &limits));
         }
     }
     for again in fresh {

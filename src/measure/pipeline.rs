@@ -40,6 +40,22 @@ pub struct Networks {
     pub swap_channels: bool,
 }
 
+impl Networks {
+    /// With the settings of both networks said in full, for a program that does not know the families' defaults. A
+    /// network whose family only its graph tells stays without.
+    #[must_use]
+    pub fn in_full(mut self) -> Self {
+        let score = self.score;
+        for (network, score) in [(&mut self.detector, score), (&mut self.recognizer, None)] {
+            network.settings = network
+                .family
+                .map(|family| network.settings(family, score))
+                .or(network.settings);
+        }
+        self
+    }
+}
+
 /// Time spent in each stage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageTimes {

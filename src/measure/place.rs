@@ -5,6 +5,15 @@ use std::path::PathBuf;
 use super::pipeline::Networks;
 use crate::backend::runtime::RuntimeLibrary;
 
+/// Another program that does a worker's work.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's hash, 64 hex digits.
+    pub sha256: String,
+}
+
 /// What a worker needs besides its arm.
 #[derive(Debug, Clone, Default)]
 pub struct Place {
@@ -18,6 +27,8 @@ pub struct Place {
     pub environment: Vec<(String, String)>,
     /// The networks of the arm's precision; `None` for those of the study.
     pub networks: Option<Networks>,
+    /// The program whose `worker` command runs it; `None` for facebench's own.
+    pub program: Option<Program>,
     /// A folder for what the runtime compiles for the device.
     pub cache: Option<PathBuf>,
 }

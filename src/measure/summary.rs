@@ -148,7 +148,12 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
             runtime: ready.filter(|_| !is_null).map(|ready| RuntimeFacts {
                 name: ready.runtime.clone(),
                 version: ready.version.clone(),
-                library_sha256: place.library.as_ref().map(|library| library.sha256.clone()),
+                library_sha256: place
+                    .library
+                    .as_ref()
+                    .map(|library| &library.sha256)
+                    .or(place.program.as_ref().map(|program| &program.sha256))
+                    .cloned(),
             }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
@@ -292,7 +297,10 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
             list.push(agreement::reference_itself());
         }
-        Some(accuracy) => list.push(agreement::check(accuracy, arm.spec.precision)),
+        Some(accuracy) => list.push(agreement::check(
+            accuracy,
+            &agreement::Limits::of(&arm.spec.requested, arm.spec.precision),
+        )),
         None => {}
     }
     if !run.seen.is_empty() {

@@ -104,7 +104,7 @@ pub struct RuntimeFacts {
     pub name: String,
     /// Its own version.
     pub version: String,
-    /// Hash of its library; null where it is linked into the program.
+    /// Hash of its library, or of a peer's program; null where it is linked into facebench.
     pub library_sha256: Option<String>,
 }
 

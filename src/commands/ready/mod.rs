@@ -3,6 +3,7 @@
 
 mod explain;
 mod gpu;
+mod peer;
 pub mod precision;
 mod probe;
 
@@ -87,6 +88,9 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
         place.gpu.clone_from(&gpu.uuid);
         place.environment = gpu::environment(gpu);
         suitable = gpu::flavors(gpu);
+    }
+    if let Some(path) = spec.peer() {
+        place.program = Some(peer::program(path)?);
     }
     if !row.needs_onnx_runtime() {
         return Ok(place);
@@ -224,6 +228,9 @@ pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
         })?;
         spec.requested = format!("mig:{uuid}");
         spec.device = Some(uuid);
+    }
+    if row.word == "peer" {
+        return Ok("ready for any program that is given: peer:PROGRAM (docs/peers.md)".to_owned());
     }
     if row.word == "cpu"
         && Runtimes::of_process(home.to_path_buf())

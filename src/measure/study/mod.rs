@@ -174,6 +174,10 @@ impl Study {
                 .map(|networks| Networks {
                     swap_channels: arm.spec.swap_channels,
                     ..networks
+                })
+                .map(|networks| match arm.spec.peer() {
+                    Some(_) => networks.in_full(),
+                    None => networks,
                 }),
             photos: dataset.photos.iter().map(|photo| photo.path.clone()).collect(),
             strata: Vec::new(),
@@ -207,7 +211,11 @@ impl Study {
     }
 
     fn start(&self, job: Job, place: &Place, run: &mut ArmRun) -> Result<Child, ChildError> {
-        let mut child = Child::spawn(&self.program, &place.environment, &self.interrupted)?;
+        let program = place
+            .program
+            .as_ref()
+            .map_or(&self.program, |program| &program.path);
+        let mut child = Child::spawn(program, &place.environment, &self.interrupted)?;
         child.ask(&Request::Prepare(Box::new(job)))?;
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
             Reply::Ready(ready) => run.ready.push(*ready),

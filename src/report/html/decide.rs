@@ -204,7 +204,7 @@ fn word(arm: &Arm) -> &str {
 }
 
 fn on_cpu(arm: &Arm) -> bool {
-    ["cpu", "openvino", "opencv", "tract", "null"].contains(&word(arm))
+    ["cpu", "openvino", "opencv", "tract", "peer", "null"].contains(&word(arm))
 }
 
 /// How many host cores with the fp32 CPU arm give as many images a second as this arm's device.

@@ -1,0 +1,561 @@
+"""Another pipeline as an arm of a facebench study: speaks the worker's protocol (src/measure/protocol.rs).
+
+A peer is a file beside this one with a class `Peer`, which hands itself over to `main` when it is run. One process a
+stream, forked before any native library is loaded; photos lie in memory that all share; the next photo is handed out to
+whichever process is free, in whole passes, as facebench does it. Only closed loops (offline, single-stream) are spoken.
+"""
+
+import importlib
+import json
+import mmap
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+
+# Before numpy: its pools would compete with the other processes for the same cores.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import multiprocessing
+from multiprocessing.connection import wait
+
+import profiles
+
+FORK = multiprocessing.get_context("fork")
+HEARTBEAT = 0.2
+# The same numbers as in src/measure/worker/warm_up.rs and src/record/check.rs.
+STRETCHES = 4
+STEADY = 0.03
+# Photos of the profiled pass.
+PROFILED = 8
+STAGES = ("decode", "detect", "align", "embed", "matching")
+
+
+class PhotoError(Exception):
+    """A photo that cannot be read; another may well be fine."""
+
+
+def duration(seconds):
+    """As Rust's serde writes a Duration."""
+    nanos = max(0, round(seconds * 1e9))
+    return {"secs": nanos // 10**9, "nanos": nanos % 10**9}
+
+
+def seconds(value):
+    return value["secs"] + value["nanos"] / 1e9
+
+
+def step(micros):
+    """The middle of the step of an HDR histogram with three significant digits that `micros` falls into."""
+    shift = max(0, micros.bit_length() - 11)
+    low = micros >> shift << shift
+    return low + (1 << shift >> 1)
+
+
+class Photos:
+    """The encoded photos: in memory that all processes share, or read from their files each time."""
+
+    def __init__(self, job):
+        self.paths = job["photos"]
+        self.places = None
+        if job["reads"] == "preloaded":
+            sizes = [os.path.getsize(path) for path in self.paths]
+            self.memory = mmap.mmap(-1, max(1, sum(sizes)))
+            self.places, start = [], 0
+            for path, size in zip(self.paths, sizes):
+                with open(path, "rb") as file:
+                    self.memory[start : start + size] = file.read()
+                self.places.append((start, start + size))
+                start += size
+            self.view = memoryview(self.memory)
+
+    def bytes(self, index):
+        if self.places is None:
+            with open(self.paths[index], "rb") as file:
+                return file.read()
+        start, end = self.places[index]
+        return self.view[start:end]
+
+
+class Feeder:
+    """Hands out photos to processes in whole passes; lives in shared memory."""
+
+    # How a stretch of work ends.
+    STOPPED, PASSES, ONE_PASS = range(3)
+
+    def __init__(self, photos):
+        self.photos = photos
+        self.lock = FORK.Lock()
+        self.next = FORK.RawValue("q", 0)
+        self.over = FORK.RawValue("b", 0)
+        self.until = FORK.RawValue("b", 0)
+        self.images = FORK.RawValue("q", 0)
+        self.least = FORK.RawValue("d", 0)
+        self.started = FORK.RawValue("d", 0)
+        # Answered photos, and for each stretch of a warm-up what they cost and what they were expected to cost.
+        self.done = FORK.RawValue("q", 0)
+        self.stretch = FORK.RawValue("d", 0)
+        self.costs = FORK.RawArray("d", 4096)
+
+    def begin(self, until, images=0, least=0.0, stretch=0.0):
+        self.next.value = self.done.value = 0
+        self.over.value = int(self.photos == 0)
+        self.until.value, self.images.value, self.least.value = until, images, least
+        self.stretch.value = stretch
+        for place in range(len(self.costs)):
+            self.costs[place] = 0.0
+        self.started.value = time.monotonic()
+
+    def stop(self):
+        self.over.value = 1
+
+    def draw(self):
+        """The number of the next photo, or None at the end."""
+        with self.lock:
+            number = self.next.value
+            if number and number % self.photos == 0 and not self.over.value:
+                if self.until.value == self.ONE_PASS:
+                    self.over.value = 1
+                elif self.until.value == self.PASSES:
+                    long_enough = time.monotonic() - self.started.value >= self.least.value
+                    self.over.value = int(long_enough and number >= self.images.value)
+            if self.over.value:
+                return None
+            self.next.value = number + 1
+            return number % self.photos
+
+    def answered(self, at, took, weight):
+        with self.lock:
+            self.done.value += 1
+            if self.stretch.value:
+                place = 2 * int((at - self.started.value) / self.stretch.value)
+                if place < len(self.costs):
+                    self.costs[place] += took
+                    self.costs[place + 1] += weight
+
+    def steady(self, elapsed):
+        """Whether the last whole stretch was no faster than the best before it; None with too few."""
+        whole = int(elapsed / self.stretch.value)
+        pairs = zip(self.costs[0 : 2 * whole : 2], self.costs[1 : 2 * whole : 2])
+        speeds = [weight / took for took, weight in pairs if took > 0]
+        if len(speeds) < 2:
+            return None
+        return speeds[-1] <= max(speeds[:-1]) * (1 + STEADY)
+
+
+class Stream:
+    """One process's pipeline: a peer's four steps, timed apart, and the matching."""
+
+    def __init__(self, name, job, profile=None):
+        import numpy as np
+
+        self.np = np
+        self.peer = importlib.import_module(name).Peer(job, profile)
+        self.most_pixels = job["networks"]["max_pixels"]
+        gallery = np.asarray(job["gallery"], np.float32)
+        self.gallery = np.ascontiguousarray(gallery.T) if len(gallery) else None
+
+    def recognise(self, encoded, laps):
+        """Boxes (n, 4), landmarks (n, 5, 2), scores (n) and embeddings of length 1 (n, d), best score first."""
+        np, peer, now = self.np, self.peer, time.perf_counter
+        begun = now()
+        image = peer.decode(np.frombuffer(encoded, np.uint8))
+        if image is None:
+            raise PhotoError(f"{peer.DECODER} cannot decode it")
+        if image.shape[0] * image.shape[1] > self.most_pixels:
+            raise PhotoError(f"it has more than {self.most_pixels} pixels")
+        decoded = now()
+        boxes, landmarks, scores = peer.detect(image)
+        detected = now()
+        aligned = embedded = matched = detected
+        embeddings = None
+        if len(scores):
+            crops = peer.align(image, landmarks)
+            aligned = now()
+            embeddings = peer.embed(crops)
+            embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+            embedded = matched = now()
+            if self.gallery is not None:
+                cosines = embeddings @ self.gallery
+                # Who it is, and how sure: what facebench's own pipeline finds out.
+                cosines.argmax(axis=1), cosines.max(axis=1)
+                matched = now()
+        laps[0] += decoded - begun
+        laps[1] += detected - decoded
+        laps[2] += aligned - detected
+        laps[3] += embedded - aligned
+        laps[4] += matched - embedded
+        return boxes, landmarks, scores, embeddings
+
+
+def faces_of(answer):
+    """As src/vision/face.rs reads them."""
+    boxes, landmarks, scores, embeddings = answer
+    return [
+        {
+            "box": [float(side) for side in boxes[place]],
+            "landmarks": [[float(x), float(y)] for x, y in landmarks[place]],
+            "score": float(scores[place]),
+            "embedding": [float(number) for number in embeddings[place]],
+        }
+        for place in range(len(scores))
+    ]
+
+
+def live(name, job, photos, feeder, pipe, parent):
+    """A process of one stream: loads, then works on what it is told to until it is told nothing more."""
+    die_with(parent)
+    # The study's Ctrl-C is the study's.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        stream = Stream(name, job)
+        pipe.send(("loaded", stream.peer.about()))
+        while True:
+            request = pipe.recv()
+            if request == "first":
+                begun = time.monotonic()
+                try:
+                    stream.recognise(photos.bytes(0), [0.0] * 5)
+                except PhotoError:
+                    pass
+                pipe.send(("first", time.monotonic() - begun))
+            elif request == "profile":
+                pipe.send(("profile", profile(name, job, photos)))
+            elif request in ("observe", "work"):
+                pipe.send(("done", work(stream, job, photos, feeder, pipe if request == "observe" else None)))
+            elif request == "peak":
+                pipe.send(("peak", memory()))
+            else:
+                return
+    except EOFError:
+        return
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the study must hear of it
+        traceback.print_exc()
+        pipe.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+def work(stream, job, photos, feeder, observer):
+    strata, weights = job["strata"], job["weights"]
+    groups = 1 + max((number for groups in strata for number in groups), default=-1)
+    tally = {"images": 0, "faces": 0, "service": {}, "strata": [[0, 0.0] for _ in range(groups)], "laps": [0.0] * 5}
+    tally["end"] = None
+    cpu = time.process_time()
+    storage = storage_bytes()
+    laps, service = tally["laps"], tally["service"]
+    while (index := feeder.draw()) is not None:
+        begun = time.monotonic()
+        try:
+            answer = stream.recognise(photos.bytes(index), laps)
+        except PhotoError as error:
+            if observer is None:
+                raise RuntimeError(f"{job['photos'][index]}: {error}") from error
+            observer.send(("photo", index, {"Err": str(error)}))
+            feeder.answered(time.monotonic(), 0.0, 0.0)
+            continue
+        end = time.monotonic()
+        took = end - begun
+        if observer is not None:
+            observer.send(("photo", index, {"Ok": {"faces": faces_of(answer), "time": duration(took)}}))
+        tally["images"] += 1
+        tally["faces"] += len(answer[2])
+        micros = step(max(1, int(took * 1e6)))
+        service[micros] = service.get(micros, 0) + 1
+        for stratum in strata[index] if strata else ():
+            tally["strata"][stratum][0] += 1
+            tally["strata"][stratum][1] += took
+        feeder.answered(end, took, weights[index] if weights else 1.0)
+        tally["end"] = end
+    tally["cpu"] = time.process_time() - cpu
+    after = storage_bytes()
+    tally["storage"] = None if storage is None or after is None else after - storage
+    return tally
+
+
+def profile(name, job, photos):
+    """Where the nodes of a session of its own ran; None where the peer's runtime does not tell."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        stream = Stream(name, {**job, "gallery": []}, os.path.join(folder, "profile"))
+        every = max(1, -(-len(job["photos"]) // PROFILED))
+        for index in range(0, len(job["photos"]), every):
+            try:
+                stream.recognise(photos.bytes(index), [0.0] * 5)
+            except PhotoError:
+                pass
+        return profiles.read(stream.peer.end_profiles())
+
+
+def die_with(parent):
+    """Has the system end this process with its parent, which the study may kill."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    except (OSError, AttributeError):
+        pass
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def memory():
+    """Bytes of this process's peak that are its own, and of its pages that others may share."""
+    facts = {}
+    with open("/proc/self/status", encoding="ascii") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if value.strip().endswith("kB"):
+                facts[name] = int(value.split()[0]) * 1024
+    shared = facts.get("RssFile", 0), facts.get("RssShmem", 0)
+    return facts["VmHWM"] - sum(shared), shared
+
+
+def storage_bytes():
+    try:
+        with open("/proc/self/io", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("read_bytes"))
+    except (OSError, StopIteration):
+        return None
+
+
+class Failed(Exception):
+    """The worker cannot go on."""
+
+
+class Worker:
+    def __init__(self, name, output):
+        self.name, self.output = name, output
+        self.job = self.processes = None
+        self.input = b""
+
+    def say(self, kind, **values):
+        self.output.write(json.dumps({"type": kind, **values}).encode() + b"\n")
+        self.output.flush()
+
+    def requests(self):
+        while (line := self.line()) is not None:
+            yield json.loads(line)
+
+    def line(self):
+        while b"\n" not in self.input:
+            more = os.read(0, 1 << 20)
+            if not more:
+                return None
+            self.input += more
+        line, _, self.input = self.input.partition(b"\n")
+        return line
+
+    def serve(self):
+        for request in self.requests():
+            kind = request["type"]
+            if kind == "prepare":
+                self.prepare(request)
+            elif kind == "observe":
+                self.observe()
+            elif kind == "warm-up":
+                self.warm_up(seconds(request["least"]), seconds(request["most"]))
+            elif kind == "block":
+                self.block(request)
+            elif kind == "finish":
+                self.finish()
+                return
+            elif kind == "probe":
+                self.say("probed")
+            else:
+                raise Failed(f"the study's request cannot be understood: {kind}")
+
+    def prepare(self, job):
+        self.job = job
+        if not job.get("networks"):
+            raise Failed("a peer needs networks")
+        if job["host_cores"]:
+            os.sched_setaffinity(0, job["host_cores"])
+        self.photos = Photos(job)
+        self.feeder = Feeder(len(job["photos"]))
+        begun = time.monotonic()
+        self.processes, self.pipes = [], []
+        for _ in range(job["streams"]):
+            ours, theirs = FORK.Pipe()
+            process = FORK.Process(
+                target=live, args=(self.name, job, self.photos, self.feeder, theirs, os.getpid()), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self.processes.append(process)
+            self.pipes.append(ours)
+        about = [self.hear(pipe, "loaded") for pipe in self.pipes][0]
+        load = time.monotonic() - begun
+        self.pipes[0].send("first")
+        first = self.hear(self.pipes[0], "first")
+        self.say(
+            "ready",
+            runtime=about["runtime"],
+            version=about["version"],
+            provider=about["provider"],
+            device=processor(),
+            options=[[name, str(value)] for name, value in about["options"].items()],
+            loaded={
+                "detector_family": job["networks"]["detector"]["family"],
+                "recognizer_family": job["networks"]["recognizer"]["family"],
+                "canvas": about["canvas"],
+                "detector_batch": 1,
+                "recognizer_batch": about["batch"],
+                "reads_bytes": False,
+                "pinned": None,
+            },
+            load=duration(load),
+            shapes=duration(0),
+            first_image=duration(first),
+        )
+
+    def hear(self, pipe, kind):
+        try:
+            said = pipe.recv()
+        except EOFError:
+            raise Failed("a process of the peer died") from None
+        if said[0] == "failed":
+            raise Failed(said[1])
+        assert said[0] == kind, said
+        return said[1]
+
+    def work(self, request, streams, glance=None):
+        """Has so many processes work until they are done; `glance` is called now and then."""
+        pipes = self.pipes[:streams]
+        for pipe in pipes:
+            pipe.send(request)
+        tallies, told, beat = [], 0, time.monotonic()
+        while len(tallies) < len(pipes):
+            for ready in wait([*self.open(pipes, tallies), 0], 0.01):
+                if ready == 0:
+                    # The study never speaks in the middle of work: it is gone.
+                    if not self.input_goes_on():
+                        os._exit(1)
+                    continue
+                try:
+                    said = ready.recv()
+                except EOFError:
+                    raise Failed("a process of the peer died") from None
+                if said[0] == "failed":
+                    raise Failed(said[1])
+                if said[0] == "photo":
+                    self.say("photo", index=said[1], seen=said[2])
+                else:
+                    tallies.append((ready, said[1]))
+            if glance:
+                glance()
+            done = self.feeder.done.value
+            if done > told and time.monotonic() - beat >= HEARTBEAT:
+                self.say("progress", images=done)
+                told, beat = done, time.monotonic()
+        return [tally for _, tally in tallies]
+
+    @staticmethod
+    def open(pipes, tallies):
+        return [pipe for pipe in pipes if all(pipe is not done for done, _ in tallies)]
+
+    def input_goes_on(self):
+        if select.select([0], [], [], 0)[0]:
+            more = os.read(0, 1 << 20)
+            self.input += more
+            return bool(more)
+        return True
+
+    def observe(self):
+        self.pipes[0].send("profile")
+        seen = self.hear(self.pipes[0], "profile")
+        self.feeder.begin(Feeder.ONE_PASS)
+        self.work("observe", len(self.pipes))
+        self.say("observed", profile=seen)
+
+    def warm_up(self, least, most):
+        feeder = self.feeder
+        feeder.begin(Feeder.STOPPED, stretch=max(least / STRETCHES, 0.001))
+
+        def glance():
+            elapsed = time.monotonic() - feeder.started.value
+            if elapsed >= most or (elapsed >= least and feeder.steady(elapsed) is True):
+                feeder.stop()
+
+        tallies = self.work("work", len(self.pipes), glance)
+        took = self.took(tallies)
+        self.say(
+            "warmed-up", images=sum(tally["images"] for tally in tallies), seconds=took, steady=feeder.steady(took)
+        )
+
+    def took(self, tallies):
+        ends = [tally["end"] for tally in tallies if tally["end"] is not None]
+        return max(ends, default=time.monotonic()) - self.feeder.started.value
+
+    def block(self, stretch):
+        if stretch["pace"]["type"] != "closed":
+            raise Failed("peers measure offline and single-stream alone")
+        self.feeder.begin(Feeder.PASSES, images=stretch["images"], least=seconds(stretch["duration"]))
+        cpu = time.process_time()
+        tallies = self.work("work", max(1, min(stretch["streams"], len(self.pipes))))
+        cpu = time.process_time() - cpu
+        service = {}
+        for tally in tallies:
+            for micros, count in tally["service"].items():
+                service[micros] = service.get(micros, 0) + count
+        strata = [
+            [sum(group[0] for group in groups), sum(group[1] for group in groups)]
+            for groups in zip(*(tally["strata"] for tally in tallies))
+        ]
+        storage = [tally["storage"] for tally in tallies]
+        self.say(
+            "block",
+            seconds=self.took(tallies),
+            images=sum(tally["images"] for tally in tallies),
+            faces=sum(tally["faces"] for tally in tallies),
+            stages={name: duration(sum(tally["laps"][place] for tally in tallies)) for place, name in enumerate(STAGES)},
+            strata=strata,
+            service=sorted(service.items()),
+            response=[],
+            lateness=[],
+            cpu_seconds=cpu + sum(tally["cpu"] for tally in tallies),
+            pixel_seconds=None,
+            storage_bytes=None if None in storage else sum(storage),
+            given_up=False,
+        )
+
+    def finish(self):
+        try:
+            peaks = [memory()]
+            for pipe in self.pipes:
+                pipe.send("peak")
+                peaks.append(self.hear(pipe, "peak"))
+            # What they share (libraries, photos) is there once.
+            shared = [max(sizes) for sizes in zip(*(shared for _, shared in peaks))]
+            peak = {"Ok": sum(own for own, _ in peaks) + sum(shared)}
+        except OSError as error:
+            peak = {"Err": str(error)}
+        self.say("finished", rss_peak_bytes=peak)
+        for pipe in self.pipes:
+            pipe.close()
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return "CPU"
+
+
+def main(name):
+    """Answers the study on standard input with the class `Peer` of the module `name`; the exit status."""
+    if sys.argv[1:] != ["worker"]:
+        sys.exit(f"{sys.argv[0]} worker: an arm of a facebench study, -b peer:{sys.argv[0]}")
+    # What libraries print must not get between the study's lines.
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    worker = Worker(name, output)
+    try:
+        worker.serve()
+    except Failed as failed:
+        worker.say("failed", reason=str(failed))
+        return 1
+    return 0
