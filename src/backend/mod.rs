@@ -95,6 +95,9 @@ pub struct SessionSettings {
     pub path: DataPath,
     /// How the network is to normalise bytes itself, where the runtime can have it do so; `None` to give it floats.
     pub bytes: Option<Scaling>,
+    /// Whether the input's height and width must be open, however the file declares them, where the runtime can have it
+    /// so.
+    pub open_canvas: bool,
     /// The largest batch that will be run; 0 where nothing is known.
     pub batch: usize,
     /// Width and height of the input where the graph leaves them open.

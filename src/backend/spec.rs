@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::{
     null::{NullOptions, Stall},
-    options::{DataPath, Decoding, ProviderOptions},
+    options::{DataPath, Decoding, ProviderOptions, choose},
     table::{BACKENDS, DETECTOR_PRECISION, DeviceArgument, Row, find},
 };
 
@@ -120,6 +120,9 @@ pub struct BackendSpec {
     /// How large JPEGs are decoded; `None` for as large as they are.
     #[serde(default)]
     pub decode: Option<Decoding>,
+    /// Whether the detector sees no more of its canvas than the photo needs.
+    #[serde(default)]
+    pub fit_canvas: bool,
     /// A planted fault: the networks see red and blue exchanged.
     pub swap_channels: bool,
     /// A name for tables instead of the requested text.
@@ -270,7 +273,10 @@ impl BackendSpec {
 
     /// Whether its answers can be those that others are held against: fp32 on the CPU, from photos as they are.
     pub fn is_reference(&self) -> bool {
-        self.word == "cpu" && self.precision == Precision::Fp32 && self.decoding() == Decoding::Full
+        self.word == "cpu"
+            && self.precision == Precision::Fp32
+            && self.decoding() == Decoding::Full
+            && !self.fit_canvas
     }
 
     /// Whether its two networks may differ in precision: `int8` then means the recognizer, and the detector only where
@@ -302,6 +308,7 @@ impl BackendSpec {
             detector_precision: None,
             reads: Reads::Preloaded,
             decode: None,
+            fit_canvas: false,
             swap_channels: false,
             label: None,
             runtime: None,
@@ -349,15 +356,16 @@ impl BackendSpec {
                     .1;
             }
             "decode" => self.decode = Some(value.parse().map_err(|expected: String| bad(&expected))?),
-            "channels" => match value {
-                "right" => self.swap_channels = false,
-                "swapped" => self.swap_channels = true,
-                _ => {
-                    return Err(bad(
-                        "expected right, or swapped to see whether the agreement check notices",
-                    ));
-                }
-            },
+            "canvas" => {
+                let fits = choose(value, &[("full", false), ("fit", true)]);
+                self.fit_canvas = fits.map_err(|expected| bad(&expected))?;
+            }
+            "channels" => {
+                let swapped = choose(value, &[("right", false), ("swapped", true)]);
+                self.swap_channels = swapped.map_err(|_| {
+                    bad("expected right, or swapped to see whether the agreement check notices")
+                })?;
+            }
             "label" if value.is_empty() => return Err(bad("expected a name")),
             "label" => self.label = Some(value.to_owned()),
             "runtime" => self.runtime = Some(PathBuf::from(value)),
@@ -530,7 +538,7 @@ mod tests {
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
         insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, peer, null"#);
-        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, decode, label, channels, runtime, path, decoders, detector-precision"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, decode, label, channels, runtime, path, decoders, canvas, detector-precision"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
         insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");

@@ -59,9 +59,16 @@ macro_rules! network {
 /// The option that names a precision for the detector alone.
 pub const DETECTOR_PRECISION: &str = "detector-precision";
 
-const CPU: &[&str] = network!("runtime", "path", "decoders", "detector-precision");
+const CPU: &[&str] = network!("runtime", "path", "decoders", "canvas", "detector-precision");
 const LINKED: &[&str] = network!();
-const OPENVINO: &[&str] = network!("runtime", "path", "decoders", "fallback", "detector-precision");
+const OPENVINO: &[&str] = network!(
+    "runtime",
+    "path",
+    "decoders",
+    "fallback",
+    "canvas",
+    "detector-precision"
+);
 const CUDA: &[&str] = network!(
     "runtime", "path", "decoders", "fallback", "conv", "graphs", "memory"
 );

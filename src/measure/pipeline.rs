@@ -132,6 +132,8 @@ pub struct Loading {
     pub path: DataPath,
     /// How large JPEGs are decoded.
     pub decoding: Decoding,
+    /// Whether the detector sees no more of its canvas than a photo needs; on the host's own cores.
+    pub fit_canvas: bool,
     /// Who decodes, resizes and aligns.
     pub workers: Arc<Workers>,
     /// A folder for the runtime's profiles, where there are to be any.
@@ -187,10 +189,14 @@ impl Pipeline {
             DataPath::Host => batch,
             DataPath::Device => batch.max(DEVICE_FACES),
         };
+        let for_detector = SessionSettings {
+            open_canvas: loading.fit_canvas,
+            ..settings("detector")
+        };
         let (mut detector, detector_family) =
             networks
                 .detector
-                .load_detector(backend, &settings("detector"), networks.score, batch)?;
+                .load_detector(backend, &for_detector, networks.score, batch)?;
         let (recognizer, recognizer_family) =
             networks
                 .recognizer

@@ -420,6 +420,10 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     }
     options.insert("reads".into(), source.reads.name().into());
     options.insert("decode".into(), spec.decoding().name().into());
+    if spec.takes("canvas") {
+        let canvas = if spec.fit_canvas { "fit" } else { "full" };
+        options.insert("canvas".into(), canvas.into());
+    }
     options.insert("jpeg_decoder".into(), decoder::JPEG_DECODER.into());
     if spec.swap_channels {
         options.insert("channels".into(), "swapped".into());

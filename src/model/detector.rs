@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Sides of what a detector sees are whole multiples of its largest stride.
+const STEP: usize = 32;
+
 /// What the output tensors of one family of detectors mean.
 pub trait DetectorFamily: Send {
     /// Appends to `found` what photo `sample` of the `batch` shows with a score of at least `threshold`, in pixels
@@ -83,6 +86,8 @@ pub struct Detector {
     score_threshold: f32,
     nms_threshold: f32,
     input: Input,
+    /// Whether the network sees no more of the canvas than the photo needs.
+    trims: bool,
     /// One for each picture of a batch.
     fits: Vec<Fit>,
 }
@@ -134,6 +139,7 @@ impl Detector {
             family: decoder,
             score_threshold: settings.score_threshold,
             nms_threshold: settings.nms_threshold,
+            trims: false,
             fits: (0..input.batch())
                 .map(|_| Fit {
                     resizer: Resizer::default(),
@@ -142,6 +148,14 @@ impl Detector {
                 .collect(),
             input,
         })
+    }
+
+    /// From now on the network sees no more of the canvas than a photo needs, where runs are of one photo: what is black
+    /// beside it costs nothing then, and near that edge answers may differ a little. The graph must leave the canvas open.
+    #[must_use]
+    pub fn trimming(mut self) -> Self {
+        self.trims = self.batch() == 1;
+        self
     }
 
     /// Most photos in one run.
@@ -195,9 +209,16 @@ impl Detector {
     /// Puts photos, at most a batch, onto the canvas.
     pub fn prepare(&mut self, photos: &[Photo], workers: &Workers) {
         let canvas = self.canvas();
+        for (photo, fit) in photos.iter().zip(&mut self.fits) {
+            fit.letterbox = Letterbox::fit(photo.size, (canvas.0 as u32, canvas.1 as u32));
+        }
+        if self.trims {
+            let (width, height) = self.fits[0].letterbox.scaled;
+            let whole = |side: u32, most: usize| (side as usize).next_multiple_of(STEP).min(most);
+            self.input.see((whole(width, canvas.0), whole(height, canvas.1)));
+        }
         let places = photos.iter().zip(self.input.slots()).zip(&mut self.fits);
         workers.each(places, |((photo, mut slot), fit)| {
-            fit.letterbox = Letterbox::fit(photo.size, (canvas.0 as u32, canvas.1 as u32));
             let (width, height) = fit.letterbox.scaled;
             slot.begin(width as usize, height as usize);
             fit.resizer.rows(&photo.pixels, fit.letterbox.scaled, |y, row| {
@@ -208,7 +229,7 @@ impl Detector {
 
     /// Finds the faces on the canvas, for as many photos as `found` has places.
     pub fn find(&mut self, found: &mut [Vec<Detection>]) -> Result<(), ModelError> {
-        let canvas = self.canvas();
+        let canvas = self.input.seen();
         let (family, threshold) = (&self.family, self.score_threshold);
         let mut decoded = Ok(());
         self.input

@@ -2,7 +2,7 @@
 
 use std::slice::{ChunksExactMut, IterMut};
 
-use ndarray::{Array4, s};
+use ndarray::ArrayView4;
 
 use crate::{
     backend::{BackendError, Output, Session},
@@ -16,6 +16,11 @@ pub(super) const SETTLING_RUNS: usize = 3;
 pub(super) struct Input {
     values: Values,
     channels: ChannelOrder,
+    batch: usize,
+    /// Width and height of a picture, at most.
+    canvas: (usize, usize),
+    /// Width and height of what the next run sees of it.
+    seen: (usize, usize),
     /// What each place of the batch holds.
     extents: Vec<Extent>,
     /// Whether the graph fixes the batch.
@@ -26,9 +31,9 @@ pub(super) struct Input {
 
 enum Values {
     /// Batch x 3 x height x width, and the numbers of pixels.
-    Floats(Array4<f32>, Box<Numbers>),
+    Floats(Vec<f32>, Box<Numbers>),
     /// Batch x height x width x 3.
-    Bytes(Array4<u8>),
+    Bytes(Vec<u8>),
 }
 
 /// Goes over the places of a batch.
@@ -68,16 +73,17 @@ impl Input {
         let height = shape[2].unwrap_or(height);
         let width = shape[3].unwrap_or(width);
         let reads_bytes = session.reads_bytes();
+        let length = batch * height * width * 3;
         let mut input = Self {
             values: if reads_bytes {
-                Values::Bytes(Array4::zeros((batch, height, width, 3)))
+                Values::Bytes(vec![0; length])
             } else {
-                Values::Floats(
-                    Array4::zeros((batch, 3, height, width)),
-                    Box::new(normalization.into()),
-                )
+                Values::Floats(vec![0.0; length], Box::new(normalization.into()))
             },
             channels: normalization.channels,
+            batch,
+            canvas: (width, height),
+            seen: (width, height),
             extents: vec![(0, 0); batch],
             fixed: shape[0].is_some(),
             size: reads_bytes.then_some(batch),
@@ -88,33 +94,35 @@ impl Input {
 
     /// Most pictures in one run.
     pub(super) fn batch(&self) -> usize {
-        match &self.values {
-            Values::Floats(values, _) => values.dim().0,
-            Values::Bytes(values) => values.dim().0,
-        }
+        self.batch
     }
 
-    /// Width and height of a picture.
+    /// Width and height of a picture, at most.
     pub(super) fn canvas(&self) -> (usize, usize) {
-        match &self.values {
-            Values::Floats(values, _) => (values.dim().3, values.dim().2),
-            Values::Bytes(values) => (values.dim().2, values.dim().1),
+        self.canvas
+    }
+
+    /// Width and height of what the next run sees.
+    pub(super) fn seen(&self) -> (usize, usize) {
+        self.seen
+    }
+
+    /// The next run sees no more than `width` x `height` of the canvas; the graph must leave these sides open.
+    pub(super) fn see(&mut self, seen: (usize, usize)) {
+        if self.seen != seen {
+            self.seen = seen;
+            // Rows lie elsewhere now: what was written is anything.
+            self.extents.fill(seen);
         }
     }
 
     /// The places of all pictures of a batch, to be written by whoever has time.
     pub(super) fn slots(&mut self) -> Slots<'_> {
-        let (columns, rows) = self.canvas();
+        let (columns, rows) = self.seen;
         let picture = (columns * rows * 3).max(1);
         let places = match &mut self.values {
-            Values::Floats(values, numbers) => {
-                let values = values.as_slice_mut().unwrap_or_default();
-                Places::Floats(values.chunks_exact_mut(picture), numbers)
-            }
-            Values::Bytes(values) => {
-                let values = values.as_slice_mut().unwrap_or_default();
-                Places::Bytes(values.chunks_exact_mut(picture), self.channels)
-            }
+            Values::Floats(values, numbers) => Places::Floats(values.chunks_exact_mut(picture), numbers),
+            Values::Bytes(values) => Places::Bytes(values.chunks_exact_mut(picture), self.channels),
         };
         Slots {
             places,
@@ -151,9 +159,22 @@ impl Input {
     ) -> Result<(), BackendError> {
         let size = self.size(count);
         let mut read = |outputs: &[Output<'_>]| read(size, outputs);
+        let (width, height) = self.seen;
+        let length = size * width * height * 3;
+        let shaped = |error: ndarray::ShapeError| BackendError::Run {
+            reason: error.to_string(),
+        };
         match &self.values {
-            Values::Floats(values, _) => session.run(values.slice(s![..size, .., .., ..]), &mut read),
-            Values::Bytes(values) => session.run_bytes(values.slice(s![..size, .., .., ..]), &mut read),
+            Values::Floats(values, _) => {
+                let shape = (size, 3, height, width);
+                let input = ArrayView4::from_shape(shape, &values[..length]).map_err(shaped)?;
+                session.run(input, &mut read)
+            }
+            Values::Bytes(values) => {
+                let shape = (size, height, width, 3);
+                let input = ArrayView4::from_shape(shape, &values[..length]).map_err(shaped)?;
+                session.run_bytes(input, &mut read)
+            }
         }
     }
 }

@@ -153,12 +153,11 @@ impl Network {
         score: Option<f32>,
         batch: usize,
     ) -> Result<(Detector, Family), ModelError> {
-        let (session, family) = self.open(backend, session, Role::Detector, batch)?;
+        let (loaded, family) = self.open(backend, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
-        Ok((
-            Detector::new(&self.shown(), session, family, &settings, batch)?,
-            family,
-        ))
+        let detector = Detector::new(&self.shown(), loaded, family, &settings, batch)?;
+        let trims = session.open_canvas && session.path == DataPath::Host;
+        Ok((if trims { detector.trimming() } else { detector }, family))
     }
 
     /// Loads it as a recognizer for batches of at most `batch`.

@@ -4,6 +4,7 @@
 //! `onnx.proto3`.
 
 mod bytes_input;
+mod open_canvas;
 #[cfg(feature = "opencv")]
 pub(super) mod shape;
 #[cfg(any(feature = "opencv", feature = "tract"))]
@@ -13,3 +14,4 @@ mod wire;
 pub use bytes_input::{
     BYTES_INPUT, GraphError, Scaling, input, is_half, is_quantized, smallest, with_byte_input,
 };
+pub use open_canvas::with_open_canvas;

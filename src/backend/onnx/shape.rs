@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::wire::{Fields, Value, put_bytes, put_number};
+use super::wire::{put_bytes, put_number, rewritten};
 
 /// The bytes of the model in the file `network` with the sides of its input `name` written down as `shape`.
 pub(in super::super) fn with_shape(network: &Path, name: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
@@ -30,22 +30,6 @@ fn shaped(model: &[u8], input: &str, shape: &[usize]) -> Result<Vec<u8>, String>
     };
     let of_graph = |graph: &[u8]| rewritten(graph, 11, &of_value);
     rewritten(model, 7, &of_graph)
-}
-
-/// Makes a field's content anew from what it was.
-type Anew<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + 'a;
-
-/// `message` with what stands under the field `number` made anew; all else is copied.
-fn rewritten(message: &[u8], number: u64, anew: &Anew<'_>) -> Result<Vec<u8>, String> {
-    let mut written = Vec::with_capacity(message.len());
-    for field in Fields(message) {
-        let field = field.map_err(|error| error.to_string())?;
-        match field.value {
-            Value::Bytes(bytes) if field.number == number => put_bytes(&mut written, number, &anew(bytes)?),
-            _ => written.extend(field.whole),
-        }
-    }
-    Ok(written)
 }
 
 #[cfg(test)]

@@ -5,6 +5,12 @@
 #[error("its protobuf is broken, or ends too early")]
 pub(super) struct Broken;
 
+impl From<Broken> for String {
+    fn from(broken: Broken) -> Self {
+        broken.to_string()
+    }
+}
+
 /// One field of a message.
 pub(super) struct Field<'a> {
     pub number: u64,
@@ -100,4 +106,24 @@ pub(super) fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_varint(message, number << 3 | 2);
     put_varint(message, bytes.len() as u64);
     message.extend_from_slice(bytes);
+}
+
+/// Makes a field's content anew from what it was.
+pub(super) type Anew<'a, E> = dyn Fn(&[u8]) -> Result<Vec<u8>, E> + 'a;
+
+/// `message` with what stands under the field `number` made anew; all else is copied.
+pub(super) fn rewritten<E: From<Broken>>(
+    message: &[u8],
+    number: u64,
+    anew: &Anew<'_, E>,
+) -> Result<Vec<u8>, E> {
+    let mut written = Vec::with_capacity(message.len());
+    for field in Fields(message) {
+        let field = field?;
+        match field.value {
+            Value::Bytes(bytes) if field.number == number => put_bytes(&mut written, number, &anew(bytes)?),
+            _ => written.extend(field.whole),
+        }
+    }
+    Ok(written)
 }

@@ -156,6 +156,12 @@ impl OnnxRuntime {
         let ort_error = |error: ort::Error| load_error(network, &error);
         let Some(scaling) = settings.bytes else {
             let mut builder = self.builder(settings, None).map_err(ort_error)?;
+            if settings.open_canvas {
+                let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
+                let opened = onnx::with_open_canvas(&model).map_err(|e| unread(e.to_string()))?;
+                let mut builder = beside(builder, network)?;
+                return Ok((builder.commit_from_memory(&opened).map_err(ort_error)?, false));
+            }
             return Ok((builder.commit_from_file(network).map_err(ort_error)?, false));
         };
         let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
@@ -172,21 +178,23 @@ impl OnnxRuntime {
         let mut builder = self.builder(settings, Some(&compiled)).map_err(ort_error)?;
         match edited {
             Ok(edited) => {
-                // Weights may lie in files beside the network.
-                if let Some(folder) = network
-                    .parent()
-                    .and_then(Path::to_str)
-                    .filter(|folder| !folder.is_empty())
-                {
-                    builder = builder
-                        .with_config_entry("session.model_external_initializers_file_folder_path", folder)
-                        .map_err(|error| load_error(network, &error.into()))?;
-                }
+                builder = beside(builder, network)?;
                 Ok((builder.commit_from_memory(&edited).map_err(ort_error)?, true))
             }
             // The runtime says better than the editor what is wrong with a file.
             Err(_) => Ok((builder.commit_from_file(network).map_err(ort_error)?, false)),
         }
+    }
+}
+
+/// A network from memory may have weights in files beside its own.
+fn beside(builder: SessionBuilder, network: &Path) -> Result<SessionBuilder, BackendError> {
+    let folder = network.parent().and_then(Path::to_str);
+    match folder.filter(|folder| !folder.is_empty()) {
+        Some(folder) => builder
+            .with_config_entry("session.model_external_initializers_file_folder_path", folder)
+            .map_err(|error| load_error(network, &error.into())),
+        None => Ok(builder),
     }
 }
 
@@ -248,6 +256,15 @@ impl Backend for OnnxRuntime {
             }
         }
         signature.reads_pictures(network)?;
+        if settings.open_canvas && !reads_bytes {
+            // Likewise: the canvas that it was made for.
+            let declared = std::fs::read(network)
+                .ok()
+                .and_then(|model| onnx::input(&model).ok());
+            if let Some((_, sides)) = declared {
+                signature.inputs[0].shape = sides;
+            }
+        }
         let bindings = self.provider.binds().then(|| {
             let outputs = signature.outputs.iter().map(|output| output.name.clone());
             Bindings::new(

@@ -306,6 +306,7 @@ impl Worker {
             batch: job.batch,
             path: job.spec.data_path(),
             decoding: job.spec.decoding(),
+            fit_canvas: job.spec.fit_canvas,
             workers: Arc::clone(&self.workers),
             profile: profile.map(Path::to_path_buf),
         };
