@@ -361,15 +361,25 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
     },
-    /// Convert a network to another precision, for arms such as cuda,precision=fp16
-    Quantize {
-        /// A name of the catalog, an ONNX file, or FAMILY:FILE
-        #[arg(value_name = "NAME|PATH")]
-        name: NetworkName,
-        /// To what
-        #[arg(long, value_enum)]
-        to: QuantizeTarget,
-    },
+    /// Convert a network to another precision, for arms such as cuda,precision=fp16 or cpu,precision=int8
+    Quantize(QuantizeArgs),
+}
+
+/// `facebench models quantize`.
+#[derive(Debug, Args)]
+pub struct QuantizeArgs {
+    /// A name of the catalog, an ONNX file, or FAMILY:FILE
+    #[arg(value_name = "NAME|PATH")]
+    pub name: NetworkName,
+    /// To what [default with --calibrate: int8]
+    #[arg(long, value_enum, required_unless_present = "calibrate")]
+    pub to: Option<QuantizeTarget>,
+    /// For int8: a folder of photos like those to be measured, which show the ranges of the numbers inside the network
+    #[arg(long, value_name = "DIR", required_if_eq("to", "int8"))]
+    pub calibrate: Option<PathBuf>,
+    /// For int8 and a recognizer: who finds the faces in these photos [default: facebench-det]
+    #[arg(long, value_name = "NAME|PATH", requires = "calibrate")]
+    pub detector: Option<NetworkName>,
 }
 
 /// What a network can be converted to.
@@ -377,12 +387,15 @@ pub enum ModelsCommand {
 pub enum QuantizeTarget {
     /// 16-bit floats inside, 32-bit floats at inputs and outputs
     Fp16,
+    /// 8-bit integers where they pay, 32-bit floats at inputs and outputs
+    Int8,
 }
 
 impl From<QuantizeTarget> for Target {
     fn from(word: QuantizeTarget) -> Self {
         match word {
             QuantizeTarget::Fp16 => Self::Fp16,
+            QuantizeTarget::Int8 => Self::Int8,
         }
     }
 }

@@ -120,9 +120,7 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
     let home = commands::home()?;
     match command {
         ModelsCommand::List { json } => commands::models::list(out, json, &home)?,
-        ModelsCommand::Quantize { name, to } => {
-            commands::quantize::quantize(&name, to.into(), &home, out)?;
-        }
+        ModelsCommand::Quantize(args) => commands::quantize::quantize(&args, &home, out)?,
         ModelsCommand::Verify => commands::models::verify(out, &home)?,
         ModelsCommand::Fetch {
             name,

@@ -1,5 +1,6 @@
 """Converts an ONNX network to another precision; `facebench models quantize` runs it with the libraries of
 requirements.txt, and so can a person: python3 convert.py --to fp16 SOURCE.onnx RESULT.onnx
+For --to int8, --tensors names a file of what the network sees: 32-bit floats, one sample of --shape after the other.
 
 Inputs and outputs keep their names, shapes and 32-bit floats, so that whoever feeds the network needs no change.
 Standard output gets one line of JSON about the result. Status 3 and one line on standard error mean that SOURCE is
@@ -10,6 +11,7 @@ import argparse
 import json
 import platform
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +19,8 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -24,6 +28,16 @@ LIBRARIES = ["onnx", "onnxruntime", "numpy", "protobuf"]
 SIXTEEN_BITS = [TensorProto.FLOAT16, TensorProto.BFLOAT16]
 # Parts of the names of the operators that quantized networks have.
 QUANTIZED = ["QuantizeLinear", "QLinear", "Integer"]
+# The operators that have a fast form for 8-bit integers; what is left out, such as the sigmoid of a score, would lose
+# more than it gains.
+INT8_OPERATORS = [
+    *["Conv", "Gemm", "MatMul", "Relu", "Clip", "Add", "Mul", "Concat", "Resize"],
+    *["MaxPool", "AveragePool", "GlobalAveragePool"],
+]
+# Of large pictures, convolutions of fewer channels are faster in floats.
+FEW_CHANNELS = 32
+# The oldest version of ONNX's operators that quantizes weights channel by channel is 13; 17 is what is tested.
+OPSET = 17
 LARGEST_FP16 = float(np.finfo(np.float16).max)
 
 
@@ -34,11 +48,14 @@ class Unfit(Exception):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split(";")[0])
     parser.add_argument("--to", choices=CONVERTERS, required=True)
+    parser.add_argument("--tensors", type=Path, help="int8: what the network sees")
+    parser.add_argument("--shape", type=int, nargs=3, help="int8: channels, height, width of a sample")
+    parser.add_argument("--large", action="store_true", help="int8: the pictures are large, as a detector's are")
     parser.add_argument("source", type=Path)
     parser.add_argument("result", type=Path)
     words = parser.parse_args()
     try:
-        model, about = CONVERTERS[words.to](load(words.source))
+        model, about = CONVERTERS[words.to](load(words.source), words)
     except Unfit as why:
         print(why, file=sys.stderr)
         return 3
@@ -64,15 +81,19 @@ def load(path):
     return model
 
 
-def to_fp16(model):
-    """Weights and arithmetic in 16 bits; operators that have no such form stay as they are, between two casts."""
+def floats_of(model):
+    """The weights of a network that is all of 32-bit floats."""
     tensors = list(weights(model.graph))
-    floats = [tensor for tensor in tensors if tensor.data_type == TensorProto.FLOAT]
     if any(tensor.data_type in SIXTEEN_BITS for tensor in tensors):
         raise Unfit("it has weights of 16 bits already")
     if any(part in node.op_type for node in model.graph.node for part in QUANTIZED):
         raise Unfit("it computes with 8-bit integers")
-    for tensor in floats:
+    return [tensor for tensor in tensors if tensor.data_type == TensorProto.FLOAT]
+
+
+def to_fp16(model, _words):
+    """Weights and arithmetic in 16 bits; operators that have no such form stay as they are, between two casts."""
+    for tensor in floats_of(model):
         values = onnx.numpy_helper.to_array(tensor)
         largest = float(np.abs(values).max(initial=0))
         # A single value may be the open end of a range, which fp16 may well cut.
@@ -87,6 +108,67 @@ def to_fp16(model):
     return ordered.model, {"kept_fp32": sorted(kept)}
 
 
+class Samples(CalibrationDataReader):
+    """What the network sees, one run after the other."""
+
+    def __init__(self, model, tensors, shape):
+        wanted = model.graph.input[0]
+        batch = wanted.type.tensor_type.shape.dim[0].dim_value or 1
+        samples = np.memmap(tensors, dtype="<f4", mode="r").reshape(-1, 1, *shape)
+        self.runs = ({wanted.name: np.repeat(sample, batch, axis=0)} for sample in samples)
+
+    def get_next(self):
+        return next(self.runs, None)
+
+
+def to_int8(model, words):
+    """Unsigned 8-bit activations, whose ranges are the least and largest seen, and signed 8-bit weights, a scale for
+    each output channel: the pair that processors multiply fastest."""
+    if words.tensors is None or words.shape is None:
+        raise Unfit("int8 needs --tensors and --shape")
+    floats_of(model)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < OPSET:
+        model = onnx.version_converter.convert_version(model, OPSET)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        prepared, result = folder / "prepared.onnx", folder / "int8.onnx"
+        onnx.save(model, folder / "source.onnx")
+        # Folds constants and batch normalisation, and finds the shapes.
+        quant_pre_process(folder / "source.onnx", prepared, skip_symbolic_shape=True)
+        model = onnx.load(prepared)
+        kept = leading(model.graph) if words.large else []
+        quantize_static(
+            prepared,
+            result,
+            Samples(model, words.tensors, words.shape),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=INT8_OPERATORS,
+            nodes_to_exclude=[node.name for node in kept],
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+        quantized = onnx.load(result)
+    if not any(node.op_type == "QuantizeLinear" for node in quantized.graph.node):
+        raise Unfit("nothing in it has a form for 8-bit integers")
+    onnx.checker.check_model(quantized)
+    others = {node.op_type for node in model.graph.node if node.op_type not in INT8_OPERATORS}
+    return quantized, {"kept_fp32": sorted(others | {node.op_type for node in kept})}
+
+
+def leading(graph):
+    """The convolutions at the beginning, up to the first that reads many channels at once."""
+    shapes = {tensor.name: tensor.dims for tensor in graph.initializer}
+    convolutions = []
+    for node in graph.node:
+        if node.op_type == "Conv":
+            if shapes.get(node.input[1], [0, FEW_CHANNELS])[1] >= FEW_CHANNELS:
+                break
+            convolutions.append(node)
+    return convolutions
+
+
 def weights(graph):
     yield from graph.initializer
     for node in graph.node:
@@ -99,7 +181,7 @@ def first_line(error):
 
 
 # --to WORD: what makes of a loaded network another and a dictionary about it.
-CONVERTERS = {"fp16": to_fp16}
+CONVERTERS = {"fp16": to_fp16, "int8": to_int8}
 
 if __name__ == "__main__":
     sys.exit(main())

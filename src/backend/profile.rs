@@ -65,17 +65,6 @@ impl Profile {
         }
         Ok(profile)
     }
-
-    /// Adds what another network of the same arm spent.
-    pub fn merge(&mut self, other: &Self) {
-        for (provider, time) in &other.providers {
-            let entry = self.providers.entry(provider.clone()).or_default();
-            entry.nodes += time.nodes;
-            entry.time_us += time.time_us;
-        }
-        self.quantized_us += other.quantized_us;
-        self.half_us += other.half_us;
-    }
 }
 
 fn is_quantized(operator: &str) -> bool {

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{
     null::{NullOptions, Stall},
     options::{DataPath, ProviderOptions},
-    table::{BACKENDS, DeviceArgument, Row, find},
+    table::{BACKENDS, DETECTOR_PRECISION, DeviceArgument, Row, find},
 };
 
 /// What the numbers inside a network are; it decides which agreement limits apply.
@@ -104,8 +104,10 @@ pub struct BackendSpec {
     /// Photos a detector run and faces a recognizer run may take, where the network allows it; `None` for what suits
     /// the backend.
     pub batch: Option<usize>,
-    /// What the numbers inside the network are.
+    /// What the numbers inside the networks are.
     pub precision: Precision,
+    /// What they are inside the detector, where that was said.
+    pub detector_precision: Option<Precision>,
     /// Where the encoded photos come from.
     pub reads: Reads,
     /// A planted fault: the networks see red and blue exchanged.
@@ -238,6 +240,21 @@ impl BackendSpec {
         self.provider.path.unwrap_or(usual)
     }
 
+    /// Whether its two networks may differ in precision: `int8` then means the recognizer, and the detector only where
+    /// that is said.
+    pub fn tells_precisions_apart(&self) -> bool {
+        self.precision == Precision::Int8 && self.row().options.contains(&DETECTOR_PRECISION)
+    }
+
+    /// What the numbers inside the detector are; those inside the recognizer are of [`BackendSpec::precision`].
+    pub fn detector_precision(&self) -> Precision {
+        if self.tells_precisions_apart() {
+            self.detector_precision.unwrap_or_default()
+        } else {
+            self.precision
+        }
+    }
+
     /// A bare SPEC of `word`, for backends that facebench itself starts.
     pub fn bare(word: &str) -> Self {
         Self {
@@ -248,6 +265,7 @@ impl BackendSpec {
             streams: None,
             batch: None,
             precision: Precision::Fp32,
+            detector_precision: None,
             reads: Reads::Preloaded,
             swap_channels: false,
             label: None,
@@ -281,6 +299,11 @@ impl BackendSpec {
                 self.precision = found
                     .ok_or_else(|| bad(&format!("expected fp32, tf32, fp16 or int8{near}")))?
                     .1;
+            }
+            DETECTOR_PRECISION => {
+                let found = Precision::named(value)
+                    .filter(|precision| [Precision::Fp32, Precision::Int8].contains(precision));
+                self.detector_precision = Some(found.ok_or_else(|| bad("expected fp32 or int8"))?);
             }
             "reads" => {
                 let found = READS.iter().find(|(name, _)| *name == value);
@@ -404,6 +427,11 @@ impl FromStr for BackendSpec {
             seen.push(option);
             spec.set(option, value)?;
         }
+        if spec.detector_precision.is_some() && spec.precision != Precision::Int8 {
+            return Err(malformed(format!(
+                "{DETECTOR_PRECISION} needs precision=int8: in any other precision both networks are of one"
+            )));
+        }
         if spec.provider.graphs && spec.data_path() == DataPath::Host {
             return Err(malformed(
                 "graphs=on needs path=device: graphs are captured before anything is measured, for batches of one size"
@@ -455,16 +483,28 @@ mod tests {
     fn wrong_words_name_the_nearest_right_one() {
         let message = |text: &str| text.parse::<BackendSpec>().unwrap_err().to_string();
         insta::assert_snapshot!(message("cpuu"), @r#"unknown backend "cpuu" (did you mean "cpu"?); known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
-        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, label, channels, runtime, path"#);
+        insta::assert_snapshot!(message("cpu,thread=2"), @r#"cpu: unknown option "thread" (did you mean "threads"?); known: threads, streams, batch, precision, reads, label, channels, runtime, path, detector-precision"#);
         insta::assert_snapshot!(message("cpu,threads=0"), @"cpu: threads=0: expected a whole number from 1 to 1024");
         insta::assert_snapshot!(message("cpu,threads"), @r#"cpu: expected option=value after the comma, not "threads""#);
         insta::assert_snapshot!(message("cpu,threads=1,threads=2"), @"cpu: threads is given twice");
         insta::assert_snapshot!(message("cpu,precision=int9"), @r#"cpu: precision=int9: expected fp32, tf32, fp16 or int8 (did you mean "int8"?)"#);
+        insta::assert_snapshot!(message("cpu,precision=int8,detector-precision=fp16"), @"cpu: detector-precision=fp16: expected fp32 or int8");
+        insta::assert_snapshot!(message("cpu,detector-precision=int8"), @"cpu: detector-precision needs precision=int8: in any other precision both networks are of one");
         insta::assert_snapshot!(message("cpu:1"), @r#"cpu: takes no device, but ":1" was given"#);
         insta::assert_snapshot!(message("cuda:x"), @r#"cuda: expected a device number, such as cuda:0, not "x""#);
         insta::assert_snapshot!(message("mig"), @"mig: expected a device, such as mig:UUID");
         insta::assert_snapshot!(message("null,delay=soon"), @r#"null: delay=soon: "soon" is no duration; write it like 10ms, 1.5s or 2m"#);
         insta::assert_snapshot!(message("zebra"), @r#"unknown backend "zebra"; known: cpu, openvino, cuda, tensorrt, vgpu, mig, vitis, opencv, tract, null"#);
+    }
+
+    #[test]
+    fn int8_is_the_recognizer_unless_the_detector_is_named() {
+        let detector = |text: &str| text.parse::<BackendSpec>().unwrap().detector_precision();
+        assert_eq!(detector("cpu,precision=int8"), Precision::Fp32);
+        assert_eq!(detector("cpu,precision=int8,detector-precision=fp32"), Precision::Fp32);
+        assert_eq!(detector("openvino,detector-precision=int8,precision=int8"), Precision::Int8);
+        assert_eq!(detector("cpu,precision=fp16"), Precision::Fp16);
+        assert_eq!(detector("tensorrt,precision=int8"), Precision::Int8, "it makes both itself");
     }
 
     proptest::proptest! {

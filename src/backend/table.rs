@@ -54,9 +54,12 @@ macro_rules! network {
     };
 }
 
-const CPU: &[&str] = network!("runtime", "path");
+/// The option that names a precision for the detector alone.
+pub const DETECTOR_PRECISION: &str = "detector-precision";
+
+const CPU: &[&str] = network!("runtime", "path", "detector-precision");
 const LINKED: &[&str] = network!();
-const OPENVINO: &[&str] = network!("runtime", "path", "fallback");
+const OPENVINO: &[&str] = network!("runtime", "path", "fallback", "detector-precision");
 const CUDA: &[&str] = network!("runtime", "path", "fallback", "conv", "graphs", "memory");
 const TENSORRT: &[&str] = network!("runtime", "path", "fallback", "graphs", "memory", "engines");
 const SHARED: &[&str] = network!(

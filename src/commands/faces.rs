@@ -14,12 +14,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, limits, networks, progress::tell, ready};
+use super::{Failure, cpu, limits, networks, progress::tell};
 use crate::{
-    backend::{Backend, BackendError, onnxruntime::OnnxRuntime, spec::BackendSpec},
+    backend::{Backend, BackendError},
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
-    host::{Gpus, Host},
+    host::Host,
     measure::pipeline::{Loading, Networks, Pipeline, PipelineError},
     model::{ModelError, gallery::Gallery},
     vision::{
@@ -58,12 +58,7 @@ struct Named<'a> {
 /// Writes one JSON line a photo to `out` (unless only drawings are wanted) and the drawings to `--draw`.
 pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let networks = networks(&args.networks, home)?;
-    let spec = BackendSpec::bare("cpu");
-    let place = ready::place(&spec, &Gpus::default(), home, &tell)
-        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
-    let library = place
-        .library
-        .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
+    let backend = cpu(home)?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
@@ -80,7 +75,6 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
             photo
         }));
     }
-    let backend = OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?;
     let threshold = args
         .match_threshold
         .or(networks

@@ -2,6 +2,7 @@
 
 pub mod blank;
 pub mod bundle;
+pub mod calibrate;
 pub mod checks;
 pub mod compare;
 pub mod datasets;
@@ -28,10 +29,16 @@ use std::{
 
 use thiserror::Error;
 
+use self::{calibrate::CalibrateError, progress::tell};
 use crate::{
-    backend::runtime::{RuntimeError, ToolError},
+    backend::{
+        onnxruntime::OnnxRuntime,
+        runtime::{RuntimeError, ToolError},
+        spec::BackendSpec,
+    },
     cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
+    host::Gpus,
     measure::{
         merge::MergeError, pipeline::Networks, plan::PlanError, study::StudyError, worker::WorkerError,
     },
@@ -75,6 +82,9 @@ pub enum Failure {
     /// A network that was not converted.
     #[error(transparent)]
     Quantize(#[from] quantize::QuantizeError),
+    /// Photos that a quantizer can learn nothing from.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
     /// A file that cannot be packed.
     #[error(transparent)]
     Pack(#[from] bundle::PackError),
@@ -138,7 +148,8 @@ impl Failure {
             | Self::Plan(_)
             | Self::Merge(MergeError::NoPair { .. } | MergeError::Twice(_) | MergeError::Nothing)
             | Self::Model(ModelError::Catalog(_) | ModelError::WrongRole { .. })
-            | Self::Models(models::ModelsError::Catalog(_)) => 2,
+            | Self::Models(models::ModelsError::Catalog(_))
+            | Self::Calibrate(CalibrateError::DetectorForDetector { .. }) => 2,
             Self::Unavailable(_) | Self::Runtime(_) => 4,
             _ => 1,
         }
@@ -155,6 +166,21 @@ pub fn home() -> Result<PathBuf, Failure> {
     Ok(base.cache_dir().join("facebench"))
 }
 
+/// The networks inside the program.
+const DETECTOR: &str = "facebench-det";
+const RECOGNIZER: &str = "facebench-rec";
+
+/// ONNX Runtime on this machine's processor, installed where it is missing: what commands run networks on that measure
+/// nothing.
+fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
+    let place = ready::place(&BackendSpec::bare("cpu"), &Gpus::default(), home, &tell)
+        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let library = place
+        .library
+        .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
+    Ok(OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?)
+}
+
 /// The networks that `arguments` name, or else those inside the program.
 fn networks(arguments: &NetworkArgs, home: &Path) -> Result<Networks, Failure> {
     let find = |given: &Option<NetworkName>, own: &str, role| {
@@ -162,8 +188,8 @@ fn networks(arguments: &NetworkArgs, home: &Path) -> Result<Networks, Failure> {
         Network::find(&given.clone().unwrap_or_else(own), role, home)
     };
     Ok(Networks {
-        detector: find(&arguments.detector, "facebench-det", Role::Detector)?,
-        recognizer: find(&arguments.recognizer, "facebench-rec", Role::Recognizer)?,
+        detector: find(&arguments.detector, DETECTOR, Role::Detector)?,
+        recognizer: find(&arguments.recognizer, RECOGNIZER, Role::Recognizer)?,
         score: arguments.score,
         max_pixels: limits(arguments).max_pixels,
         swap_channels: false,

@@ -10,9 +10,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Failure, progress::tell};
+use super::{Failure, calibrate::Calibrator, progress::tell};
 use crate::{
     backend::runtime::{Interpreter, Tool},
+    cli::QuantizeArgs,
     model::{
         ModelError,
         catalog::Role,
@@ -76,11 +77,22 @@ struct Answer {
     kept_fp32: Vec<String>,
 }
 
-/// Converts the network `name` unless that has been done, and writes the path of the result to `out`.
-pub fn quantize(name: &NetworkName, target: Target, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let network = find(name, home)?;
+/// Converts a network as `args` say unless that has been done, and writes the path of the result to `out`.
+pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let target = args.to.map_or(Target::Int8, Target::from);
+    if target == Target::Fp16 && args.calibrate.is_some() {
+        let text = "--calibrate: fp16 has no ranges to find in photos; leave it out, or give --to int8";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    let network = find(&args.name, home)?;
+    let calibrator = match &args.calibrate {
+        Some(folder) => Some(Calibrator::new(&network, folder, args.detector.as_ref(), home)?),
+        None => None,
+    };
+    let calibration = calibrator.as_ref().map(|calibrator| calibrator.calibration.clone());
     let converter = converter_sha256();
-    let is_current = |origin: &Origin| origin.converter.sha256 == converter;
+    let is_current =
+        |origin: &Origin| origin.converter.sha256 == converter && origin.calibration == calibration;
     // A damaged one is as good as none: it is made anew.
     if derived::origin(home, &network.sha256, target)
         .is_ok_and(|origin| origin.as_ref().is_some_and(is_current))
@@ -91,7 +103,7 @@ pub fn quantize(name: &NetworkName, target: Target, home: &Path, out: &mut dyn W
     }
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let python = TOOL.ready(home, &search_path, &tell)?;
-    let path = convert(&network, target, &python, converter, home)?;
+    let path = convert(&network, target, &python, converter, calibrator, home)?;
     Ok(writeln!(out, "{}", path.display())?)
 }
 
@@ -108,6 +120,7 @@ fn convert(
     target: Target,
     python: &Interpreter,
     converter: String,
+    calibrator: Option<Calibrator>,
     home: &Path,
 ) -> Result<std::path::PathBuf, Failure> {
     let folder = derived::folder(home);
@@ -123,10 +136,19 @@ fn convert(
         .tempfile_in(&folder)
         .map_err(unwritable)?
         .into_temp_path();
+    let calibration = calibrator.as_ref().map(|calibrator| calibrator.calibration.clone());
+    let tensors = calibrator.map(|calibrator| calibrator.tensors(&folder)).transpose()?;
     let shown = network.path.display().to_string();
-    let output = python
-        .command(SCRIPT)
-        .args(["--to", target.name()])
+    let mut command = python.command(SCRIPT);
+    command.args(["--to", target.name()]);
+    if let Some(tensors) = &tensors {
+        command.arg("--tensors").arg(&tensors.file);
+        command.arg("--shape").args(tensors.shape.map(|side| side.to_string()));
+        if calibration.as_ref().is_some_and(|made| made.detector_sha256.is_none()) {
+            command.arg("--large");
+        }
+    }
+    let output = command
         // The script may see an option in a path that begins with a dash.
         .arg("--")
         .args([&network.path, &made.to_path_buf()])
@@ -161,6 +183,7 @@ fn convert(
         source_name: network.name.clone(),
         source_sha256: network.sha256.clone(),
         target,
+        calibration,
         sha256: sha256_file(&made).map_err(unwritable)?,
         converter: Converter {
             sha256: converter,

@@ -248,15 +248,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Ends profiling: where the nodes of both networks ran.
-    pub fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
-        let mut sum: Option<Profile> = None;
-        for session in [self.detector.session(), self.recognizer.session()] {
-            if let Some(profile) = session.finish_profile()? {
-                sum.get_or_insert_default().merge(&profile);
-            }
-        }
-        Ok(sum)
+    /// Ends profiling: where the nodes of both networks ran, the detector's first; `None` where neither tells.
+    pub fn finish_profile(&mut self) -> Result<Option<[Profile; 2]>, BackendError> {
+        let detector = self.detector.session().finish_profile()?;
+        let recognizer = self.recognizer.session().finish_profile()?;
+        let any = detector.is_some() || recognizer.is_some();
+        Ok(any.then(|| [detector.unwrap_or_default(), recognizer.unwrap_or_default()]))
     }
 }
 

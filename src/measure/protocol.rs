@@ -1,14 +1,13 @@
 //! What a study and its workers say to each other: one JSON value a line, requests on the worker's standard input,
 //! replies on its standard output.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::pipeline::{Loaded, Networks, StageTimes};
 use crate::{
     backend::{
-        profile::ProviderTime,
         spec::{BackendSpec, Reads},
     },
     vision::face::Face,
@@ -205,24 +204,41 @@ pub struct Seen {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ObservedProfile {
     /// Nodes and microseconds by provider.
-    pub providers: std::collections::BTreeMap<String, (usize, u64)>,
-    /// Microseconds in quantized operators.
+    pub providers: BTreeMap<String, (usize, u64)>,
+    /// What the detector computes with.
+    pub detector: Numbers,
+    /// What the recognizer computes with.
+    pub recognizer: Numbers,
+}
+
+/// What one network computes with: the time of its nodes, microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// All of them.
+    pub all_us: u64,
+    /// Quantized operators.
     pub quantized_us: u64,
-    /// Microseconds in nodes that read 16-bit floats.
+    /// Nodes that read 16-bit floats.
     pub half_us: u64,
 }
 
-impl From<crate::backend::Profile> for ObservedProfile {
-    fn from(profile: crate::backend::Profile) -> Self {
-        let pair = |time: ProviderTime| (time.nodes, time.time_us);
-        Self {
-            providers: profile
-                .providers
-                .into_iter()
-                .map(|(name, time)| (name, pair(time)))
-                .collect(),
+impl From<[crate::backend::Profile; 2]> for ObservedProfile {
+    fn from([detector, recognizer]: [crate::backend::Profile; 2]) -> Self {
+        let numbers = |profile: &crate::backend::Profile| Numbers {
+            all_us: profile.providers.values().map(|time| time.time_us).sum(),
             quantized_us: profile.quantized_us,
             half_us: profile.half_us,
+        };
+        let mut providers: BTreeMap<String, (usize, u64)> = BTreeMap::new();
+        for (name, time) in detector.providers.iter().chain(&recognizer.providers) {
+            let both = providers.entry(name.clone()).or_default();
+            both.0 += time.nodes;
+            both.1 += time.time_us;
+        }
+        Self {
+            providers,
+            detector: numbers(&detector),
+            recognizer: numbers(&recognizer),
         }
     }
 }

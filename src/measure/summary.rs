@@ -281,7 +281,11 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
             list.push(checks::placement(run.profile.as_ref(), &ready.provider));
         }
         if !is_null {
-            list.push(checks::precision(run.profile.as_ref(), arm.spec.precision));
+            list.push(checks::precision(
+                run.profile.as_ref(),
+                arm.spec.detector_precision(),
+                arm.spec.precision,
+            ));
         }
     }
     let reference_is_fp32 = is_null || known.reference.is_some_and(|reference| reference.is_fp32);
@@ -359,6 +363,10 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     }
     options.insert("threads".into(), arm.threads.to_string());
     options.insert("precision".into(), spec.precision.name().into());
+    if spec.tells_precisions_apart() {
+        let detector = spec.detector_precision().name();
+        options.insert("detector_precision".into(), detector.into());
+    }
     options.insert("reads".into(), source.reads.name().into());
     if spec.swap_channels {
         options.insert("channels".into(), "swapped".into());

@@ -1,8 +1,9 @@
-//! Networks that facebench made of others, in another precision: `<home>/models/derived/<sha256>-fp16.onnx`, named by
-//! the hash of the network that they came from, with a record beside each that proves it whole.
+//! Networks that facebench made of others, in another precision: `<home>/models/derived/<sha256>-fp16.onnx` and
+//! `-int8.onnx`, named by the hash of the network that they came from, with a record beside each that proves it whole.
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -11,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{fetch::sha256_file, network::Network};
+use super::{catalog::Role, fetch::sha256_file, network::Network};
 
 /// What a network can be converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,16 +20,19 @@ use super::{fetch::sha256_file, network::Network};
 pub enum Target {
     /// Weights and arithmetic in 16-bit floats; inputs and outputs stay 32-bit.
     Fp16,
+    /// 8-bit integers where they pay, with ranges seen in photos; inputs and outputs stay 32-bit floats.
+    Int8,
 }
 
 impl Target {
     /// Every target.
-    pub const ALL: &[Self] = &[Self::Fp16];
+    pub const ALL: &[Self] = &[Self::Fp16, Self::Int8];
 
     /// The word for it on the command line, in file names and in records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
         }
     }
 
@@ -49,8 +53,20 @@ pub struct Origin {
     pub target: Target,
     /// Hash of the derived network itself.
     pub sha256: String,
+    /// What its ranges were seen in; `None` where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Who converted it.
     pub converter: Converter,
+}
+
+/// What decides the ranges of a network of 8-bit integers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Hash of the photos.
+    pub photos_sha256: String,
+    /// Hash of the detector that found the faces, of a recognizer; `None` of a detector itself.
+    pub detector_sha256: Option<String>,
 }
 
 /// The script that converted a network, and all that decides its result.
@@ -136,19 +152,31 @@ pub fn origin(home: &Path, sha256: &str, target: Target) -> Result<Option<Origin
     }
 }
 
-/// [`DerivedError::Missing`] for `network`, with the command that makes it.
-pub fn missing(home: &Path, network: &Network, target: Target) -> DerivedError {
-    // The catalog's name leads to the file only where the file lies in the catalog's place.
-    let by_name = network.settings.is_some() && network.path.starts_with(home.join("models"));
-    let name = match network.family {
-        _ if by_name => network.name.clone(),
-        Some(family) => format!("{family}:{}", network.path.display()),
-        None => network.path.display().to_string(),
-    };
+/// [`DerivedError::Missing`] for `network`, with the command that makes it. A recognizer of 8-bit integers is calibrated
+/// on the faces that `detector` finds.
+pub fn missing(home: &Path, network: &Network, target: Target, detector: &Network) -> DerivedError {
+    let mut command = command(&word(home, network), target);
+    if target == Target::Int8 && network.role == Role::Recognizer {
+        let _ = write!(command, " --detector {}", word(home, detector));
+    }
+    if target == Target::Int8 {
+        command.push_str(" (DIR: photos like those to be measured)");
+    }
     DerivedError::Missing {
         network: network.name.clone(),
         target,
-        command: command(&name, target),
+        command,
+    }
+}
+
+/// What names `network` on the command line.
+fn word(home: &Path, network: &Network) -> String {
+    // The catalog's name leads to the file only where the file lies in the catalog's place.
+    let by_name = network.settings.is_some() && network.path.starts_with(home.join("models"));
+    match network.family {
+        _ if by_name => network.name.clone(),
+        Some(family) => format!("{family}:{}", network.path.display()),
+        None => network.path.display().to_string(),
     }
 }
 
@@ -199,7 +227,11 @@ fn readable(path: &Path) -> io::Result<()> {
 }
 
 fn command(name: &str, target: Target) -> String {
-    format!("facebench models quantize {name} --to {}", target.name())
+    let how = match target {
+        Target::Fp16 => "--to fp16",
+        Target::Int8 => "--calibrate DIR",
+    };
+    format!("facebench models quantize {name} {how}")
 }
 
 fn damaged(path: PathBuf, reason: String, target: Target) -> DerivedError {
@@ -213,7 +245,6 @@ fn damaged(path: PathBuf, reason: String, target: Target) -> DerivedError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::Role;
 
     const SOURCE: &str = "cafe";
 
@@ -225,6 +256,7 @@ mod tests {
             source_name: "net".into(),
             source_sha256: SOURCE.into(),
             target: Target::Fp16,
+            calibration: None,
             sha256: sha256_file(file.path()).unwrap(),
             converter: Converter {
                 sha256: String::new(),
@@ -261,21 +293,31 @@ mod tests {
     #[test]
     fn what_is_missing_names_the_command_that_makes_it() {
         let home = tempfile::tempdir().unwrap();
-        let text = |name: &str, role| {
-            let network = Network::find(&name.parse().unwrap(), role, home.path()).unwrap();
-            missing(home.path(), &network, Target::Fp16)
+        let find = |name: &str, role| Network::find(&name.parse().unwrap(), role, home.path()).unwrap();
+        let detector = find("facebench-det", Role::Detector);
+        let text = |name: &str, role, target| {
+            missing(home.path(), &find(name, role), target, &detector)
                 .to_string()
                 .replace(&home.path().display().to_string(), "HOME")
         };
-        insta::assert_snapshot!(text("facebench-det", Role::Detector), @r"
+        insta::assert_snapshot!(text("facebench-det", Role::Detector, Target::Fp16), @r"
         facebench-det is not on this machine in fp16
         make it: facebench models quantize facebench-det --to fp16
         ");
         let own = home.path().join("own.onnx");
         fs::write(&own, b"x").unwrap();
-        insta::assert_snapshot!(text(&format!("arcface:{}", own.display()), Role::Recognizer), @r"
+        let own = format!("arcface:{}", own.display());
+        insta::assert_snapshot!(text(&own, Role::Recognizer, Target::Fp16), @r"
         own is not on this machine in fp16
         make it: facebench models quantize arcface:HOME/own.onnx --to fp16
+        ");
+        insta::assert_snapshot!(text("facebench-det", Role::Detector, Target::Int8), @r"
+        facebench-det is not on this machine in int8
+        make it: facebench models quantize facebench-det --calibrate DIR (DIR: photos like those to be measured)
+        ");
+        insta::assert_snapshot!(text(&own, Role::Recognizer, Target::Int8), @r"
+        own is not on this machine in int8
+        make it: facebench models quantize arcface:HOME/own.onnx --calibrate DIR --detector facebench-det (DIR: photos like those to be measured)
         ");
     }
 }

@@ -62,8 +62,20 @@ pub fn with_byte_input(model: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphE
 pub fn is_half(model: &[u8]) -> Result<bool, GraphError> {
     /// `TensorProto.FLOAT16`.
     const HALF: u64 = 10;
+    is_mostly(model, &[HALF])
+}
+
+/// Whether most weights of the network are 8-bit integers.
+pub fn is_quantized(model: &[u8]) -> Result<bool, GraphError> {
+    /// `TensorProto.UINT8` and `INT8`.
+    const BYTES: [u64; 2] = [2, 3];
+    is_mostly(model, &BYTES)
+}
+
+/// Whether most bytes of the network's weights are of these types of `TensorProto`.
+fn is_mostly(model: &[u8], types: &[u64]) -> Result<bool, GraphError> {
     let graph = only(model, 7)?.ok_or(GraphError::Malformed)?;
-    let (mut half, mut all) = (0, 0);
+    let (mut such, mut all) = (0, 0);
     for field in Fields(graph) {
         let Field {
             number: 5,
@@ -74,19 +86,19 @@ pub fn is_half(model: &[u8]) -> Result<bool, GraphError> {
             continue;
         };
         all += tensor.len();
-        let is_half = Fields(tensor).any(|field| {
+        let is_such = Fields(tensor).any(|field| {
             matches!(
                 field,
                 Ok(Field {
                     number: 2,
-                    value: Value::Number(HALF),
+                    value: Value::Number(kind),
                     ..
-                })
+                }) if types.contains(&kind)
             )
         });
-        half += if is_half { tensor.len() } else { 0 };
+        such += if is_such { tensor.len() } else { 0 };
     }
-    Ok(half * 2 > all)
+    Ok(such * 2 > all)
 }
 
 /// The network's own input: its name, and its sides as they stand in the file, `None` where open.

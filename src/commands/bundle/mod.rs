@@ -122,7 +122,7 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
             (&contents.recognizer, &chosen.recognizer),
         ]
         .into_iter()
-        .filter(|(packed, _)| packed.derived.is_empty())
+        .filter(|(packed, _)| !packed.derived.contains(&Target::Fp16))
         .for_each(|(_, network)| warn(home, network));
     }
     pack.text(
@@ -261,7 +261,7 @@ fn pack_network(
 }
 
 fn warn(home: &Path, network: &Network) {
-    let missing = derived::missing(home, network, Target::Fp16);
+    let missing = derived::missing(home, network, Target::Fp16, network);
     tell(&format!(
         "arms with precision=fp16 will not run from this bundle: {missing}"
     ));

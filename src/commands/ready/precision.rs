@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Missing;
 use crate::{
-    backend::{onnx, spec::BackendSpec},
+    backend::{onnx, spec::{BackendSpec, Precision}},
     measure::pipeline::Networks,
     model::{
         derived::{self, Target},
@@ -14,17 +14,38 @@ use crate::{
 
 /// The networks of `spec`'s precision, made from `networks`; `None` where these are the ones.
 pub fn networks(spec: &BackendSpec, networks: &Networks, home: &Path) -> Result<Option<Networks>, Missing> {
-    // TensorRT makes its own.
-    let target = Target::named(spec.precision.name()).filter(|_| !spec.is_null() && !spec.is_tensorrt());
-    let Some(target) = target else { return Ok(None) };
+    let own = |network: &Network, precision: Precision| match target(spec, precision) {
+        Some(target) => converted(network, target, &networks.detector, home).map(Some),
+        None => Ok(None),
+    };
+    let detector = own(&networks.detector, spec.detector_precision())?;
+    let recognizer = own(&networks.recognizer, spec.precision)?;
+    if detector.is_none() && recognizer.is_none() {
+        return Ok(None);
+    }
     Ok(Some(Networks {
-        detector: converted(&networks.detector, target, home)?,
-        recognizer: converted(&networks.recognizer, target, home)?,
+        detector: detector.unwrap_or_else(|| networks.detector.clone()),
+        recognizer: recognizer.unwrap_or_else(|| networks.recognizer.clone()),
         ..networks.clone()
     }))
 }
 
-fn converted(network: &Network, target: Target, home: &Path) -> Result<Network, Missing> {
+/// What a network must have been converted to for `spec` to run it in `precision`.
+fn target(spec: &BackendSpec, precision: Precision) -> Option<Target> {
+    // TensorRT makes its own; who cannot tell the networks apart runs in 8 bits what is given so.
+    if spec.is_null() || spec.is_tensorrt() {
+        return None;
+    }
+    Target::named(precision.name()).filter(|target| *target == Target::Fp16 || spec.tells_precisions_apart())
+}
+
+/// `network` in another precision; the study's `detector` finds the faces that a recognizer is calibrated on.
+fn converted(
+    network: &Network,
+    target: Target,
+    detector: &Network,
+    home: &Path,
+) -> Result<Network, Missing> {
     let wrong = |error: derived::DerivedError| {
         let text = error.to_string();
         let (reason, mend) = text
@@ -36,14 +57,17 @@ fn converted(network: &Network, target: Target, home: &Path) -> Result<Network, 
     // Given as one already.
     let is_one = std::fs::read(&network.path)
         .ok()
-        .and_then(|model| onnx::is_half(&model).ok())
+        .and_then(|model| match target {
+            Target::Fp16 => onnx::is_half(&model).ok(),
+            Target::Int8 => onnx::is_quantized(&model).ok(),
+        })
         .unwrap_or(false);
     if is_one {
         return Ok(network.clone());
     }
     let path = derived::find(home, &network.sha256, target)
         .map_err(wrong)?
-        .ok_or_else(|| wrong(derived::missing(home, network, target)))?;
+        .ok_or_else(|| wrong(derived::missing(home, network, target, detector)))?;
     let origin = derived::origin(home, &network.sha256, target).map_err(wrong)?;
     Ok(Network {
         path,

@@ -88,23 +88,16 @@ const COMPILED: &[&str] = &[
     "VitisAIExecutionProvider",
 ];
 
-/// Whether the numbers inside the networks are what the arm says they are.
-pub fn precision(profile: Option<&ObservedProfile>, said: Precision) -> Check {
-    let limit = match said {
-        Precision::Int8 => format!("{:.0} % of node time in quantized operators", PRECISE * 100.0),
-        Precision::Fp16 => format!("{:.0} % of node time on 16-bit floats", PRECISE * 100.0),
-        Precision::Fp32 | Precision::Tf32 => {
-            format!(
-                "less than {:.0} % of node time in quantized operators or on 16-bit floats",
-                PRECISE * 100.0
-            )
-        }
+/// Whether the numbers inside each network are what the arm says they are.
+pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recognizer: Precision) -> Check {
+    let limit = if detector == recognizer {
+        precise(recognizer)
+    } else {
+        format!("detector: {}; recognizer: {}", precise(detector), precise(recognizer))
     };
-    let advice = "give the precision that the networks have: precision=fp32, fp16 or int8";
-    let Some((profile, total)) = profile
-        .map(|p| (p, total(p) as f64))
-        .filter(|(_, total)| *total > 0.0)
-    else {
+    let advice = "give the precision that the networks have: precision=fp32, fp16 or int8, and with int8 \
+                  detector-precision=fp32 or int8";
+    let Some(profile) = profile.filter(|profile| total(profile) > 0) else {
         return unknown("precision", "no profile", limit);
     };
     if profile
@@ -116,22 +109,45 @@ pub fn precision(profile: Option<&ObservedProfile>, said: Precision) -> Check {
             "the provider compiles whole graphs and shows no operators; agreement judges its numbers";
         return unknown("precision", observed, limit);
     }
-    let (int8, half) = (
-        profile.quantized_us as f64 / total,
-        profile.half_us as f64 / total,
-    );
-    let passed = match said {
-        Precision::Int8 => int8 >= PRECISE,
-        Precision::Fp16 => half >= PRECISE,
-        Precision::Fp32 | Precision::Tf32 => int8 < PRECISE && half < PRECISE,
-    };
+    let (mut passed, mut observed) = (true, Vec::new());
+    let networks = [
+        ("detector", profile.detector, detector),
+        ("recognizer", profile.recognizer, recognizer),
+    ];
+    // Without a face in the photos the recognizer did not run.
+    for (name, numbers, said) in networks.into_iter().filter(|(_, numbers, _)| numbers.all_us > 0) {
+        let share = |time: u64| time as f64 / numbers.all_us as f64;
+        let (int8, half) = (share(numbers.quantized_us), share(numbers.half_us));
+        passed &= match said {
+            Precision::Int8 => int8 >= PRECISE,
+            Precision::Fp16 => half >= PRECISE,
+            Precision::Fp32 | Precision::Tf32 => int8 < PRECISE && half < PRECISE,
+        };
+        observed.push(format!(
+            "{name} {:.1} % quantized, {:.1} % 16-bit",
+            int8 * 100.0,
+            half * 100.0
+        ));
+    }
     check(
         "precision",
         outcome(passed),
-        format!("{:.1} % quantized, {:.1} % 16-bit", int8 * 100.0, half * 100.0),
+        observed.join("; "),
         limit,
         advice,
     )
+}
+
+/// What a network of this precision shows.
+fn precise(said: Precision) -> String {
+    let share = PRECISE * 100.0;
+    match said {
+        Precision::Int8 => format!("{share:.0} % of node time in quantized operators"),
+        Precision::Fp16 => format!("{share:.0} % of node time on 16-bit floats"),
+        Precision::Fp32 | Precision::Tf32 => {
+            format!("less than {share:.0} % of node time in quantized operators or on 16-bit floats")
+        }
+    }
 }
 
 /// Whether each measured pass saw as many faces as the check pass whose answers were compared.
@@ -254,16 +270,22 @@ pub fn status(checks: &[Check]) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::protocol::Numbers;
 
     fn profile(cpu: u64, cuda: u64, quantized_us: u64) -> ObservedProfile {
+        let numbers = Numbers {
+            all_us: cpu + cuda,
+            quantized_us,
+            half_us: 0,
+        };
         ObservedProfile {
             providers: [
                 ("CPUExecutionProvider".into(), (3, cpu)),
                 ("CUDAExecutionProvider".into(), (9, cuda)),
             ]
             .into(),
-            quantized_us,
-            half_us: 0,
+            detector: numbers,
+            recognizer: numbers,
         }
     }
 
@@ -278,12 +300,27 @@ mod tests {
 
     #[test]
     fn a_precision_is_held_against_the_operators() {
-        let said = |precision_, quantized| precision(Some(&profile(100, 0, quantized)), precision_).outcome;
+        let said = |said, quantized| precision(Some(&profile(100, 0, quantized)), said, said).outcome;
         assert_eq!(said(Precision::Int8, 0), Outcome::Failed);
         assert_eq!(said(Precision::Int8, 60), Outcome::Passed);
         assert_eq!(said(Precision::Fp32, 60), Outcome::Failed);
         assert_eq!(said(Precision::Fp32, 0), Outcome::Passed);
         assert_eq!(said(Precision::Fp16, 0), Outcome::Failed);
+
+        let mut mixed = profile(100, 0, 0);
+        mixed.recognizer.quantized_us = 90;
+        let said = |detector, recognizer| precision(Some(&mixed), detector, recognizer);
+        let told = said(Precision::Fp32, Precision::Int8);
+        assert_eq!(told.outcome, Outcome::Passed);
+        insta::assert_snapshot!(told.observed, @"detector 0.0 % quantized, 0.0 % 16-bit; recognizer 90.0 % quantized, 0.0 % 16-bit");
+        assert_eq!(said(Precision::Int8, Precision::Int8).outcome, Outcome::Failed);
+        assert_eq!(said(Precision::Fp32, Precision::Fp32).outcome, Outcome::Failed);
+        // One face in a large photo: its few node times are the recognizer's own, and no share of the detector's.
+        mixed.detector.all_us = 1_000_000;
+        assert_eq!(
+            precision(Some(&mixed), Precision::Fp32, Precision::Int8).outcome,
+            Outcome::Passed
+        );
     }
 
     #[test]
@@ -323,7 +360,7 @@ mod tests {
     fn every_check_here_has_a_rule() {
         let made = [
             placement(None, "x"),
-            precision(None, Precision::Fp32),
+            precision(None, Precision::Fp32, Precision::Fp32),
             repeatable(&[], 1),
             decode_bound(1.0, 2.0, 1),
             license(&License {

@@ -36,7 +36,7 @@ pub(super) struct Answers<S = Seen> {
 
 /// Whether a check pass shows networks of 32-bit floats; without a profile nothing speaks against it.
 fn is_fp32(run: &ArmRun) -> bool {
-    checks::precision(run.profile.as_ref(), Precision::Fp32).outcome != Outcome::Failed
+    checks::precision(run.profile.as_ref(), Precision::Fp32, Precision::Fp32).outcome != Outcome::Failed
 }
 
 /// What the check passes leave for the measuring.

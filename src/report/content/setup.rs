@@ -23,7 +23,7 @@ pub(in crate::report) fn ran(record: &Record) -> Grid {
             runtime,
             or_none(&backend.provider),
             or_none(&backend.device),
-            arm.precision.clone(),
+            precision(arm),
             format!("{} x {}", arm.streams, arm.threads),
             arm.batch.to_string(),
         ];
@@ -48,6 +48,14 @@ pub(in crate::report) fn ran(record: &Record) -> Grid {
         .map(column)
         .into(),
         rows: rows.collect(),
+    }
+}
+
+/// The recognizer's precision, and the detector's where it is another.
+fn precision(arm: &Arm) -> String {
+    match arm.backend.options.get("detector_precision") {
+        Some(detector) if *detector != arm.precision => format!("{}, detector {detector}", arm.precision),
+        _ => arm.precision.clone(),
     }
 }
 
