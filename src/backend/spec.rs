@@ -501,10 +501,20 @@ mod tests {
     fn int8_is_the_recognizer_unless_the_detector_is_named() {
         let detector = |text: &str| text.parse::<BackendSpec>().unwrap().detector_precision();
         assert_eq!(detector("cpu,precision=int8"), Precision::Fp32);
-        assert_eq!(detector("cpu,precision=int8,detector-precision=fp32"), Precision::Fp32);
-        assert_eq!(detector("openvino,detector-precision=int8,precision=int8"), Precision::Int8);
+        assert_eq!(
+            detector("cpu,precision=int8,detector-precision=fp32"),
+            Precision::Fp32
+        );
+        assert_eq!(
+            detector("openvino,detector-precision=int8,precision=int8"),
+            Precision::Int8
+        );
         assert_eq!(detector("cpu,precision=fp16"), Precision::Fp16);
-        assert_eq!(detector("tensorrt,precision=int8"), Precision::Int8, "it makes both itself");
+        assert_eq!(
+            detector("tensorrt,precision=int8"),
+            Precision::Int8,
+            "it makes both itself"
+        );
     }
 
     proptest::proptest! {

@@ -14,7 +14,8 @@ use thiserror::Error;
 use super::{DETECTOR, Failure, cpu, progress::tell};
 use crate::{
     backend::{
-        Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, onnxruntime::OnnxRuntime,
+        Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+        onnxruntime::OnnxRuntime,
     },
     dataset::{Dataset, Photo, Survey},
     host::Host,
@@ -26,7 +27,10 @@ use crate::{
         detector::Detector,
         network::{Network, NetworkName},
     },
-    vision::{image::{Limits, decode}, workers::Workers},
+    vision::{
+        image::{Limits, decode},
+        workers::Workers,
+    },
 };
 
 /// Most photos that a detector is shown: more change its ranges little, and each is 5 MB of numbers.
@@ -54,7 +58,9 @@ pub enum CalibrateError {
         detector: String,
     },
     /// A detector that is to find faces for a detector.
-    #[error("--detector: {network} is a detector itself, which is calibrated on whole photos; leave the option out")]
+    #[error(
+        "--detector: {network} is a detector itself, which is calibrated on whole photos; leave the option out"
+    )]
     DetectorForDetector {
         /// What is to be calibrated.
         network: String,
@@ -197,7 +203,9 @@ impl Shown {
         let mut found = [Vec::new()];
         match self {
             Self::Photos(detector) => detector.detect(photo, &mut found, &workers),
-            Self::Crops { finder, recognizer, .. } => {
+            Self::Crops {
+                finder, recognizer, ..
+            } => {
                 finder.detect(photo, &mut found, &workers)?;
                 for face in &found[0] {
                     recognizer.align(&[(&photo[0], &face.landmarks)], &workers);
@@ -230,7 +238,9 @@ fn spread(photos: Vec<Photo>, most: usize) -> Vec<Photo> {
 }
 
 fn write(samples: &[Sample], folder: &Path) -> std::io::Result<Tensors> {
-    let file = tempfile::Builder::new().prefix(".calibrating-").tempfile_in(folder)?;
+    let file = tempfile::Builder::new()
+        .prefix(".calibrating-")
+        .tempfile_in(folder)?;
     let mut writer = BufWriter::new(file);
     for value in samples.iter().flat_map(|sample| &sample.values) {
         writer.write_all(&value.to_le_bytes())?;
@@ -288,7 +298,10 @@ impl Samples {
         let kept = std::mem::take(&mut self.kept);
         let (all, most) = (kept.len(), self.most);
         let is_chosen = |place: usize| all <= most || (place + 1) * most / all > place * most / all;
-        let chosen = kept.into_iter().enumerate().filter(|(place, _)| is_chosen(*place));
+        let chosen = kept
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| is_chosen(*place));
         chosen.map(|(_, sample)| sample).collect()
     }
 }
@@ -331,7 +344,11 @@ impl Session for Recording {
         let first = input.slice(s![0, .., .., ..]);
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.offer(|| Sample {
-            shape: [first.len_of(Axis(0)), first.len_of(Axis(1)), first.len_of(Axis(2))],
+            shape: [
+                first.len_of(Axis(0)),
+                first.len_of(Axis(1)),
+                first.len_of(Axis(2)),
+            ],
             values: first.iter().copied().collect(),
         });
         drop(samples);

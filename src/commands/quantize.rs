@@ -89,7 +89,9 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
         Some(folder) => Some(Calibrator::new(&network, folder, args.detector.as_ref(), home)?),
         None => None,
     };
-    let calibration = calibrator.as_ref().map(|calibrator| calibrator.calibration.clone());
+    let calibration = calibrator
+        .as_ref()
+        .map(|calibrator| calibrator.calibration.clone());
     let converter = converter_sha256();
     let is_current =
         |origin: &Origin| origin.converter.sha256 == converter && origin.calibration == calibration;
@@ -136,15 +138,24 @@ fn convert(
         .tempfile_in(&folder)
         .map_err(unwritable)?
         .into_temp_path();
-    let calibration = calibrator.as_ref().map(|calibrator| calibrator.calibration.clone());
-    let tensors = calibrator.map(|calibrator| calibrator.tensors(&folder)).transpose()?;
+    let calibration = calibrator
+        .as_ref()
+        .map(|calibrator| calibrator.calibration.clone());
+    let tensors = calibrator
+        .map(|calibrator| calibrator.tensors(&folder))
+        .transpose()?;
     let shown = network.path.display().to_string();
     let mut command = python.command(SCRIPT);
     command.args(["--to", target.name()]);
     if let Some(tensors) = &tensors {
         command.arg("--tensors").arg(&tensors.file);
-        command.arg("--shape").args(tensors.shape.map(|side| side.to_string()));
-        if calibration.as_ref().is_some_and(|made| made.detector_sha256.is_none()) {
+        command
+            .arg("--shape")
+            .args(tensors.shape.map(|side| side.to_string()));
+        if calibration
+            .as_ref()
+            .is_some_and(|made| made.detector_sha256.is_none())
+        {
             command.arg("--large");
         }
     }

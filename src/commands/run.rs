@@ -158,6 +158,7 @@ pub fn measure(
         prices,
         extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
         truth: workload.truth(),
+        people: workload.people(),
         promise: workload.promise,
         networks: workload.networks,
         dataset: workload.dataset,

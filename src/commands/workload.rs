@@ -1,6 +1,7 @@
 //! What a study measures: the embedded workload's photos and networks, or those that the user gives instead.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     cli::{NetworkArgs, WorkloadName},
     dataset::{
-        Dataset, Survey,
+        Dataset, Photo, Survey, identities,
         manifest::{self, Manifest},
         render::{RENDERER_VERSION, render_dataset},
     },
@@ -45,6 +46,8 @@ pub struct Workload {
     pub networks: Option<Networks>,
     /// The manifest of the photos' folder, where it has one.
     pub manifest: Option<Manifest>,
+    /// The person of each photo that `identities.csv` beside them names: photo name to person.
+    pub people: BTreeMap<String, String>,
     /// What the networks promise of these photos.
     pub promise: Option<Promise>,
 }
@@ -70,13 +73,14 @@ impl Workload {
             Some(input) => input,
             None if !networked => {
                 let (dataset, name) = (Dataset::imaginary(IMAGINARY), "imaginary");
-                let (skipped, manifest, promise) = (Vec::new(), None, None);
+                let (skipped, manifest, people, promise) = (Vec::new(), None, BTreeMap::new(), None);
                 return Ok(Self {
                     name,
                     dataset,
                     skipped,
                     networks,
                     manifest,
+                    people,
                     promise,
                 });
             }
@@ -86,6 +90,17 @@ impl Workload {
             }
         };
         let Survey { dataset, skipped } = Survey::of(folder, limits(arguments))?;
+        // Sub-folders, which name people in a gallery, may be anything's here.
+        let is_named = folder.join(identities::FILE).is_file();
+        let people = if is_named {
+            identities::identities(folder, &dataset)
+        } else {
+            Ok(BTreeMap::new())
+        };
+        let people = people.unwrap_or_else(|error| {
+            tell(&format!("nobody is verified: {error}"));
+            BTreeMap::new()
+        });
         let is_demo = input.is_none() && !own_networks;
         Ok(Self {
             name: if is_demo { "demo" } else { "custom" },
@@ -94,8 +109,16 @@ impl Workload {
             networks,
             // A file of that name may be anything's; only one that is a manifest of these photos says something.
             manifest: Manifest::read(&folder.join(manifest::FILE_NAME)).ok(),
+            people,
             promise: is_demo.then_some(DEMO_PROMISE),
         })
+    }
+
+    /// The person of each photo of the dataset; `None` where nobody is named.
+    pub fn people(&self) -> Option<Vec<Option<String>>> {
+        let name = |photo: &Photo| self.people.get(&photo.name).cloned();
+        let people: Vec<_> = self.dataset.photos.iter().map(name).collect();
+        people.iter().any(Option::is_some).then_some(people)
     }
 
     /// The true faces of each photo of the dataset; `None` unless all are known.

@@ -124,45 +124,40 @@ pub fn average_precision(photos: &[(&[manifest::Face], &[Face])], sizes: Sizes) 
     })
 }
 
-/// The known people among the found faces: person and embedding.
-pub fn people<'a>(
-    photos: &[(&'a [manifest::Face], &'a [Face])],
-    sizes: Sizes,
-) -> Vec<(&'a str, &'a Embedding)> {
-    let mut people = Vec::new();
-    for (known, faces) in photos {
+/// The known people among the found faces: person and embedding, by the numbers of photo and known face.
+pub type People<'a> = BTreeMap<(usize, usize), (&'a str, &'a Embedding)>;
+
+/// The known people among the found faces, where the faces themselves are known.
+pub fn people<'a>(photos: &[(&'a [manifest::Face], &'a [Face])], sizes: Sizes) -> People<'a> {
+    let mut people = People::new();
+    for (number, (known, faces)) in photos.iter().enumerate() {
         for (face, hit) in faces.iter().zip(assign(known, faces, sizes.verification)) {
             if let (Hit::Known(place), Some(embedding)) = (hit, &face.embedding)
                 && let Some(name) = &known[place].identity
             {
-                people.push((name.as_str(), embedding));
+                people.insert((number, place), (name, embedding));
             }
         }
     }
     people
 }
 
+/// The known people where only the person of a photo is known: the largest face is theirs.
+pub fn portrayed<'a>(photos: impl Iterator<Item = (Option<&'a str>, &'a [Face])>) -> People<'a> {
+    let area = |face: &Face| face.detection.bounding_box.area();
+    photos
+        .enumerate()
+        .filter_map(|(number, (name, faces))| {
+            let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b)))?;
+            Some(((number, 0), (name?, largest.embedding.as_ref()?)))
+        })
+        .collect()
+}
+
 /// Verifies every pair of `people` at a false accept rate of `far`; `None` where there are too few pairs of two
 /// people for that rate to mean one of them, or none of one person.
-pub fn verify(people: &[(&str, &Embedding)], far: f64) -> Option<Verification> {
-    let (mut same, mut different) = (Vec::new(), Vec::new());
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let numbered: Vec<(usize, &Embedding)> = people
-        .iter()
-        .map(|(name, embedding)| {
-            let next = numbers.len();
-            (*numbers.entry(name).or_insert(next), *embedding)
-        })
-        .collect();
-    for (place, (person, a)) in numbered.iter().enumerate() {
-        for (other, b) in &numbered[..place] {
-            if person == other {
-                same.push(a.cosine(b));
-            } else {
-                different.push(a.cosine(b));
-            }
-        }
-    }
+pub fn verify(people: &People<'_>, far: f64) -> Option<Verification> {
+    let (same, mut different) = pairs(people);
     let allowed = (different.len() as f64 * far) as usize;
     if same.is_empty() || allowed == 0 {
         return None;
@@ -178,6 +173,79 @@ pub fn verify(people: &[(&str, &Embedding)], far: f64) -> Option<Verification> {
         same: same.len(),
         different: different.len(),
     })
+}
+
+/// How well the same people are told apart by an arm and by the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comparison {
+    /// The arm's [`accuracy`].
+    pub arm: f64,
+    /// The reference's.
+    pub reference: f64,
+    /// Pairs of one person.
+    pub same: usize,
+    /// Pairs of two people.
+    pub different: usize,
+}
+
+/// Verifies those people whom both found; `None` where they make no pair of one person, or none of two.
+pub fn compare(reference: &People<'_>, arm: &People<'_>) -> Option<Comparison> {
+    let common = |people: &People<'_>, other: &People<'_>| {
+        let mut people = people.clone();
+        people.retain(|key, _| other.contains_key(key));
+        pairs(&people)
+    };
+    let (same, different) = common(arm, reference);
+    let (reference_same, reference_different) = common(reference, arm);
+    Some(Comparison {
+        arm: accuracy(&same, &different)?,
+        reference: accuracy(&reference_same, &reference_different)?,
+        same: same.len(),
+        different: different.len(),
+    })
+}
+
+/// Cosines of all pairs of one person, and of all pairs of two.
+fn pairs(people: &People<'_>) -> (Vec<f32>, Vec<f32>) {
+    let (mut same, mut different) = (Vec::new(), Vec::new());
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let numbered: Vec<(usize, &Embedding)> = people
+        .values()
+        .map(|(name, embedding)| {
+            let next = numbers.len();
+            (*numbers.entry(name).or_insert(next), *embedding)
+        })
+        .collect();
+    for (place, (person, a)) in numbered.iter().enumerate() {
+        for (other, b) in &numbered[..place] {
+            if person == other {
+                same.push(a.cosine(b));
+            } else {
+                different.push(a.cosine(b));
+            }
+        }
+    }
+    (same, different)
+}
+
+/// The share of pairs that are judged rightly at the threshold that suits them best. Pairs of one person and of two weigh
+/// alike in all, however many more there are of the latter.
+fn accuracy(same: &[f32], different: &[f32]) -> Option<f64> {
+    if same.is_empty() || different.is_empty() {
+        return None;
+    }
+    let mut all: Vec<(f32, bool)> = same.iter().map(|cosine| (*cosine, true)).collect();
+    all.extend(different.iter().map(|cosine| (*cosine, false)));
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut accepted, mut wrongly, mut best) = (0usize, 0usize, 0.5f64);
+    for level in all.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+        let right = level.iter().filter(|(_, same)| *same).count();
+        accepted += right;
+        wrongly += level.len() - right;
+        let rejected = 1.0 - wrongly as f64 / different.len() as f64;
+        best = best.max(f64::midpoint(accepted as f64 / same.len() as f64, rejected));
+    }
+    Some(best)
 }
 
 #[cfg(test)]
@@ -246,21 +314,59 @@ mod tests {
             .map(|i| Embedding::from_raw(&[(i / 2) as f32, 30.0 - (i / 2) as f32]))
             .collect();
         let names: Vec<String> = (0..60).map(|i| format!("p{}", i / 2)).collect();
-        let people: Vec<_> = names.iter().map(String::as_str).zip(&embeddings).collect();
+        let people = numbered(&names, &embeddings);
         let answer = verify(&people, 1e-3).unwrap();
         assert_eq!((answer.same, answer.different), (30, 60 * 59 / 2 - 30));
         assert!((answer.tar - 1.0).abs() < 1e-9);
-        let mixed: Vec<_> = names
-            .iter()
-            .map(String::as_str)
-            .zip(embeddings.iter().rev().skip(1))
-            .collect();
+        let turned: Vec<Embedding> = embeddings.iter().rev().skip(1).cloned().collect();
+        let mixed = numbered(&names, &turned);
         assert!(verify(&mixed, 1e-3).unwrap().tar < 0.1);
         assert_eq!(
-            verify(&people[..4], 1e-3),
+            verify(&numbered(&names[..4], &embeddings), 1e-3),
             None,
             "four different pairs say nothing of one in a thousand"
         );
+        let compared = compare(&people, &mixed).unwrap();
+        assert_eq!((compared.same, compared.different), (29, 59 * 58 / 2 - 29));
+        assert!(
+            (compared.reference - 1.0).abs() < 1e-9 && compared.arm < 0.99,
+            "{compared:?}"
+        );
+        assert_eq!(compare(&people, &numbered(&names[..1], &embeddings)), None);
+    }
+
+    fn numbered<'a>(names: &'a [String], embeddings: &'a [Embedding]) -> People<'a> {
+        let named = names.iter().map(String::as_str).zip(embeddings);
+        named
+            .enumerate()
+            .map(|(number, known)| ((number, 0), known))
+            .collect()
+    }
+
+    #[test]
+    fn accuracy_is_that_of_the_best_threshold_and_both_kinds_of_pairs_weigh_alike() {
+        let near = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-9, "{a:?} {b}");
+        near(accuracy(&[0.9, 0.8], &[0.1, 0.2, 0.3]), 1.0);
+        // One of two pairs of one person lies below all others, whose number changes nothing.
+        near(accuracy(&[0.9, 0.0], &[0.1; 3]), 0.75);
+        near(accuracy(&[0.9, 0.0], &[0.1; 3000]), 0.75);
+        // No threshold lies inside a tie.
+        near(accuracy(&[0.5, 0.5], &[0.5, 0.1]), 0.75);
+        near(accuracy(&[0.1], &[0.9]), 0.5);
+        assert_eq!(accuracy(&[], &[0.9]), None);
+    }
+
+    #[test]
+    fn the_largest_face_is_the_named_person() {
+        let photos = [
+            vec![found(0.0, 50.0, 0.9), found(100.0, 90.0, 0.7)],
+            vec![found(200.0, 50.0, 0.9)],
+            vec![],
+        ];
+        let names = [Some("a"), None, Some("b")];
+        let people = portrayed(names.into_iter().zip(photos.iter().map(Vec::as_slice)));
+        assert_eq!(people.len(), 1);
+        assert_eq!(people[&(0, 0)], ("a", photos[0][1].embedding.as_ref().unwrap()));
     }
 
     #[test]
@@ -272,6 +378,6 @@ mod tests {
             found(500.0, 100.0, 0.9),
         ];
         let list = people(&[(&truth, &faces)], Sizes::default());
-        assert_eq!(list.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(list.values().map(|(name, _)| *name).collect::<Vec<_>>(), ["a"]);
     }
 }

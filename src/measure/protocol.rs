@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pipeline::{Loaded, Networks, StageTimes};
 use crate::{
-    backend::{
-        spec::{BackendSpec, Reads},
-    },
+    backend::spec::{BackendSpec, Reads},
     vision::face::Face,
 };
 

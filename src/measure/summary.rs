@@ -17,7 +17,7 @@ use crate::{
     host::Gpu,
     record::{
         Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
-        Placement, RuntimeFacts, Scenario, Setup, Status, Verification,
+        Placement, RuntimeFacts, Scenario, Setup, Status, Verification, VerificationAccuracy,
     },
     vision::face::Face,
 };
@@ -109,6 +109,8 @@ pub struct Known<'a> {
     pub reference: Option<&'a Reference<'a>>,
     /// The true faces of each photo.
     pub truth: Option<&'a [Vec<manifest::Face>]>,
+    /// The person of each photo, where the faces themselves are not known.
+    pub people: Option<&'a [Option<String>]>,
     /// What the networks promise of them.
     pub promise: Option<Promise>,
     /// What the encoded photos of a pass weigh.
@@ -125,6 +127,9 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
     let mut accuracy = accuracy(arm, run, known);
     if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth.filter(|_| !is_null)) {
         hold_against_truth(accuracy, truth, &run.seen);
+    }
+    if let (Some(accuracy), Some(reference)) = (&mut accuracy, known.reference.filter(|_| !is_null)) {
+        accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.seen);
     }
     let checks = judge(source, run, accuracy.as_ref(), known);
     let status = if run.failed {
@@ -268,6 +273,32 @@ fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], se
         same_pairs: verified.same,
         different_pairs: verified.different,
     });
+}
+
+/// Verification of the people whom both found, as far as anybody is known.
+fn verification_accuracy(
+    known: &Known<'_>,
+    reference: &[Seen],
+    seen: &[Seen],
+) -> Option<VerificationAccuracy> {
+    let compared = ground_truth::compare(&people(known, reference)?, &people(known, seen)?)?;
+    Some(VerificationAccuracy {
+        arm: compared.arm,
+        reference: compared.reference,
+        same_pairs: compared.same,
+        different_pairs: compared.different,
+    })
+}
+
+/// Whom an arm saw, as far as anybody is known.
+fn people<'a>(known: &Known<'a>, seen: &'a [Seen]) -> Option<ground_truth::People<'a>> {
+    let faces = seen.iter().map(|seen| seen.faces.as_slice());
+    if let Some(truth) = known.truth {
+        let photos: Vec<_> = truth.iter().map(Vec::as_slice).zip(faces).collect();
+        return Some(ground_truth::people(&photos, ground_truth::Sizes::default()));
+    }
+    let names = known.people?.iter().map(Option::as_deref);
+    Some(ground_truth::portrayed(names.zip(faces)))
 }
 
 fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: &Known<'_>) -> Vec<Check> {

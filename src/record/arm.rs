@@ -356,6 +356,24 @@ pub struct Accuracy {
     pub detection_ap: Option<f64>,
     /// Verification against ground truth; null where the photos have none, or too few people.
     pub verification: Option<Verification>,
+    /// Verification of the people whom both found; null where nobody is known by name, or no two photos show one person.
+    #[serde(default)]
+    pub verification_accuracy: Option<VerificationAccuracy>,
+}
+
+/// The share of pairs that are judged rightly at the threshold that suits them best, pairs of one person and of two
+/// weighing alike. People are known from the photos' manifest (faces of 80 px or more), or else from `identities.csv`
+/// beside the photos, which names the largest face of each.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerificationAccuracy {
+    /// The arm's, 0.5 to 1.
+    pub arm: f64,
+    /// The reference's, of the same pairs.
+    pub reference: f64,
+    /// Pairs of one person.
+    pub same_pairs: usize,
+    /// Pairs of two people.
+    pub different_pairs: usize,
 }
 
 /// All pairs of known faces (80 px or more) verified.

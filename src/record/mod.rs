@@ -17,7 +17,7 @@ pub use crate::host::{Gpu, GpuMode, License};
 pub use arm::{
     Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, GpuConditions,
     Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput,
-    Trial, Verification,
+    Trial, Verification, VerificationAccuracy,
 };
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};

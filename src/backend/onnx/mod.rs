@@ -10,4 +10,6 @@ pub(super) mod shape;
 pub(super) mod signature;
 mod wire;
 
-pub use bytes_input::{BYTES_INPUT, GraphError, Scaling, input, is_half, is_quantized, smallest, with_byte_input};
+pub use bytes_input::{
+    BYTES_INPUT, GraphError, Scaling, input, is_half, is_quantized, smallest, with_byte_input,
+};

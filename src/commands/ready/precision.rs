@@ -4,7 +4,10 @@ use std::path::Path;
 
 use super::Missing;
 use crate::{
-    backend::{onnx, spec::{BackendSpec, Precision}},
+    backend::{
+        onnx,
+        spec::{BackendSpec, Precision},
+    },
     measure::pipeline::Networks,
     model::{
         derived::{self, Target},
@@ -40,12 +43,7 @@ fn target(spec: &BackendSpec, precision: Precision) -> Option<Target> {
 }
 
 /// `network` in another precision; the study's `detector` finds the faces that a recognizer is calibrated on.
-fn converted(
-    network: &Network,
-    target: Target,
-    detector: &Network,
-    home: &Path,
-) -> Result<Network, Missing> {
+fn converted(network: &Network, target: Target, detector: &Network, home: &Path) -> Result<Network, Missing> {
     let wrong = |error: derived::DerivedError| {
         let text = error.to_string();
         let (reason, mend) = text

@@ -93,7 +93,11 @@ pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recogni
     let limit = if detector == recognizer {
         precise(recognizer)
     } else {
-        format!("detector: {}; recognizer: {}", precise(detector), precise(recognizer))
+        format!(
+            "detector: {}; recognizer: {}",
+            precise(detector),
+            precise(recognizer)
+        )
     };
     let advice = "give the precision that the networks have: precision=fp32, fp16 or int8, and with int8 \
                   detector-precision=fp32 or int8";
@@ -129,13 +133,7 @@ pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recogni
             half * 100.0
         ));
     }
-    check(
-        "precision",
-        outcome(passed),
-        observed.join("; "),
-        limit,
-        advice,
-    )
+    check("precision", outcome(passed), observed.join("; "), limit, advice)
 }
 
 /// What a network of this precision shows.

@@ -48,6 +48,7 @@ pub(super) struct Prepared {
     pub gallery: Vec<Vec<f32>>,
     pub reference: Option<Answers>,
     pub truth: Option<Vec<Vec<manifest::Face>>>,
+    pub people: Option<Vec<Option<String>>>,
 }
 
 impl Study {
@@ -174,6 +175,10 @@ impl Study {
             .truth
             .as_ref()
             .map(|truth| good.iter().map(|index| truth[*index].clone()).collect());
+        let people = self
+            .people
+            .as_ref()
+            .map(|people| good.iter().map(|index| people[*index].clone()).collect());
         Prepared {
             dataset,
             strata,
@@ -181,6 +186,7 @@ impl Study {
             gallery,
             reference,
             truth,
+            people,
         }
     }
 

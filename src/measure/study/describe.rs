@@ -75,6 +75,7 @@ impl Study {
             kinds: &prepared.kinds,
             reference: reference.as_ref(),
             truth: prepared.truth.as_deref(),
+            people: prepared.people.as_deref(),
             promise: self.promise,
             bytes: prepared.dataset.bytes(),
             photos: prepared.dataset.photos.len(),

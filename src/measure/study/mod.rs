@@ -60,6 +60,8 @@ pub struct Study {
     pub dataset: Dataset,
     /// What is known of each photo, in the order of the dataset; `None` where nothing is.
     pub truth: Option<Vec<Vec<manifest::Face>>>,
+    /// The person of each photo, where the faces themselves are not known; `None` where nobody is.
+    pub people: Option<Vec<Option<String>>>,
     /// Least figures against ground truth for an arm to count; `None` where the networks promise none.
     pub promise: Option<Promise>,
     /// What an hour of each arm of the plan costs; `None` where no price was given.
