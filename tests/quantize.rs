@@ -1,5 +1,5 @@
-//! `facebench models quantize`: the embedded networks in fp16 give the answers of fp32, and what stands in the way is
-//! told with its mend.
+//! `facebench models quantize`: the embedded networks in fp16 and int8 give the answers of fp32, and what stands in the
+//! way is told with its mend.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod common;
@@ -8,8 +8,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duratio
 
 use common::{Answer, facebench, run};
 use facebench::{
-    backend::spec::Precision,
-    dataset::render::{encode_jpeg, render_photo},
+    backend::{onnx, spec::Precision},
+    dataset::render::{encode_jpeg, render_dataset, render_photo},
     measure::{
         agreement,
         pipeline::{Loading, Networks, Pipeline},
@@ -28,7 +28,11 @@ use facebench::{
 const PHOTOS: usize = 24;
 
 fn quantize(network: &str) -> Answer {
-    run(facebench().args(["models", "quantize", network, "--to", "fp16"]))
+    quantize_with(network, &["--to", "fp16"])
+}
+
+fn quantize_with(network: &str, how: &[&str]) -> Answer {
+    run(facebench().args(["models", "quantize", network]).args(how))
 }
 
 fn found(name: &str, role: Role) -> Network {
@@ -37,7 +41,11 @@ fn found(name: &str, role: Role) -> Network {
 
 /// The network in fp16; `None`, and said so, where it cannot be converted here.
 fn converted(network: &Network) -> Option<Network> {
-    let answer = quantize(&network.name);
+    converted_with(network, Target::Fp16, &["--to", "fp16"])
+}
+
+fn converted_with(network: &Network, target: Target, how: &[&str]) -> Option<Network> {
+    let answer = quantize_with(&network.name, how);
     let missing = [
         "need Python 3",
         "are pinned for CPython",
@@ -50,7 +58,7 @@ fn converted(network: &Network) -> Option<Network> {
         return None;
     }
     assert_eq!(answer.code(), 0, "{}", answer.all());
-    let path = derived::find(&common::home(), &network.sha256, Target::Fp16)
+    let path = derived::find(&common::home(), &network.sha256, target)
         .unwrap()
         .unwrap();
     assert_eq!(answer.stdout().trim(), path.display().to_string());
@@ -142,6 +150,127 @@ fn the_embedded_networks_in_fp16_see_what_they_see_in_fp32() {
         before,
         fs::metadata(&small_detector.path).unwrap().modified().unwrap()
     );
+}
+
+#[test]
+fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
+    let (detector, recognizer) = (
+        found("facebench-det", Role::Detector),
+        found("facebench-rec", Role::Recognizer),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    render_dataset(93, PHOTOS, folder.path(), || ()).unwrap();
+    let shown = folder.path().display().to_string();
+    let how = ["--calibrate", &shown];
+    let convert = |network| converted_with(network, Target::Int8, &how);
+    let (Some(small_detector), Some(small_recognizer)) = (convert(&detector), convert(&recognizer)) else {
+        return;
+    };
+    for (small, large) in [(&small_detector, &detector), (&small_recognizer, &recognizer)] {
+        let bytes = |network: &Network| fs::metadata(&network.path).unwrap().len() as f64;
+        let share = bytes(small) / bytes(large);
+        assert!((0.2..0.4).contains(&share), "{}: {share}", small.path.display());
+        // Whoever gives it as a network of its own needs no other.
+        assert!(onnx::is_quantized(&fs::read(&small.path).unwrap()).unwrap());
+    }
+    // Other people than those whom the networks were calibrated on.
+    let photos: Vec<Vec<u8>> = (0..PHOTOS)
+        .map(|index| {
+            let (pixels, truth) = render_photo(94, index);
+            encode_jpeg(&pixels, truth.jpeg_quality).unwrap()
+        })
+        .collect();
+    let reference = see(&detector, &recognizer, &photos);
+    for detector in [&detector, &small_detector] {
+        let small = see(detector, &small_recognizer, &photos);
+        let accuracy = agreement::compare("fp32", &reference, &small);
+        println!("{accuracy:?}");
+        let check = agreement::check(&accuracy, &agreement::Limits::of_precision(Precision::Int8));
+        assert_eq!(check.outcome, Outcome::Passed, "{}", check.observed);
+        assert!(
+            accuracy.cosine_p01.unwrap() < 0.9999,
+            "nothing was quantized: {accuracy:?}"
+        );
+    }
+    let origin = derived::origin(&common::home(), &recognizer.sha256, Target::Int8)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        origin.calibration.unwrap().detector_sha256,
+        Some(detector.sha256.clone())
+    );
+
+    let again = quantize_with("facebench-rec", &how);
+    assert!(
+        again.stderr().contains("facebench-rec is here in int8 already"),
+        "{}",
+        again.all()
+    );
+    // Other photos have other ranges.
+    fs::remove_file(folder.path().join("photo-00003.jpg")).unwrap();
+    let other = quantize_with("facebench-rec", &how);
+    assert!(
+        other.stderr().contains("calibrating on") && other.stderr().contains("of 23 photos"),
+        "{}",
+        other.all()
+    );
+}
+
+#[test]
+fn an_arm_whose_network_was_never_quantized_names_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    common::photo(&[(3, 3)], 1)
+        .save(folder.path().join("a.png"))
+        .unwrap();
+    let of = |family: &str, name: &str| format!("{family}:{}", common::network(name).display());
+    let (detector, recognizer) = (of("yunet", "spots.onnx"), of("arcface", "tiles.onnx"));
+    let say = |backend: &str| {
+        let answer = run(facebench()
+            .args(["run", "--dry-run", "-b", backend, "-i"])
+            .arg(folder.path())
+            .args(["--detector", &detector, "--recognizer", &recognizer]));
+        assert_eq!(answer.code(), 4, "{}", answer.all());
+        last_words(&answer).replace(&common::network("").display().to_string(), "NETWORKS/")
+    };
+    insta::assert_snapshot!(say("cpu,precision=int8"), @r"
+    error: cpu,precision=int8: tiles is not on this machine in int8
+    make it: facebench models quantize arcface:NETWORKS/tiles.onnx --calibrate DIR --detector yunet:NETWORKS/spots.onnx (DIR: photos like those to be measured)
+    ");
+    insta::assert_snapshot!(say("cpu,precision=int8,detector-precision=int8"), @r"
+    error: cpu,precision=int8,detector-precision=int8: spots is not on this machine in int8
+    make it: facebench models quantize yunet:NETWORKS/spots.onnx --calibrate DIR (DIR: photos like those to be measured)
+    ");
+}
+
+#[test]
+fn photos_that_teach_nothing_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = folder.path().display().to_string();
+    let say = |network: &str, how: &[&str], code| {
+        let answer = quantize_with(network, how);
+        assert_eq!(answer.code(), code, "{}", answer.all());
+        last_words(&answer).replace(&shown, "DIR")
+    };
+    let calibrate = ["--calibrate", &shown];
+    insta::assert_snapshot!(say("facebench-det", &calibrate, 1), @"error: DIR: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content)");
+    common::photo(&[], 1).save(folder.path().join("a.png")).unwrap();
+    let with = |more: [&'static str; 2]| [calibrate[0], calibrate[1], more[0], more[1]];
+    insta::assert_snapshot!(say("facebench-det", &with(["--detector", "facebench-det"]), 2), @"error: --detector: facebench-det is a detector itself, which is calibrated on whole photos; leave the option out");
+    insta::assert_snapshot!(say("facebench-det", &with(["--to", "fp16"]), 2), @"error: --calibrate: fp16 has no ranges to find in photos; leave it out, or give --to int8");
+    insta::assert_snapshot!(say("facebench-rec", &calibrate, 1), @"error: DIR: facebench-det found no face in it; give photos with faces, or another --detector");
+    let nowhere = quantize_with("facebench-det", &["--to", "int8"]);
+    assert_eq!(nowhere.code(), 2);
+    assert!(
+        nowhere.stderr().contains("--calibrate <DIR>"),
+        "{}",
+        nowhere.all()
+    );
+}
+
+/// What an answer ends in, without what was told on the way.
+fn last_words(answer: &Answer) -> String {
+    let said = answer.stderr();
+    said[said.find("error:").unwrap_or_default()..].trim().to_owned()
 }
 
 #[test]

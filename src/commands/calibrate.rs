@@ -95,6 +95,8 @@ pub struct Tensors {
     pub file: TempPath,
     /// Channels, height and width of one.
     pub shape: [usize; 3],
+    /// What they come from.
+    pub calibration: Calibration,
 }
 
 impl Calibrator {
@@ -179,16 +181,15 @@ impl Calibrator {
             }
             .into());
         }
-        let what = match self.shown {
-            Shown::Photos(_) => "photos",
-            Shown::Crops { .. } => "faces",
-        };
-        tell(&format!(
-            "calibrating on {} {what} of {} photos",
-            samples.len(),
-            self.dataset.photos.len()
-        ));
-        write(&samples, folder).map_err(|cause| {
+        tell(&match self.shown {
+            Shown::Photos(_) => format!("calibrating on {} photos", samples.len()),
+            Shown::Crops { .. } => format!(
+                "calibrating on {} faces of {} photos",
+                samples.len(),
+                self.dataset.photos.len()
+            ),
+        });
+        write(&samples, self.calibration, folder).map_err(|cause| {
             let doing = "write";
             let path = folder.to_owned();
             DerivedError::Io { doing, path, cause }.into()
@@ -237,7 +238,7 @@ fn spread(photos: Vec<Photo>, most: usize) -> Vec<Photo> {
         .collect()
 }
 
-fn write(samples: &[Sample], folder: &Path) -> std::io::Result<Tensors> {
+fn write(samples: &[Sample], calibration: Calibration, folder: &Path) -> std::io::Result<Tensors> {
     let file = tempfile::Builder::new()
         .prefix(".calibrating-")
         .tempfile_in(folder)?;
@@ -249,6 +250,7 @@ fn write(samples: &[Sample], folder: &Path) -> std::io::Result<Tensors> {
     Ok(Tensors {
         file: file.into_temp_path(),
         shape: samples.first().map_or([0; 3], |sample| sample.shape),
+        calibration,
     })
 }
 

@@ -10,7 +10,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Failure, calibrate::Calibrator, progress::tell};
+use super::{
+    Failure,
+    calibrate::{Calibrator, Tensors},
+    progress::tell,
+};
 use crate::{
     backend::runtime::{Interpreter, Tool},
     cli::QuantizeArgs,
@@ -103,10 +107,25 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
         tell(&format!("{} is here in {} already", network.name, target.name()));
         return Ok(writeln!(out, "{}", path.display())?);
     }
+    let folder = derived::folder(home);
+    fs::create_dir_all(&folder).map_err(unwritable(&folder))?;
+    // What the photos lack is told before anything is installed.
+    let seen = calibrator
+        .map(|calibrator| calibrator.tensors(&folder))
+        .transpose()?;
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let python = TOOL.ready(home, &search_path, &tell)?;
-    let path = convert(&network, target, &python, converter, calibrator, home)?;
+    let path = convert(&network, target, &python, converter, seen, home)?;
     Ok(writeln!(out, "{}", path.display())?)
+}
+
+/// The error of the folder of derived networks.
+fn unwritable(folder: &Path) -> impl Fn(io::Error) -> DerivedError {
+    move |cause| DerivedError::Io {
+        doing: "write",
+        path: folder.to_owned(),
+        cause,
+    }
 }
 
 /// A network of either role: what it is for makes no difference here.
@@ -122,40 +141,25 @@ fn convert(
     target: Target,
     python: &Interpreter,
     converter: String,
-    calibrator: Option<Calibrator>,
+    seen: Option<Tensors>,
     home: &Path,
 ) -> Result<std::path::PathBuf, Failure> {
     let folder = derived::folder(home);
-    let unwritable = |cause| DerivedError::Io {
-        doing: "write",
-        path: folder.clone(),
-        cause,
-    };
-    fs::create_dir_all(&folder).map_err(unwritable)?;
     let made = tempfile::Builder::new()
         .prefix(".making-")
         .suffix(".onnx")
         .tempfile_in(&folder)
-        .map_err(unwritable)?
+        .map_err(unwritable(&folder))?
         .into_temp_path();
-    let calibration = calibrator
-        .as_ref()
-        .map(|calibrator| calibrator.calibration.clone());
-    let tensors = calibrator
-        .map(|calibrator| calibrator.tensors(&folder))
-        .transpose()?;
     let shown = network.path.display().to_string();
     let mut command = python.command(SCRIPT);
     command.args(["--to", target.name()]);
-    if let Some(tensors) = &tensors {
-        command.arg("--tensors").arg(&tensors.file);
+    if let Some(seen) = &seen {
+        command.arg("--tensors").arg(&seen.file);
         command
             .arg("--shape")
-            .args(tensors.shape.map(|side| side.to_string()));
-        if calibration
-            .as_ref()
-            .is_some_and(|made| made.detector_sha256.is_none())
-        {
+            .args(seen.shape.map(|side| side.to_string()));
+        if seen.calibration.detector_sha256.is_none() {
             command.arg("--large");
         }
     }
@@ -194,8 +198,8 @@ fn convert(
         source_name: network.name.clone(),
         source_sha256: network.sha256.clone(),
         target,
-        calibration,
-        sha256: sha256_file(&made).map_err(unwritable)?,
+        sha256: sha256_file(&made).map_err(unwritable(&folder))?,
+        calibration: seen.map(|seen| seen.calibration),
         converter: Converter {
             sha256: converter,
             python: answer.python,
