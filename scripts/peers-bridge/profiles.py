@@ -4,9 +4,12 @@ import json
 
 
 def read(paths):
-    """Node time by provider of all files together; None without any."""
-    providers, seen, quantized, half = {}, set(), 0, 0
+    """Node time by provider of both networks together, and what each computes with; None without any. The detector's
+    file is the first."""
+    providers, seen, networks = {}, set(), []
     for path in paths:
+        numbers = {"all_us": 0, "quantized_us": 0, "half_us": 0}
+        networks.append(numbers)
         with open(path, encoding="utf-8") as file:
             events = json.load(file)
         for event in events:
@@ -18,13 +21,15 @@ def read(paths):
             node = (path, provider, event["name"])
             providers[provider] = (nodes + (node not in seen), time + took)
             seen.add(node)
+            numbers["all_us"] += took
             if is_quantized(facts.get("op_name", "")):
-                quantized += took
+                numbers["quantized_us"] += took
             elif "float16" in json.dumps(facts.get("input_type_shape", "")):
-                half += took
+                numbers["half_us"] += took
     if not providers:
         return None
-    return {"providers": providers, "quantized_us": quantized, "half_us": half}
+    detector, recognizer = networks
+    return {"providers": providers, "detector": detector, "recognizer": recognizer}
 
 
 def is_quantized(operator):
