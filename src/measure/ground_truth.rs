@@ -178,7 +178,7 @@ pub fn verify(people: &People<'_>, far: f64) -> Option<Verification> {
 /// How well the same people are told apart by an arm and by the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
-    /// The arm's [`accuracy`].
+    /// The arm's accuracy.
     pub arm: f64,
     /// The reference's.
     pub reference: f64,
