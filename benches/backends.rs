@@ -11,7 +11,8 @@ use facebench::{
         Backend, SessionSettings, linked,
         onnxruntime::OnnxRuntime,
         runtime::{Flavor, Runtimes},
-        table::{BACKENDS, DeviceArgument},
+        spec::BackendSpec,
+        table::BACKENDS,
     },
     commands::home,
     dataset::render::{encode_jpeg, render_photo},
@@ -135,7 +136,8 @@ fn table() -> anyhow::Result<()> {
         .args(["run", "--quick", "--keep-going", "-o"])
         .arg(folder.join("backends.json"));
     for row in BACKENDS {
-        if row.device != DeviceArgument::RequiredName && row.word != "null" {
+        // A word that needs a name has no backend of this machine behind it alone.
+        if row.word.parse::<BackendSpec>().is_ok_and(|spec| !spec.is_null()) {
             study.args(["-b", row.word]);
         }
     }
