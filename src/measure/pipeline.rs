@@ -170,6 +170,22 @@ struct Desk {
     outcome: Result<(), DecodeError>,
 }
 
+impl Desk {
+    /// Decodes `bytes` into `photo`, red and blue exchanged where the fault is planted.
+    fn decode(
+        &mut self,
+        bytes: &[u8],
+        scale: impl FnOnce((u32, u32)) -> Scale,
+        swap: bool,
+        photo: &mut Photo,
+    ) {
+        self.outcome = self.decoder.decode(bytes, scale, photo);
+        if swap {
+            photo.pixels.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
+        }
+    }
+}
+
 impl Pipeline {
     /// Loads both networks on `backend`.
     pub fn load(
@@ -283,12 +299,14 @@ impl Pipeline {
         let swap = self.swap_channels;
         let work = photos.iter().zip(&mut self.desks).zip(&mut self.photos);
         self.workers.each(work, |((bytes, desk), photo)| {
-            desk.outcome = desk.decoder.decode(bytes.as_ref(), scale, photo);
-            if swap {
-                photo.pixels.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
-            }
+            desk.decode(bytes.as_ref(), scale, swap, photo);
         });
-        for desk in &mut self.desks[..photos.len()] {
+        self.outcome(photos.len())
+    }
+
+    /// The first error of the first `count` photos, if there is one.
+    fn outcome(&mut self, count: usize) -> Result<(), PipelineError> {
+        for desk in &mut self.desks[..count] {
             std::mem::replace(&mut desk.outcome, Ok(()))?;
         }
         Ok(())
@@ -315,16 +333,10 @@ impl Pipeline {
             let most = found.iter().map(|face| align::enlargement(&face.landmarks));
             let enough = Scale::with_room(most.fold(0.0, f32::max).recip());
             if enough < photo.scale {
-                desk.outcome = desk.decoder.decode(bytes.as_ref(), |_| enough, photo);
-                if swap {
-                    photo.pixels.pixels_mut().for_each(|pixel| pixel.0.swap(0, 2));
-                }
+                desk.decode(bytes.as_ref(), |_| enough, swap, photo);
             }
         });
-        for desk in &mut self.desks[..photos.len()] {
-            std::mem::replace(&mut desk.outcome, Ok(()))?;
-        }
-        Ok(())
+        self.outcome(photos.len())
     }
 
     /// Aligns and embeds all that was found, in order, as many faces at once as the recognizer takes.
@@ -334,6 +346,8 @@ impl Pipeline {
         self.places
             .extend(found.flat_map(|(photo, found)| (0..found.len()).map(move |face| (photo, face))));
         let (embeddings, spare) = (&mut self.embeddings, &mut self.spare);
+        // What a run left that ended in an error.
+        spare.append(embeddings);
         for places in self.places.chunks(self.recognizer.batch()) {
             let faces = places.iter().map(|(photo, face)| {
                 let detection = &self.found[*photo][*face];
