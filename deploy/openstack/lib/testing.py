@@ -14,6 +14,10 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 DEPLOY = TARGET / "deploy"
 
 
+# The engine and the clients, for the tests that ask either.
+HEAT = ("openstack-heat==27.0.1", "python-heatclient==5.3.0", "python-openstackclient==10.5.0")
+
+
 class Skipped(Exception):
     """Something that the test needs cannot be had here."""
 
