@@ -3,8 +3,10 @@
 import copy
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import kubernetes_validate
 import yaml
@@ -23,6 +25,8 @@ EXPECTED = {
     "object-store": ("cpu", None, None),
     "photos-url": ("cpu", None, None),
     "photos-volume": ("cpu", None, None),
+    # The example of README.md.
+    "mine": ("cuda", "nvidia.com/gpu", None),
 }
 # Made by whoever runs it, not by us.
 OUTSIDE = {("Secret", "facebench-store"), ("PersistentVolumeClaim", "facebench-photos")}
@@ -258,8 +262,22 @@ def render(kubectl, folder):
     return done.stdout
 
 
+def with_example(folder, copied):
+    """A copy of the folder, in which README.md's example is an overlay as it tells."""
+    shutil.copytree(folder, copied)
+    example = re.search(r"```\n# deploy/kubernetes/(overlays/\S+)\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    file = copied / example[1]
+    file.parent.mkdir()
+    file.write_text(example[2])
+    return copied
+
+
 def main(kubectl, folder):
-    folder = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        return validate(kubectl, with_example(pathlib.Path(folder), pathlib.Path(scratch) / "kubernetes"))
+
+
+def validate(kubectl, folder):
     failed = 0
     places = [folder / "base", *sorted((folder / "overlays").iterdir())]
     for missing in sorted(set(EXPECTED) - {place.name for place in places}):
