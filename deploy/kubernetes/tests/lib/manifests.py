@@ -172,7 +172,7 @@ def container_faults(one, volumes, made):
         words = " ".join(one["args"])
         found += [f"args use $({name}), which is not there" for name in re.findall(r"\$\((\w+)\)", words) if name not in known]
         for option in re.findall(r"--input=(\S+)", words):
-            if option not in paths:
+            if not any(option == path or option.startswith(path + "/") for path in paths):
                 found.append(f"--input={option} is not mounted")
     return found
 
