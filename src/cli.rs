@@ -10,6 +10,7 @@ use crate::{
         runtime::Flavor,
         spec::{BackendSpec, nearest, parse_duration},
     },
+    dataset::Shard,
     host::parse_cpu_list,
     measure::summary::Price,
     model::{derived::Target, network::NetworkName},
@@ -36,6 +37,8 @@ pub enum Command {
     Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
+    /// Measure N workers that share one device at the same time: what each gets, how fair it is, what sharing gains
+    Tenants(Box<TenantsArgs>),
     /// Search the best streams, threads and batch of a backend, confirm them on fresh blocks, print the SPEC to use
     Tune(Box<TuneArgs>),
     /// Show records: tables on the terminal, or a page, Markdown, raw blocks as CSV, a chart
@@ -182,6 +185,46 @@ pub struct RunArgs {
     pub measure: MeasureArgs,
 }
 
+/// `facebench tenants`.
+#[derive(Debug, Args)]
+pub struct TenantsArgs {
+    /// What every tenant is: a backend with options. On the processor, one that says neither streams nor threads has one
+    /// stream of one thread
+    #[arg(
+        short,
+        long,
+        value_name = "SPEC",
+        default_value = "cpu",
+        conflicts_with = "tenants"
+    )]
+    pub backend: BackendSpec,
+    /// How many tenants, one after the other; one alone is always measured
+    #[arg(long, value_name = "LIST", default_value = "1,2,4", value_parser = counts, conflicts_with = "tenants")]
+    pub counts: Counts,
+    /// A tenant of its own kind, each given with one of these: all of them at the same time, and each alone
+    #[arg(long = "tenant", value_name = "SPEC")]
+    pub tenants: Vec<BackendSpec>,
+    /// Least images a second of each tenant: how many such tenants can the device serve?
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub least_rate: Option<f64>,
+    /// Photos and networks by one name; -i, --detector and --recognizer replace its parts
+    #[arg(short, long, value_enum, default_value_t = WorkloadName::Demo)]
+    pub workload: WorkloadName,
+    /// Photos instead of the workload's own: a folder or a single file
+    #[arg(short, long, value_name = "DIR|FILE")]
+    pub input: Option<PathBuf>,
+    /// The networks.
+    #[command(flatten)]
+    pub networks: NetworkArgs,
+    /// How to measure; a process is a round.
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+/// Numbers of tenants, a type of its own, for clap takes a bare `Vec` for many values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts(pub Vec<usize>);
+
 /// `facebench tune`.
 #[derive(Debug, Args)]
 pub struct TuneArgs {
@@ -280,6 +323,10 @@ pub struct MeasureArgs {
     /// Measure a seeded sample of so many photos, the same for every arm
     #[arg(long, value_name = "N", value_parser = count)]
     pub photos: Option<usize>,
+    /// Measure one part of N of the photos (or of the sample), counted from 0: 0/4 to 3/4. Parts share no photo, are alike
+    /// in sizes, and `merge` puts their records together as a fleet. Without --seed the sample is that of seed 0
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<Shard>,
     /// How large JPEGs are decoded, for arms that do not say (decode=scaled): scaled needs the feature turbojpeg, and
     /// keeps the detector's input and every face at full resolution [default: full]
     #[arg(long, value_name = "full|scaled")]
@@ -658,6 +705,35 @@ fn file_word(text: &str) -> Result<String, String> {
     }
 }
 
+/// `1,2,4`: how many at a time.
+fn counts(text: &str) -> Result<Counts, String> {
+    let number = |word: &str| {
+        let count = word.trim().parse::<usize>().ok();
+        count
+            .filter(|count| (1..=1000).contains(count))
+            .ok_or_else(|| format!("\"{word}\" is no number of tenants; expected a list such as 1,2,4"))
+    };
+    let mut counts: Vec<usize> = text.split(',').map(number).collect::<Result<_, _>>()?;
+    counts.sort_unstable();
+    counts.dedup();
+    Ok(Counts(counts))
+}
+
+/// `I/N`: one part of N, counted from 0.
+fn shard(text: &str) -> Result<Shard, String> {
+    let form = "expected I/N, counted from 0, such as 0/4";
+    let (index, of) = text.split_once('/').ok_or(form)?;
+    let number = |text: &str| text.parse::<usize>().map_err(|_| form.to_owned());
+    let (index, of) = (number(index)?, number(of)?);
+    if index < of {
+        Ok(Shard { index, of })
+    } else if of == 0 {
+        Err("there are no parts of 0".to_owned())
+    } else {
+        Err(format!("parts are counted from 0: 0/{of} to {}/{of}", of - 1))
+    }
+}
+
 fn parse_cores(text: &str) -> Result<CoreList, String> {
     let cores = parse_cpu_list(text)?;
     if cores.is_empty() {
@@ -672,6 +748,17 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn shards_are_counted_from_0() {
+        assert_eq!(shard("3/4"), Ok(Shard { index: 3, of: 4 }));
+        assert!(shard("4/4").unwrap_err().contains("0/4 to 3/4"));
+        assert!(
+            ["", "1", "a/2", "1/0", "-1/2", "1/2/3"]
+                .iter()
+                .all(|text| shard(text).is_err())
+        );
+    }
 
     #[test]
     fn bounds_and_prices_are_read_as_people_write_them() {

@@ -67,6 +67,15 @@ fn run() -> anyhow::Result<u8> {
             let argv = std::env::args().collect();
             return Ok(commands::run::run(&args, &commands::home()?, argv, &mut out)?);
         }
+        Command::Tenants(args) => {
+            let argv = std::env::args().collect();
+            return Ok(commands::tenants::tenants(
+                *args,
+                &commands::home()?,
+                argv,
+                &mut out,
+            )?);
+        }
         Command::Tune(args) => {
             let argv = std::env::args().collect();
             return Ok(commands::tune::tune(*args, &commands::home()?, argv, &mut out)?);

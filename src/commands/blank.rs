@@ -54,6 +54,7 @@ pub fn blank_record(
                 sha256: None,
                 bytes: dataset.bytes(),
                 preloaded: true,
+                shard: None,
             },
             detector: None,
             recognizer: None,
@@ -86,5 +87,7 @@ pub fn blank_record(
         checks: Vec::new(),
         sources: Vec::new(),
         tune: None,
+        tenants: None,
+        fleet: None,
     }
 }

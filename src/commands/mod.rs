@@ -20,6 +20,7 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod setup;
+pub mod tenants;
 pub mod tune;
 pub mod workload;
 
@@ -147,7 +148,12 @@ impl Failure {
         match self {
             Self::Usage(_)
             | Self::Plan(_)
-            | Self::Merge(MergeError::NoPair { .. } | MergeError::Twice(_) | MergeError::Nothing)
+            | Self::Merge(
+                MergeError::NoPair { .. }
+                | MergeError::Twice(_)
+                | MergeError::SameShard { .. }
+                | MergeError::Nothing,
+            )
             | Self::Model(ModelError::Catalog(_) | ModelError::WrongRole { .. })
             | Self::Models(models::ModelsError::Catalog(_))
             | Self::Calibrate(CalibrateError::DetectorForDetector { .. }) => 2,

@@ -11,7 +11,9 @@ use crate::{
     report::{
         self, ExportError, Format,
         chart::{self, Kind},
-        html, png, table,
+        html, png,
+        published::beside,
+        table,
     },
 };
 
@@ -46,7 +48,7 @@ pub fn report(
     };
     let first = &records[0].1;
     let drawn = || {
-        chart::draw(kind.unwrap_or(Kind::Throughput), first, &[])
+        chart::draw(kind.unwrap_or(Kind::Throughput), first, beside(first))
             .map_err(|error| Failure::Usage(format!("--chart: {}: {error}", records[0].0)))
     };
     match form {
@@ -54,7 +56,7 @@ pub fn report(
         Format::Png => report::write(output, &png::render(&drawn()?)?)?,
         Format::Text => report::write(output, tables(&records).as_bytes())?,
         Format::Html if records.len() > 1 => report::write(output, html::pages(&records)?.as_bytes())?,
-        Format::Html | Format::Markdown | Format::Csv => report::export(first, None, &[], output)?,
+        Format::Html | Format::Markdown | Format::Csv => report::export(first, None, beside(first), output)?,
     }
     tell(&format!("report: {}", output.display()));
     Ok(())

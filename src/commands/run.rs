@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     cli::{MeasureArgs, RunArgs},
+    dataset::Shard,
     host::{Gpus, Host, Nvml},
     measure::{
         place::Place,
@@ -28,7 +29,7 @@ use crate::{
         study::{Study, size_kind},
         summary::Price,
     },
-    record::{Record, Status, Unavailable, limits::MARGIN},
+    record::{self, Record, Status, Unavailable, limits::MARGIN},
     report::{self, Format, published::Published, table},
 };
 
@@ -111,6 +112,7 @@ pub struct Intent {
     gpus: Gpus,
     nvml: Option<Nvml>,
     unavailable: Vec<Unavailable>,
+    shard: Option<record::Shard>,
 }
 
 impl Intent {
@@ -149,8 +151,15 @@ impl Intent {
             )));
         }
         if let Some(count) = args.measure.photos {
-            workload.dataset.sample(count, plan.seed, size_kind);
+            // Shards of one sample are of one seed, whoever measures them.
+            let seed = match (args.measure.shard, args.measure.seed) {
+                (Some(_), None) => 0,
+                _ => plan.seed,
+            };
+            workload.dataset.sample(count, seed, size_kind);
         }
+        let shard = args.measure.shard.map(|shard| take_shard(&mut workload, shard));
+        let shard = shard.transpose()?;
         Ok(Self {
             plan,
             workload,
@@ -160,6 +169,7 @@ impl Intent {
             gpus,
             nvml: nvml.ok(),
             unavailable,
+            shard,
         })
     }
 
@@ -173,7 +183,7 @@ impl Intent {
     ) -> Result<(Study, Record, PathBuf), Failure> {
         let Self { plan, workload, .. } = self;
         let name = args.measure.name.as_deref();
-        let record = blank_record(
+        let mut record = blank_record(
             &plan,
             self.host,
             self.gpus,
@@ -182,6 +192,7 @@ impl Intent {
             argv,
             name,
         );
+        record.workload.dataset.shard = self.shard;
         let path = args
             .measure
             .output
@@ -210,6 +221,25 @@ impl Intent {
         };
         Ok((study, record, path))
     }
+}
+
+/// Leaves `workload` its part of the photos; what is recorded of it.
+fn take_shard(workload: &mut Workload, shard: Shard) -> Result<record::Shard, Failure> {
+    let dataset = &mut workload.dataset;
+    let (images, sha256) = (dataset.photos.len(), dataset.sha256());
+    if images < shard.of {
+        return Err(Failure::Usage(format!(
+            "--shard {}/{}: there are {images} photos only; make fewer shards",
+            shard.index, shard.of
+        )));
+    }
+    dataset.deal(shard);
+    Ok(record::Shard {
+        index: shard.index,
+        of: shard.of,
+        whole_images: images,
+        whole_sha256: sha256,
+    })
 }
 
 /// How many blocks a study measures.

@@ -50,6 +50,15 @@ pub struct Dataset {
     pub photos: Vec<Photo>,
 }
 
+/// One of several parts of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which, from 0, below `of`.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
@@ -309,6 +318,28 @@ impl Dataset {
         base16ct::lower::encode_string(&hash.finalize())
     }
 
+    /// Keeps one of `shard.of` parts. They share no photo, are all photos together, and are alike: photos are dealt out by
+    /// their size in pixels, then by name, there and back, so that numbers of photos differ by one at most.
+    pub fn deal(&mut self, shard: Shard) {
+        let mut photos = std::mem::take(&mut self.photos);
+        photos.sort_by(|a, b| {
+            let pixels = |photo: &Photo| u64::from(photo.width) * u64::from(photo.height);
+            pixels(b).cmp(&pixels(a)).then_with(|| a.name.cmp(&b.name))
+        });
+        let mine = |place: usize| {
+            let (turn, place) = (place / shard.of, place % shard.of);
+            let dealt = if turn.is_multiple_of(2) {
+                place
+            } else {
+                shard.of - 1 - place
+            };
+            dealt == shard.index
+        };
+        let kept = photos.into_iter().enumerate().filter(|(place, _)| mine(*place));
+        self.photos = kept.map(|(_, photo)| photo).collect();
+        self.photos.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// A seeded sample of `count` photos in which each kind (by `kind_of`) keeps its share as nearly as whole photos
     /// allow. All photos where there are not more.
     pub fn sample(&mut self, count: usize, seed: u64, kind_of: impl Fn(&Photo) -> usize) {
@@ -395,6 +426,28 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(wrong.contains("text.jpg: not an image"), "{wrong}");
+    }
+
+    #[test]
+    fn shards_are_even_disjoint_and_all_there_is() {
+        let photos: Vec<_> = (0..23)
+            .map(|i| photo(&format!("{i:02}"), 1 + (i * 7) % 5))
+            .collect();
+        let whole = Dataset {
+            name: "d".into(),
+            photos,
+        };
+        let mut names = Vec::new();
+        for index in 0..4 {
+            let mut part = whole.clone();
+            part.deal(Shard { index, of: 4 });
+            assert!((5..=6).contains(&part.photos.len()));
+            assert!(part.photos.is_sorted_by(|a, b| a.name < b.name));
+            names.extend(part.photos.into_iter().map(|photo| photo.name));
+        }
+        names.sort();
+        let all: Vec<_> = whole.photos.into_iter().map(|photo| photo.name).collect();
+        assert_eq!(names, all);
     }
 
     #[test]

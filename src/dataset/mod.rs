@@ -6,4 +6,4 @@ pub mod identities;
 pub mod manifest;
 pub mod render;
 
-pub use folder::{Dataset, DatasetError, Photo, Survey};
+pub use folder::{Dataset, DatasetError, Photo, Shard, Survey};

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::{agreement, ceiling, checks, comparisons, figures, figures::Kind, merge::terms, summary, tune};
+use super::{
+    agreement, ceiling, checks,
+    comparisons::{self, Terms},
+    figures::{self, Kind},
+    fleet, summary, tenants, tune,
+};
 use crate::{
     backend::spec::Precision,
     record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status, Tune},
@@ -39,8 +44,11 @@ pub fn audit(record: &Record) -> serde_json::Result<Audit> {
     for arm in &mut again.arms {
         recompute(arm, record);
     }
-    let fixed = record.plan.request_rate.is_some();
-    again.comparisons = comparisons::with_first(&again.arms, record.workload.scenario, fixed, terms(record));
+    again.fleet = fleet::fleet(&again);
+    if let Some(shared) = &mut again.tenants {
+        tenants::settle(shared);
+    }
+    again.comparisons = comparisons::with_first(&again.arms, Terms::of(record));
     again.checks = vec![checks::noise_floor(record.plan.noise_floor)];
     let mut audit = Audit {
         figures: 0,
@@ -60,6 +68,8 @@ pub fn audit(record: &Record) -> serde_json::Result<Audit> {
     }
     audit.hold("checks", &recorded["checks"], &computed["checks"]);
     audit.hold("comparisons", &recorded["comparisons"], &computed["comparisons"]);
+    audit.hold("tenants", &recorded["tenants"], &computed["tenants"]);
+    audit.hold("fleet", &recorded["fleet"], &computed["fleet"]);
     if let Some(tune) = &record.tune {
         audit.searched(tune, &again, &recorded["tune"])?;
     }

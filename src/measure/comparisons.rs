@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{figures, stats, stats::Difference};
-use crate::record::{Arm, Comparison, Estimate, Scenario, Status};
+use crate::record::{Arm, Comparison, Estimate, Record, Scenario, Status};
 
 /// How the arms' studies stand as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,22 @@ pub struct Terms {
     pub quick: bool,
     /// Stopped before its end.
     pub interrupted: bool,
+    /// Whether a ratio of two arms says anything.
+    pub comparable: bool,
+}
+
+impl Terms {
+    /// The terms of `record`. Sent the same number of images a second, all arms give the same; and shards are different
+    /// photos.
+    pub fn of(record: &Record) -> Self {
+        let fixed = record.workload.scenario == Scenario::Server && record.plan.request_rate.is_some();
+        Self {
+            margin: record.plan.margin,
+            quick: record.quick,
+            interrupted: record.interrupted,
+            comparable: !fixed && record.fleet.is_none(),
+        }
+    }
 }
 
 /// Two arms that are held against each other.
@@ -32,13 +48,9 @@ impl Pair<'_> {
     }
 }
 
-/// Each arm against the first. With a given rate (`fixed_rate`) all arms are sent the same number of images a second,
-/// and there is nothing to compare.
-pub fn with_first(arms: &[Arm], scenario: Scenario, fixed_rate: bool, terms: Terms) -> Vec<Comparison> {
-    let Some((baseline, others)) = arms
-        .split_first()
-        .filter(|_| scenario != Scenario::Server || !fixed_rate)
-    else {
+/// Each arm against the first.
+pub fn with_first(arms: &[Arm], terms: Terms) -> Vec<Comparison> {
+    let Some((baseline, others)) = arms.split_first().filter(|_| terms.comparable) else {
         return Vec::new();
     };
     let pairs: Vec<Pair<'_>> = others.iter().map(|arm| Pair { arm, baseline }).collect();

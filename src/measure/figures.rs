@@ -67,6 +67,11 @@ pub fn service(blocks: &[Block]) -> Option<Latency> {
     percentiles(&Times::of(blocks, |block| &block.service_us))
 }
 
+/// The percentiles of times: microseconds and how often.
+pub fn of_counts(counts: &[(u64, u64)]) -> Option<Latency> {
+    percentiles(&Times::count(counts.iter().copied()))
+}
+
 /// Time that whoever asks waits: of queries where there are any, else of work on a photo.
 pub fn latency(blocks: &[Block]) -> Option<Latency> {
     percentiles(&waits(blocks))
@@ -110,9 +115,13 @@ struct Times {
 
 impl Times {
     fn of<'a>(blocks: &'a [Block], pick: impl Fn(&'a Block) -> &'a Vec<(u64, u64)>) -> Self {
+        Self::count(blocks.iter().flat_map(pick).copied())
+    }
+
+    fn count(all: impl Iterator<Item = (u64, u64)>) -> Self {
         let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-        for (micros, count) in blocks.iter().flat_map(pick) {
-            *counts.entry(*micros).or_default() += count;
+        for (micros, count) in all {
+            *counts.entry(micros).or_default() += count;
         }
         let samples = counts.values().sum();
         Self { counts, samples }

@@ -1,9 +1,14 @@
 //! Records of several studies as one: arms side by side, held against the first without pairing.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
-use super::comparisons::{self, Pair, Terms};
-use crate::record::{Arm, Comparison, NetworkFacts, Record, Scenario, Source};
+use super::{
+    comparisons::{self, Pair, Terms},
+    fleet,
+};
+use crate::record::{Arm, Comparison, NetworkFacts, Record, Shard, Source};
 
 /// Why records make no common record.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -21,6 +26,16 @@ pub enum MergeError {
     /// The same study twice.
     #[error("{0} is given twice")]
     Twice(String),
+    /// Two measured the same part of the photos with arms of the same name.
+    #[error("{a} and {b} both measured shard {shard}; leave one out")]
+    SameShard {
+        /// Its number, from 0.
+        shard: usize,
+        /// The first one's name or id.
+        a: String,
+        /// The other one's.
+        b: String,
+    },
     /// There are no arms of the same name.
     #[error(
         "no arm has the same name in both ({a} against {b}); give them the same label, such as -b cuda,label=gpu"
@@ -41,15 +56,11 @@ pub fn title(name: Option<&str>, id: &str) -> String {
     name.map_or_else(|| id.chars().take(6).collect(), str::to_owned)
 }
 
-/// One record of all arms of `records`, each held against the first.
+/// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
-    let mut merged = join(records)?;
-    merged.comparisons = comparisons::with_first(
-        &merged.arms,
-        merged.workload.scenario,
-        merged.plan.request_rate.is_some(),
-        terms(&merged),
-    );
+    let mut merged = join(records, true)?;
+    merged.fleet = fleet::fleet(&merged);
+    merged.comparisons = comparisons::with_first(&merged.arms, Terms::of(&merged));
     Ok(merged)
 }
 
@@ -64,7 +75,14 @@ pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
             .collect::<Vec<_>>()
     };
     let (before, after) = (labels(&old), labels(&new));
-    let mut merged = join(vec![old, new])?;
+    if old.workload.dataset.shard != new.workload.dataset.shard {
+        return Err(MergeError::Different {
+            a: title(old.name.as_deref(), &old.id),
+            b: title(new.name.as_deref(), &new.id),
+            differences: vec!["the shard".to_owned()],
+        });
+    }
+    let mut merged = join(vec![old, new], false)?;
     let (olds, news) = merged.arms.split_at(before.len());
     let pairs: Vec<Pair<'_>> = match (olds, news) {
         ([baseline], [arm]) => vec![Pair { arm, baseline }],
@@ -86,12 +104,11 @@ pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
             b: after.join(", "),
         });
     }
-    // At a given rate every arm gives what it is sent.
-    let fixed = merged.workload.scenario == Scenario::Server && merged.plan.request_rate.is_some();
-    merged.comparisons = if fixed {
-        Vec::new()
+    let terms = Terms::of(&merged);
+    merged.comparisons = if terms.comparable {
+        comparisons::compare(&pairs, terms)
     } else {
-        comparisons::compare(&pairs, terms(&merged))
+        Vec::new()
     };
     Ok(merged)
 }
@@ -106,16 +123,8 @@ pub fn without_partner(merged: &Record) -> Vec<String> {
     labels.filter(|label| !compared(label)).collect()
 }
 
-/// How a record's studies stand as a whole.
-pub fn terms(record: &Record) -> Terms {
-    Terms {
-        margin: record.plan.margin,
-        quick: record.quick,
-        interrupted: record.interrupted,
-    }
-}
-
-fn join(records: Vec<Record>) -> Result<Record, MergeError> {
+/// The records as one. A fleet (`apart`) has each shard once.
+fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
     let mut records = records.into_iter();
     let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
     for record in records {
@@ -136,6 +145,13 @@ fn join(records: Vec<Record>) -> Result<Record, MergeError> {
         {
             return Err(MergeError::Twice(title(twice.name.as_deref(), &twice.id)));
         }
+        if let Some(shard) = same_shard(&merged, &record).filter(|_| apart) {
+            return Err(MergeError::SameShard {
+                shard,
+                a: title(merged.name.as_deref(), &merged.id),
+                b: title(record.name.as_deref(), &record.id),
+            });
+        }
         merged.arms.extend(record.arms);
         merged.sources.extend(record.sources);
         merged.unavailable.extend(record.unavailable);
@@ -153,6 +169,7 @@ fn join(records: Vec<Record>) -> Result<Record, MergeError> {
     merged.name = None;
     // A search is of its own study.
     merged.tune = None;
+    merged.tenants = None;
     Ok(merged)
 }
 
@@ -172,6 +189,7 @@ fn in_parts(mut record: Record) -> Record {
             plan: record.plan.clone(),
             quick: record.quick,
             interrupted: record.interrupted,
+            shard: record.workload.dataset.shard.clone(),
         }];
     }
     record
@@ -199,6 +217,27 @@ fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
     }
 }
 
+/// The shards that the studies in a record measured.
+fn shards(record: &Record) -> impl Iterator<Item = &Shard> {
+    record.sources.iter().filter_map(|source| source.shard.as_ref())
+}
+
+/// A shard that both measured with arms of the same name.
+fn same_shard(a: &Record, b: &Record) -> Option<usize> {
+    let arms = |record: &Record| -> BTreeSet<(usize, String)> {
+        let arm = |arm: &Arm| {
+            let source = record
+                .sources
+                .iter()
+                .find(|s| Some(&s.id) == arm.source.as_ref())?;
+            Some((source.shard.as_ref()?.index, arm.label.clone()))
+        };
+        record.arms.iter().filter_map(arm).collect()
+    };
+    let shared = arms(a).intersection(&arms(b)).next().cloned();
+    shared.map(|(index, _)| index)
+}
+
 /// What was not the same in two studies, of all that decides how much work a photo is.
 fn differences(a: &Record, b: &Record) -> Vec<String> {
     let (x, y) = (&a.workload, &b.workload);
@@ -219,12 +258,27 @@ fn differences(a: &Record, b: &Record) -> Vec<String> {
     };
     note("the scenario", x.scenario == y.scenario);
     note("the stage", x.stage == y.stage);
-    note(
-        "the photos",
-        (&x.dataset.sha256, x.dataset.images) == (&y.dataset.sha256, y.dataset.images),
-    );
+    match (shards(a).next(), shards(b).next()) {
+        (Some(one), Some(other)) => {
+            let whole = |shard: &Shard| (shard.whole_images, shard.whole_sha256.clone());
+            note(
+                "the photos that were dealt out (give all shards the same --photos and --seed)",
+                whole(one) == whole(other),
+            );
+            note("the number of shards", one.of == other.of);
+        }
+        (None, None) => note(
+            "the photos",
+            (&x.dataset.sha256, x.dataset.images) == (&y.dataset.sha256, y.dataset.images),
+        ),
+        _ => note("all photos and a shard of them", false),
+    }
     note("the detector", network(&x.detector) == network(&y.detector));
     note("the recognizer", network(&x.recognizer) == network(&y.recognizer));
+    note(
+        "facebench's version",
+        a.tool.version == b.tool.version || shards(a).next().is_none(),
+    );
     note("the rate", a.plan.request_rate == b.plan.request_rate);
     note("the latency bound", a.plan.latency_bound == b.plan.latency_bound);
     list

@@ -36,6 +36,8 @@ pub enum Request {
         /// Of each part.
         duration: Duration,
     },
+    /// Work beside other workers; answered by [`Reply::Shared`].
+    Share(Sharing),
     /// Say goodbye; answered by [`Reply::Finished`].
     Finish,
 }
@@ -55,6 +57,39 @@ pub struct Stretch {
     pub pace: Pace,
     /// Whether this is a block of the study, for the faults of `null`, and not a search's try.
     pub counts: bool,
+}
+
+/// Work beside other workers, by the wall clock.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Sharing {
+    /// When to begin, microseconds since 1970.
+    pub begin_us: u64,
+    /// When to begin no photo any more.
+    pub end_us: u64,
+    /// The first photo.
+    pub first_photo: usize,
+}
+
+/// What a worker did beside others.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Shared {
+    /// What each stream answered, in its order.
+    pub streams: Vec<Vec<Answered>>,
+    /// Processor seconds of this process, all threads.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// Photos that were answered together.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Answered {
+    /// The first one's number in the job.
+    pub photo: usize,
+    /// How many.
+    pub photos: usize,
+    /// When their work began, microseconds since 1970.
+    pub begun_us: u64,
+    /// When it ended.
+    pub ended_us: u64,
 }
 
 /// When photos come.
@@ -161,6 +196,8 @@ pub enum Reply {
     Block(Box<Block>),
     /// What the stages allow.
     Ceiling(Box<Ceiling>),
+    /// What was done beside other workers.
+    Shared(Box<Shared>),
     /// The last words.
     Finished {
         /// Peak resident set.

@@ -7,6 +7,8 @@ mod arm;
 mod ceiling;
 mod check;
 mod compare;
+mod fleet;
+mod tenants;
 mod tune;
 mod write;
 
@@ -24,6 +26,8 @@ pub use arm::{
 pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
+pub use fleet::{Fleet, FleetGroup, Outlier};
+pub use tenants::{Company, Tenant, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
 
 /// The version of the record's form that this program writes.
@@ -70,6 +74,12 @@ pub struct Record {
     /// What `facebench tune` searched before it confirmed the best as arms; absent from other records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Workers that shared one device; absent from other records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Tenants>,
+    /// What several machines give together, each having measured a shard; absent from other records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
 }
 
 /// A study that went into a merged record.
@@ -93,6 +103,9 @@ pub struct Source {
     pub quick: bool,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
+    /// Which part of the photos it measured; absent where it was all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 /// The program that measured.
@@ -157,6 +170,22 @@ pub struct Dataset {
     pub bytes: u64,
     /// Whether they were held in memory while measuring; if not, each was read from its file within its time.
     pub preloaded: bool,
+    /// Which part of them was measured (`--shard`); absent where it was all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// One of several parts of a dataset that are measured apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// Which, from 0.
+    pub index: usize,
+    /// How many parts there are.
+    pub of: usize,
+    /// Photos of all parts.
+    pub whole_images: usize,
+    /// Hash over the names and bytes of the photos of all parts.
+    pub whole_sha256: String,
 }
 
 /// A network.

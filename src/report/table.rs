@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    content::{arms, ceiling, curve, latency, remarks, sources, stages, strata, tune},
+    content::{arms, ceiling, curve, fleet, latency, remarks, sources, stages, strata, tenants, tune},
     grid::{Column, Grid},
     words::headline,
 };
@@ -31,6 +31,8 @@ pub fn render(record: &Record) -> String {
         text.push('\n');
     }
     let behind = [
+        tenants::grid(record),
+        fleet::grid(record),
         sources::grid(record),
         latency::grid(record),
         curve::grid(record),

@@ -103,12 +103,10 @@ impl Study {
             })
             .collect();
         let terms = Terms {
-            margin: self.plan.margin,
-            quick: self.plan.quick,
             interrupted: self.interrupted.load(Ordering::Relaxed),
+            ..Terms::of(record)
         };
-        let fixed_rate = self.plan.request_rate.is_some();
-        record.comparisons = comparisons::with_first(&record.arms, self.plan.scenario, fixed_rate, terms);
+        record.comparisons = comparisons::with_first(&record.arms, terms);
         record.checks = vec![checks::noise_floor(self.plan.noise_floor)];
     }
 }

@@ -9,6 +9,7 @@ mod describe;
 mod kinds;
 mod round;
 mod search;
+mod tenants;
 mod tune;
 mod watch;
 

@@ -7,6 +7,7 @@ mod ceiling;
 mod feeder;
 mod listen;
 mod photos;
+mod share;
 mod stream;
 mod tally;
 mod warm_up;
@@ -164,6 +165,10 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
             (Request::Ceiling { duration }, Some(worker)) => {
                 let ceiling = worker.ceiling(voice, duration)?;
                 voice.say(&Reply::Ceiling(Box::new(ceiling)))?;
+            }
+            (Request::Share(sharing), Some(worker)) => {
+                let shared = worker.share(sharing)?;
+                voice.say(&Reply::Shared(Box::new(shared)))?;
             }
             (Request::Finish, _) => {
                 let rss_peak_bytes = host::peak_rss_bytes(Path::new("/"));

@@ -54,6 +54,7 @@ fn itself(record: &Record) -> Source {
         plan: record.plan.clone(),
         quick: record.quick,
         interrupted: record.interrupted,
+        shard: record.workload.dataset.shard.clone(),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::{
     report::{
         chart::ChartError,
         content::{
-            arms, blocks, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks,
-            search, setup, sources, stages, strata, tune,
+            arms, blocks, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality,
+            remarks, search, setup, sources, stages, strata, tenants, tune,
         },
         grid::{Grid, blocks_anchor},
         published::Published,
@@ -55,6 +55,8 @@ pub(super) fn write(
 fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
     let all = [
         ("arms", Some(arms::grid(record))),
+        ("tenants", tenants::grid(record)),
+        ("fleet", fleet::grid(record)),
         ("sources", sources::grid(record)),
         ("comparisons", comparisons::grid(record)),
         ("curve", curve::grid(record)),

@@ -1,0 +1,111 @@
+//! `facebench tenants`: the arms alone first, as a study with all its checks, then so many of them at the same time.
+
+use std::{io::Write, path::Path};
+
+use super::{
+    Failure,
+    layout::{USUAL, print_plan},
+    progress::{Progress, tell},
+    run::{Intent, exit_code, export, show, steps},
+};
+use crate::{
+    backend::{options::DataPath, spec::BackendSpec},
+    cli::{RunArgs, ScenarioWord, TenantsArgs},
+    report::{table, tenants::packing},
+};
+
+/// Measures, leaves a record and tables; returns the exit status.
+pub fn tenants(
+    args: TenantsArgs,
+    home: &Path,
+    argv: Vec<String>,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let least_rate = args.least_rate;
+    let (args, companies) = understood(args);
+    let mut intent = Intent::of(&args, USUAL, home)?;
+    intent.plan.curve = false;
+    intent.plan.blocks = 1;
+    if args.measure.dry_run {
+        for company in &companies {
+            let label = |arm: &usize| intent.plan.arms[*arm].label.as_str();
+            let labels: Vec<&str> = company.iter().map(label).collect();
+            writeln!(out, "tenants: {}", labels.join(" + "))?;
+        }
+        writeln!(out, "after each arm alone:")?;
+        return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
+    }
+    let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
+    let progress = Progress::new(steps(&study.plan) as u64);
+    let record = study.run(record, &progress, &mut |record| record.save(&path))?;
+    let record = if record.interrupted {
+        record
+    } else {
+        study.tenants(record, &companies, least_rate, &progress, &mut |record| {
+            record.save(&path)
+        })?
+    };
+    progress.finish();
+    tell(&format!("record: {}", path.display()));
+    export(&args.measure, &record, None, &[])?;
+    let mut text = table::render(&record);
+    if let Some(tenants) = &record.tenants {
+        for line in packing(tenants) {
+            text.push('\n');
+            text.push_str(&line);
+        }
+        text.push('\n');
+    }
+    show(out, &text)?;
+    let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.companies);
+    let broken = companies.any(|company| company.error.is_some());
+    Ok(match exit_code(&record) {
+        0 | 3 if broken => 1,
+        code => code,
+    })
+}
+
+/// The study of the arms alone, and which of them stand side by side.
+fn understood(args: TenantsArgs) -> (RunArgs, Vec<Vec<usize>>) {
+    let (mut arms, mut companies): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+    if args.tenants.is_empty() {
+        arms.push(one_of_many(args.backend));
+        companies.push(vec![0]);
+        let more = args.counts.0.iter().filter(|count| **count > 1);
+        companies.extend(more.map(|count| vec![0; *count]));
+    } else {
+        let mut all = Vec::new();
+        for tenant in args.tenants.into_iter().map(one_of_many) {
+            let known = arms.iter().position(|arm| arm.word == tenant.word);
+            all.push(known.unwrap_or(arms.len()));
+            if known.is_none() {
+                arms.push(tenant);
+            }
+        }
+        companies.extend((0..arms.len()).map(|arm| vec![arm]));
+        if all.len() > 1 {
+            companies.push(all);
+        }
+    }
+    let run = RunArgs {
+        backends: arms,
+        workload: args.workload,
+        input: args.input,
+        networks: args.networks,
+        scenario: ScenarioWord::Offline,
+        request_rate: None,
+        noise_floor: false,
+        ceiling: false,
+        measure: args.measure,
+    };
+    (run, companies)
+}
+
+/// A tenant takes a part of what all share: on the processor one stream of one thread, unless it says otherwise.
+fn one_of_many(mut spec: BackendSpec) -> BackendSpec {
+    let open = spec.streams.is_none() && spec.threads.is_none();
+    if open && spec.data_path() == DataPath::Host && !spec.is_null() {
+        (spec.streams, spec.threads) = (Some(1), Some(1));
+    }
+    spec
+}

@@ -1,0 +1,184 @@
+//! Tenants of one device: workers of several arms that are loaded, warmed up and at work at the same time.
+
+use std::{
+    io,
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    super::{
+        child::{Child, ChildError, unexpected},
+        protocol::{Reply, Request, Shared, Sharing},
+        summary::ArmRun,
+        tenants::{settle, window, within},
+    },
+    Observer, Study, StudyError,
+    check_pass::Prepared,
+    finish,
+};
+use crate::record::{Company, Record, Tenants, TenantsRound};
+
+/// From the order to begin until all begin: time for it to reach everyone.
+const NOTICE: Duration = Duration::from_millis(200);
+
+impl Study {
+    /// Measures `companies`, each a list of arms of the plan, once a process in shuffled order. The arms' own figures stand
+    /// in `record` already; `save` keeps what is added after each round.
+    pub fn tenants(
+        &self,
+        mut record: Record,
+        companies: &[Vec<usize>],
+        least_rate: Option<f64>,
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<Record, StudyError> {
+        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
+        let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
+        let label = |arm: &usize| self.plan.arms[*arm].label.clone();
+        let mut tenants = Tenants {
+            least_rate,
+            companies: companies
+                .iter()
+                .map(|arms| Company {
+                    tenants: arms.iter().map(label).collect(),
+                    rounds: Vec::new(),
+                    error: None,
+                    images_per_second: None,
+                    each: Vec::new(),
+                    slowdown: None,
+                    fairness: None,
+                    sharing_gain: None,
+                    latency_ms: None,
+                    worst_p99_ms: None,
+                })
+                .collect(),
+        };
+        let mut order = 0;
+        for round in 0..self.plan.processes {
+            let mut turns: Vec<usize> = (0..companies.len()).collect();
+            turns.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed(round, 1 << 20)));
+            for turn in turns {
+                if self.interrupted.load(Ordering::Relaxed) || tenants.companies[turn].error.is_some() {
+                    continue;
+                }
+                let (arms, company) = (&companies[turn], &mut tenants.companies[turn]);
+                let plural = if arms.len() == 1 { "" } else { "s" };
+                observer.phase(&format!(
+                    "round {} of {}: {} tenant{plural}",
+                    round + 1,
+                    self.plan.processes,
+                    arms.len()
+                ));
+                match self.company(arms, &prepared, &mut runs) {
+                    Ok((seconds, all)) => company.rounds.push(TenantsRound {
+                        round,
+                        order,
+                        seconds,
+                        tenants: all,
+                    }),
+                    Err(ChildError::Interrupted) => {}
+                    Err(error) => {
+                        let reason = format!("round {}: {error}", round + 1);
+                        observer.notice(&format!("{} tenant{plural}: {reason}", arms.len()));
+                        company.error = Some(reason);
+                    }
+                }
+                order += 1;
+                settle(&mut tenants);
+                record.tenants = Some(tenants.clone());
+                record.interrupted = self.interrupted.load(Ordering::Relaxed);
+                save(&record)?;
+            }
+        }
+        Ok(record)
+    }
+
+    /// One round of tenants: the seconds in which all worked, and what each did in them.
+    fn company(
+        &self,
+        arms: &[usize],
+        prepared: &Prepared,
+        runs: &mut [ArmRun],
+    ) -> Result<(f64, Vec<crate::record::Tenant>), ChildError> {
+        let mut children: Vec<Child> = Vec::new();
+        for arm in arms {
+            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
+            job.gallery.clone_from(&prepared.gallery);
+            children.push(self.start(job, &self.places[*arm], &mut runs[*arm])?);
+        }
+        // All at once: what one does to the others' caches and clocks belongs to the warm state.
+        for child in &mut children {
+            child.ask(&Request::WarmUp {
+                least: self.plan.warmup,
+                most: self.plan.warmup,
+            })?;
+        }
+        for child in &mut children {
+            match self.wait(child)? {
+                Reply::WarmedUp { .. } => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        let begin = now_us() + NOTICE.as_micros() as u64;
+        // The first moments are as unmeasured as a block's.
+        let counted = begin + self.plan.lead_in().as_micros() as u64;
+        let end = counted + self.plan.duration.as_micros() as u64;
+        let photos = prepared.dataset.photos.len();
+        for (place, child) in children.iter_mut().enumerate() {
+            child.ask(&Request::Share(Sharing {
+                begin_us: begin,
+                end_us: end,
+                // Nobody walks in step with another: crowds would then meet crowds.
+                first_photo: place * photos / arms.len(),
+            }))?;
+        }
+        let mut shared: Vec<Shared> = Vec::new();
+        let patience = self.plan.patience + self.plan.duration;
+        for child in &mut children {
+            match child.answer(patience)? {
+                Reply::Shared(answer) => shared.push(*answer),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        let memory: Vec<Option<u64>> = children
+            .iter()
+            .zip(arms)
+            .map(|(child, arm)| self.device_memory(*arm, child.id()))
+            .collect();
+        let window = window(&shared, counted, end).ok_or_else(|| {
+            ChildError::Refused(
+                "the tenants were never at work at the same time: give a longer --duration".to_owned(),
+            )
+        })?;
+        let mut tenants = Vec::new();
+        for (place, (shared, child)) in shared.iter().zip(&mut children).enumerate() {
+            let weights: Vec<f64> = runs[arms[place]]
+                .seen
+                .iter()
+                .map(|seen| seen.time.as_secs_f64())
+                .collect();
+            let mut tenant = within(shared, window, &weights);
+            tenant.rss_peak_bytes = finish(child, self.plan.patience)?.ok();
+            tenant.device_memory_bytes = memory[place];
+            tenants.push(tenant);
+        }
+        Ok(((window.1 - window.0) as f64 / 1e6, tenants))
+    }
+
+    /// Memory of the arm's GPU that the process `id` holds.
+    fn device_memory(&self, arm: usize, id: u32) -> Option<u64> {
+        let nvml = self.nvml.as_ref()?;
+        let uuid = self.places[arm].gpu.as_deref()?;
+        nvml.counters(uuid, Some(id)).ok()?.process_memory_bytes.ok()
+    }
+}
+
+/// The wall clock: workers compare it with their own.
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as u64
+}

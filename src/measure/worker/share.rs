@@ -1,0 +1,92 @@
+//! A worker's part in a company of tenants: photos one after the other from one point in time to another, each with when
+//! it was begun and ended.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    super::protocol::{Answered, Shared, Sharing},
+    Worker, WorkerError,
+};
+
+/// The wall clock at one instant, for times that other processes can read.
+#[derive(Clone, Copy)]
+struct Clock {
+    instant: Instant,
+    micros: u64,
+}
+
+impl Clock {
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            instant: Instant::now(),
+            micros: since.as_micros() as u64,
+        }
+    }
+
+    fn micros(self, at: Instant) -> u64 {
+        self.micros + at.saturating_duration_since(self.instant).as_micros() as u64
+    }
+
+    fn instant(self, micros: u64) -> Instant {
+        self.instant + Duration::from_micros(micros.saturating_sub(self.micros))
+    }
+}
+
+impl Worker {
+    /// Works from `sharing.begin_us` to `sharing.end_us` with all streams. A photo that is begun is ended.
+    pub(super) fn share(&mut self, sharing: Sharing) -> Result<Shared, WorkerError> {
+        let clock = Clock::now();
+        let (begin, end) = (clock.instant(sharing.begin_us), clock.instant(sharing.end_us));
+        let (photos, batch) = (self.job.photos.len(), self.job.batch);
+        let next = AtomicUsize::new(sharing.first_photo);
+        #[cfg(target_os = "linux")]
+        let cpu = super::cpu_seconds();
+        let answered: Vec<Vec<Answered>> = thread::scope(|scope| {
+            let streams: Vec<_> = self
+                .streams
+                .iter_mut()
+                .map(|stream| {
+                    let next = &next;
+                    scope.spawn(move || -> Result<Vec<Answered>, WorkerError> {
+                        let mut faces = vec![Vec::new(); batch];
+                        let mut answered = Vec::new();
+                        thread::sleep(begin.saturating_duration_since(Instant::now()));
+                        while Instant::now() < end {
+                            let photo = next.fetch_add(batch, Ordering::Relaxed) % photos;
+                            let range = photo..(photo + batch).min(photos);
+                            let begun = Instant::now();
+                            stream.process(range.clone(), &mut faces[..range.len()])?;
+                            let (begun_us, ended_us) = (clock.micros(begun), clock.micros(Instant::now()));
+                            answered.push(Answered {
+                                photo: range.start,
+                                photos: range.len(),
+                                begun_us,
+                                ended_us,
+                            });
+                        }
+                        Ok(answered)
+                    })
+                })
+                .collect();
+            streams
+                .into_iter()
+                .map(|stream| {
+                    let joined = stream.join();
+                    joined.map_err(|_| WorkerError::Protocol("a stream panicked".into()))?
+                })
+                .collect::<Result<_, WorkerError>>()
+        })?;
+        Ok(Shared {
+            streams: answered,
+            #[cfg(target_os = "linux")]
+            cpu_seconds: Some(super::cpu_seconds() - cpu),
+            #[cfg(not(target_os = "linux"))]
+            cpu_seconds: None,
+        })
+    }
+}
