@@ -204,6 +204,9 @@ pub struct TenantsArgs {
     /// A tenant of its own kind, each given with one of these: all of them at the same time, and each alone
     #[arg(long = "tenant", value_name = "SPEC")]
     pub tenants: Vec<BackendSpec>,
+    /// Deal the host cores out, so that each tenant has its own as far as they go
+    #[arg(long)]
+    pub pin: bool,
     /// Least images a second of each tenant: how many such tenants can the device serve?
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub least_rate: Option<f64>,
@@ -584,6 +587,8 @@ pub enum ChartName {
     Curve,
     /// Images a second against streams
     Scaling,
+    /// Tenants of one device against their number
+    Tenants,
 }
 
 impl From<ChartName> for report::chart::Kind {
@@ -595,6 +600,7 @@ impl From<ChartName> for report::chart::Kind {
             ChartName::Time => Self::Time,
             ChartName::Curve => Self::Curve,
             ChartName::Scaling => Self::Scaling,
+            ChartName::Tenants => Self::Tenants,
         }
     }
 }

@@ -20,6 +20,7 @@ const TERMS: Terms = Terms {
     margin: MARGIN,
     quick: false,
     interrupted: false,
+    comparable: true,
 };
 
 /// The blocks of an arm `null` with these options, without waiting for them.

@@ -10,7 +10,7 @@ use super::{Failure, run::show};
 use crate::{
     measure::{audit, merge},
     record::{Comparison, Record, Scenario, Status},
-    report::{comparison, read, table},
+    report::{comparison, fleet, read, table},
 };
 
 /// `facebench compare A B`: ratios with intervals; 5 where `fail_on_regression` is reached, 3 where nothing may be said.
@@ -113,6 +113,9 @@ pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<()
         source,
     })?;
     show(out, &table::render(&merged))?;
+    if let Some(fleet) = &merged.fleet {
+        show(out, &format!("\nfleet: {}\n", fleet::sentence(fleet)))?;
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ pub fn tenants(
     argv: Vec<String>,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let least_rate = args.least_rate;
+    let (pinned, least_rate) = (args.pin, args.least_rate);
     let (args, companies) = understood(args);
     let mut intent = Intent::of(&args, USUAL, home)?;
     intent.plan.curve = false;
@@ -41,7 +41,7 @@ pub fn tenants(
     let record = if record.interrupted {
         record
     } else {
-        study.tenants(record, &companies, least_rate, &progress, &mut |record| {
+        study.tenants(record, &companies, pinned, least_rate, &progress, &mut |record| {
             record.save(&path)
         })?
     };

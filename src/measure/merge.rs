@@ -198,6 +198,7 @@ fn in_parts(mut record: Record) -> Record {
 /// Gives arms of the same label the names of their sources.
 fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
     let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    let before = labels.clone();
     for arm in &mut *arms {
         if labels.iter().filter(|label| **label == arm.label).count() > 1 {
             let source = sources
@@ -209,10 +210,27 @@ fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
     }
     // Two studies of one name are told apart by their ids.
     let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
-    for arm in arms {
+    for arm in &mut *arms {
         if labels.iter().filter(|label| **label == arm.label).count() > 1 {
             let id = arm.source.as_deref().unwrap_or_default();
             arm.label = format!("{} {}", arm.label, title(None, id));
+        }
+    }
+    // Answers were held against an arm of the same study, by its old name.
+    let names: Vec<(Option<String>, String, String)> = arms
+        .iter()
+        .zip(before)
+        .map(|(arm, before)| (arm.source.clone(), before, arm.label.clone()))
+        .collect();
+    for arm in arms {
+        let Some(accuracy) = &mut arm.accuracy else {
+            continue;
+        };
+        let renamed = names
+            .iter()
+            .find(|(source, before, _)| *source == arm.source && *before == accuracy.reference);
+        if let Some((.., label)) = renamed {
+            accuracy.reference.clone_from(label);
         }
     }
 }

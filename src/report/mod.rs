@@ -6,6 +6,7 @@ pub mod comparison;
 mod content;
 pub mod csv;
 mod export;
+pub mod fleet;
 mod grid;
 pub mod html;
 pub mod markdown;

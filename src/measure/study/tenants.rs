@@ -32,6 +32,7 @@ impl Study {
         &self,
         mut record: Record,
         companies: &[Vec<usize>],
+        pinned: bool,
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
@@ -73,7 +74,7 @@ impl Study {
                     self.plan.processes,
                     arms.len()
                 ));
-                match self.company(arms, &prepared, &mut runs) {
+                match self.company(arms, pinned, &prepared, &mut runs) {
                     Ok((seconds, all)) => company.rounds.push(TenantsRound {
                         round,
                         order,
@@ -101,13 +102,18 @@ impl Study {
     fn company(
         &self,
         arms: &[usize],
+        pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
     ) -> Result<(f64, Vec<crate::record::Tenant>), ChildError> {
         let mut children: Vec<Child> = Vec::new();
-        for arm in arms {
+        for (place, arm) in arms.iter().enumerate() {
             let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
             job.gallery.clone_from(&prepared.gallery);
+            if pinned && !self.plan.core_list.is_empty() {
+                job.host_cores = dealt(&self.plan.core_list, place, arms.len());
+                job.cores = job.host_cores.len();
+            }
             children.push(self.start(job, &self.places[*arm], &mut runs[*arm])?);
         }
         // All at once: what one does to the others' caches and clocks belongs to the warm state.
@@ -181,4 +187,32 @@ impl Study {
 fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_micros() as u64
+}
+
+/// The cores of the `place`-th of `count` tenants: a share of its own, or one that it has with others where there are too
+/// few.
+fn dealt(cores: &[usize], place: usize, count: usize) -> Vec<usize> {
+    if count > cores.len() {
+        return vec![cores[place % cores.len()]];
+    }
+    let mine = |(index, _): &(usize, &usize)| index % count == place;
+    cores
+        .iter()
+        .enumerate()
+        .filter(mine)
+        .map(|(_, core)| *core)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dealt;
+
+    #[test]
+    fn cores_are_dealt_out_as_far_as_they_go() {
+        let cores = [4, 5, 6];
+        assert_eq!(dealt(&cores, 0, 2), [4, 6]);
+        assert_eq!(dealt(&cores, 1, 2), [5]);
+        assert_eq!(dealt(&cores, 4, 5), [5]);
+    }
 }

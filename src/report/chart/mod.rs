@@ -6,6 +6,7 @@ mod latency;
 mod plane;
 mod scaling;
 mod stages;
+mod tenants;
 mod throughput;
 mod time;
 
@@ -34,15 +35,18 @@ pub enum Kind {
     Curve,
     /// Images a second against streams.
     Scaling,
+    /// Tenants of one device against their number.
+    Tenants,
 }
 
 impl Kind {
     /// Every chart, in the order in which pages show them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Throughput,
         Self::Latency,
         Self::Curve,
         Self::Scaling,
+        Self::Tenants,
         Self::Stages,
         Self::Time,
     ];
@@ -57,6 +61,7 @@ pub fn draw(kind: Kind, record: &Record, published: &[Published]) -> Result<Stri
         Kind::Time => time::draw(record),
         Kind::Curve => curve::draw(record),
         Kind::Scaling => scaling::draw(record),
+        Kind::Tenants => tenants::draw(record),
     }
 }
 
@@ -73,7 +78,8 @@ mod tests {
     #[test]
     fn a_full_record_has_every_chart() {
         let full = record(fixture::full());
-        for kind in Kind::ALL {
+        // Tenants are of a study of their own.
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tenants) {
             let svg = draw(kind, &full, &DEMO_2019).unwrap();
             assert!(svg.starts_with("<svg") && svg.contains("aria-label"), "{kind:?}");
             assert!(

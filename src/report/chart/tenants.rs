@@ -1,0 +1,142 @@
+//! Tenants of one device: images a second of all together, fairness and p99 against their number.
+
+use plotters::{prelude::*, style::text_anchor::HPos};
+
+use super::{
+    ChartError,
+    canvas::{self, Look, QUIET, TOP, write},
+    plane::{Axis, BELOW, Plane},
+};
+use crate::record::{Company, Record};
+
+const HIGH: i32 = 240;
+/// Between two planes.
+const GAP: i32 = 84;
+
+/// A point: number of tenants and a value.
+type Points = Vec<(f64, f64)>;
+
+/// Three planes below each other, of the companies whose tenants are all of one kind.
+pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
+    let tenants = record
+        .tenants
+        .as_ref()
+        .ok_or_else(|| ChartError("this record is not of facebench tenants".to_owned()))?;
+    let first = tenants
+        .companies
+        .first()
+        .and_then(|company| company.tenants.first());
+    let companies: Vec<&Company> = tenants
+        .companies
+        .iter()
+        .filter(|company| company.tenants.iter().all(|label| Some(label) == first))
+        .collect();
+    let of = |value: fn(&Company) -> Option<f64>| -> Points {
+        let point = |company: &&Company| Some((company.tenants.len() as f64, value(company)?));
+        companies.iter().filter_map(point).collect()
+    };
+    let all = of(|company| Some(company.images_per_second.as_ref()?.median));
+    if all.len() < 2 {
+        return Err(ChartError(
+            "a curve needs tenants of one kind in two numbers or more (--counts 1,2,4)".to_owned(),
+        ));
+    }
+    let fairness = of(|company| Some(company.fairness.as_ref()?.median));
+    let p99 = of(|company| company.worst_p99_ms);
+    let mut planes = vec![("images/s of all", all), ("fairness (Jain)", fairness)];
+    let p99_is_known = p99.len() > 1;
+    if p99_is_known {
+        planes.push(("p99 ms of the slowest tenant", p99));
+    }
+    let top = TOP + 40;
+    let count = if p99_is_known { 3 } else { 2 };
+    canvas::sheet(
+        top + count * HIGH + (count - 1) * GAP + BELOW,
+        "Tenants of one device, more images per second and fairness are better",
+        "Thin grey: where nobody is in another's way, all together give so many times what one gives.",
+        |area| {
+            for (place, (name, points)) in (0..).zip(&planes) {
+                let top = top + place * (HIGH + GAP);
+                let ideal: Points = match place {
+                    0 => points
+                        .iter()
+                        .map(|(count, _)| (*count, points[0].1 / points[0].0 * count))
+                        .collect(),
+                    _ => Vec::new(),
+                };
+                let most = points
+                    .iter()
+                    .chain(&ideal)
+                    .map(|(_, value)| *value)
+                    .fold(0.0, f64::max);
+                let plane = Plane {
+                    area,
+                    x: counts_axis(points),
+                    y: Axis::linear(name, most),
+                    top,
+                    bottom: top + HIGH,
+                };
+                plane.frame()?;
+                let at = |points: &Points| -> Vec<(i32, i32)> {
+                    points
+                        .iter()
+                        .map(|(count, value)| plane.point(*count, *value))
+                        .collect()
+                };
+                area.draw(&PathElement::new(at(&ideal), QUIET.stroke_width(1)))?;
+                let look = Look::of(0);
+                look.line(area, at(points))?;
+                for ((_, value), point) in points.iter().zip(at(points)) {
+                    look.mark(area, point)?;
+                    let text = crate::report::words::number(*value);
+                    write(area, &text, (point.0 + 8, point.1 - 14), 12.0, QUIET, HPos::Left)?;
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
+fn counts_axis(points: &Points) -> Axis {
+    let ends = (points[0].0, points[points.len() - 1].0);
+    let ticks = points
+        .iter()
+        .map(|(count, _)| (*count, format!("{count}")))
+        .collect();
+    Axis::with_ticks("tenants", false, (ends.0.min(1.0), ends.1), ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, tests::record};
+
+    fn company(count: usize, rate: f64, fairness: f64) -> serde_json::Value {
+        let exactly = |value: f64| serde_json::json!({"median": value, "low": value, "high": value});
+        serde_json::json!({
+            "tenants": vec!["cpu"; count], "rounds": [], "error": null, "images_per_second": exactly(rate),
+            "each": vec![exactly(rate / count as f64); count], "slowdown": exactly(1.0), "fairness": exactly(fairness),
+            "sharing_gain": exactly(1.0), "latency_ms": null, "worst_p99_ms": 10.0 * count as f64,
+        })
+    }
+
+    #[test]
+    fn three_planes_show_what_sharing_costs() {
+        let mut json = fixture::full();
+        json["tenants"] = serde_json::json!({"least_rate": 10.0, "companies": [company(1, 30.0, 1.0), company(2, 58.0, 0.99)]});
+        let shared = record(json.clone());
+        let svg = draw(&shared).unwrap();
+        assert!(
+            svg.contains("images/s of all") && svg.contains("fairness") && svg.contains("p99"),
+            "{svg}"
+        );
+        assert!(!svg.contains("NaN") && !svg.contains("x=\"-"), "{svg}");
+        let text = crate::report::table::render(&shared);
+        assert!(
+            text.contains("TENANTS OF ONE DEVICE") && text.contains("0.990"),
+            "{text}"
+        );
+        json["tenants"]["companies"].as_array_mut().unwrap().pop();
+        assert!(draw(&record(json)).unwrap_err().to_string().contains("--counts"));
+    }
+}

@@ -1,0 +1,219 @@
+//! `facebench tenants` and shards as a user runs them.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{path::Path, process::Command};
+
+use common::{Answer, facebench, record, run};
+use serde_json::Value;
+
+fn tenants(words: &str, record: &Path) -> Command {
+    let mut command = facebench();
+    let layout = "tenants --processes 3 --seed 1 -d 300ms --warmup 20ms";
+    command
+        .args(layout.split(' '))
+        .args(words.split(' '))
+        .arg("-o")
+        .arg(record);
+    command
+}
+
+/// The record, which fits the schema and is the same when it is computed again.
+fn whole(answer: &Answer, path: &Path) -> Value {
+    let record = record(path);
+    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&record).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let audit = run(facebench().arg("audit").arg(path));
+    assert_eq!(audit.code(), 0, "{}{}", audit.all(), answer.all());
+    record
+}
+
+fn companies(record: &Value) -> &Vec<Value> {
+    record["tenants"]["companies"].as_array().unwrap()
+}
+
+fn near(value: &Value, want: f64, tolerance: f64) -> bool {
+    value["median"]
+        .as_f64()
+        .is_some_and(|value| (value / want - 1.0).abs() < tolerance)
+}
+
+#[test]
+fn tenants_that_sleep_are_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(&mut tenants(
+        "-b null,delay=10ms --counts 4,2 --least-rate 50",
+        &path,
+    ));
+    let record = whole(&answer, &path);
+    let companies = companies(&record);
+    let counts: Vec<usize> = companies
+        .iter()
+        .map(|company| company["tenants"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(counts, [1, 2, 4], "one alone is always measured");
+    for (company, count) in companies.iter().zip(counts) {
+        assert_eq!(company["rounds"].as_array().unwrap().len(), 3);
+        let count = count as f64;
+        assert!(
+            near(&company["images_per_second"], 100.0 * count, 0.2),
+            "{company}"
+        );
+        assert!(
+            near(&company["sharing_gain"], count, 0.2) && near(&company["slowdown"], 1.0, 0.2),
+            "{company}"
+        );
+        assert!(
+            company["fairness"]["median"].as_f64().unwrap() > 0.95,
+            "{company}"
+        );
+    }
+    let text = answer.stdout();
+    assert!(
+        text.contains("this device serves 4 tenants of null,delay=10ms"),
+        "{text}"
+    );
+    assert!(text.contains("TENANTS OF ONE DEVICE"), "{text}");
+}
+
+#[test]
+fn tenants_of_one_core_share_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let core = facebench::host::Host::current().cpu.affinity.unwrap()[0].to_string();
+    // Work that keeps a core busy, from the embedded networks on a few photos.
+    let mut command = tenants("-b cpu --counts 2 --photos 8", &path);
+    let answer = run(command.args(["--host-cores", &core]));
+    let record = whole(&answer, &path);
+    let two = &companies(&record)[1];
+    // Twice the tenants on the same core are half as fast each; how exactly is no matter of a test on a busy machine.
+    assert!(two["slowdown"]["median"].as_f64().unwrap() > 1.4, "{two}");
+    assert!(two["sharing_gain"]["median"].as_f64().unwrap() < 1.4, "{two}");
+    assert!(two["fairness"]["median"].as_f64().unwrap() > 0.8, "{two}");
+}
+
+#[test]
+fn tenants_of_different_kinds_are_held_against_themselves_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(&mut tenants(
+        "--tenant null,delay=5ms --tenant null,delay=20ms --pin",
+        &path,
+    ));
+    let record = whole(&answer, &path);
+    let companies = companies(&record);
+    assert_eq!(companies.len(), 3);
+    assert_eq!(
+        companies[2]["tenants"],
+        serde_json::json!(["null,delay=5ms", "null,delay=20ms"])
+    );
+    // One is four times as fast, and both get all that they have alone.
+    assert!(
+        companies[2]["fairness"]["median"].as_f64().unwrap() > 0.95,
+        "{}",
+        companies[2]
+    );
+    let chart = folder.path().join("c.svg");
+    let drawn = run(facebench()
+        .arg("report")
+        .arg(&path)
+        .args(["--chart", "tenants", "-o"])
+        .arg(&chart));
+    assert_eq!(
+        drawn.code(),
+        1,
+        "one number of tenants is no curve: {}",
+        drawn.all()
+    );
+}
+
+#[test]
+fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(&mut tenants(
+        "--tenant null,delay=5ms --tenant peer:/bin/false",
+        &path,
+    ));
+    assert!(answer.code() != 0, "{}", answer.all());
+    let wrong = run(facebench().args(["tenants", "--counts", "0"]));
+    assert_eq!(wrong.code(), 2, "{}", wrong.all());
+    let plan = run(facebench().args(["tenants", "-b", "null", "--counts", "2", "--dry-run"]));
+    assert!(
+        plan.code() == 0 && plan.stdout().contains("tenants: null + null"),
+        "{}",
+        plan.all()
+    );
+}
+
+fn shard(of: &str, name: &str, folder: &Path) -> (Answer, std::path::PathBuf) {
+    let path = folder.join(format!("{name}.json"));
+    let words = "run -b null,delay=2ms --processes 3 --blocks 1 -d 50ms --warmup 10ms --no-curve --shard";
+    let answer = run(facebench()
+        .args(words.split(' '))
+        .args([of, "--name", name, "-o"])
+        .arg(&path));
+    (answer, path)
+}
+
+#[test]
+fn shards_become_a_fleet() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts: Vec<_> = (0..3)
+        .map(|i| shard(&format!("{i}/3"), &format!("m{i}"), folder.path()).1)
+        .collect();
+    let all = folder.path().join("all.json");
+    let merged = run(facebench().arg("merge").args(&parts).arg("-o").arg(&all));
+    assert_eq!(merged.code(), 0, "{}", merged.all());
+    let record = whole(&merged, &all);
+    let fleet = &record["fleet"];
+    assert_eq!((&fleet["shards"], &fleet["of"]), (&3.into(), &3.into()));
+    assert_eq!(fleet["images"], 100);
+    assert!(fleet["missing"].as_array().unwrap().is_empty());
+    assert!(near(&fleet["images_per_second"], 1500.0, 0.3), "{fleet}");
+    assert!(
+        record["comparisons"].as_array().unwrap().is_empty(),
+        "other photos are no baseline"
+    );
+    assert!(
+        merged.stdout().contains("fleet: 3 of 3 shards of 100 photos"),
+        "{}",
+        merged.stdout()
+    );
+    let some = run(facebench().arg("merge").args(&parts[1..]).arg("-o").arg(&all));
+    assert!(some.stdout().contains("missing: shard 0"), "{}", some.stdout());
+}
+
+#[test]
+fn shards_that_do_not_belong_together_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, a) = shard("0/2", "a", folder.path());
+    let (_, again) = shard("0/2", "again", folder.path());
+    let (_, other) = shard("1/3", "other", folder.path());
+    let out = folder.path().join("all.json");
+    let merge = |b: &Path| {
+        run(facebench()
+            .arg("merge")
+            .args([a.as_path(), b])
+            .arg("-o")
+            .arg(&out))
+    };
+    let twice = merge(&again);
+    assert!(
+        twice.code() == 2 && twice.stderr().contains("both measured shard 0"),
+        "{}",
+        twice.all()
+    );
+    let mixed = merge(&other);
+    assert!(mixed.stderr().contains("the number of shards"), "{}", mixed.all());
+    let few = run(facebench().args(["run", "-b", "null", "--shard", "0/101"]));
+    assert!(
+        few.code() == 2 && few.stderr().contains("make fewer shards"),
+        "{}",
+        few.all()
+    );
+}
