@@ -7,6 +7,7 @@ mod arm;
 mod ceiling;
 mod check;
 mod compare;
+mod size;
 mod tune;
 mod write;
 
@@ -24,6 +25,7 @@ pub use arm::{
 pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
+pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use tune::{Candidate, Hint, Round, Tune};
 
 /// The version of the record's form that this program writes.

@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod png;
 pub mod published;
 mod read;
+pub mod size;
 pub mod table;
 pub mod tuned;
 mod words;
