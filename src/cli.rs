@@ -77,6 +77,8 @@ pub enum Command {
         #[arg(short, long, value_name = "ALL.json")]
         output: PathBuf,
     },
+    /// Count the machines that serve a load: how many of each, what they cost, where another becomes cheaper
+    Size(SizeArgs),
     /// Compute every figure of a record again from its raw blocks
     Audit {
         /// The record
@@ -273,6 +275,29 @@ impl From<HintWord> for record::Hint {
             HintWord::Latency => Self::Latency,
         }
     }
+}
+
+/// `facebench size`.
+#[derive(Debug, Args)]
+pub struct SizeArgs {
+    /// Records of the machines to choose from, best of `run --scenario server`
+    #[arg(required = true, value_name = "RECORD")]
+    pub records: Vec<PathBuf>,
+    /// The load: photos a second that arrive at random, all machines together
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: f64,
+    /// The latency that 99 of 100 photos have to keep
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = held)]
+    pub p99: Duration,
+    /// What an hour of each machine costs (docs/size.md) [default: the records' own prices]
+    #[arg(long, value_name = "FILE.toml")]
+    pub prices: Option<PathBuf>,
+    /// Machines on top of those that serve the load, to stand in for others
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = spare)]
+    pub spare: usize,
+    /// JSON instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `facebench serve`.
@@ -636,6 +661,20 @@ fn latency_bound(text: &str) -> Result<record::LatencyBound, String> {
         ms,
         percentile: percentile.ok_or_else(expected)?,
     })
+}
+
+fn held(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected a time above 0".to_owned()),
+        held => Ok(held),
+    }
+}
+
+fn spare(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|spare| *spare <= 1000)
+        .ok_or_else(|| "expected a whole number, from 0 to 1000".to_owned())
 }
 
 fn price(text: &str) -> Result<ArmPrice, String> {

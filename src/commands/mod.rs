@@ -20,6 +20,7 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod setup;
+pub mod size;
 pub mod tenants;
 pub mod tune;
 pub mod workload;
@@ -108,6 +109,24 @@ pub enum Failure {
     /// A file that is no record.
     #[error(transparent)]
     Record(#[from] crate::report::ReadError),
+    /// A file of prices.
+    #[error("{}: {source}", path.display())]
+    Prices {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: crate::measure::size::PricesError,
+    },
+    /// A file that cannot be read.
+    #[error("{}: cannot be read: {source}; {mend}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+        /// What to give.
+        mend: &'static str,
+    },
     /// Records that make no common one.
     #[error(transparent)]
     Merge(#[from] MergeError),

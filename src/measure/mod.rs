@@ -3,7 +3,8 @@
 //! [`pipeline`] is what is timed, [`worker`] the child process that times it, [`protocol`] the words between it and
 //! [`child`], its parent's end; [`study`] runs the arms of a [`plan`]; [`figures`] are computed from raw blocks alone,
 //! [`comparisons`] and [`stats`] hold arms against each other; [`agreement`] and [`checks`] judge them. [`merge`] puts
-//! records together, [`audit`] computes them again. [`tune`] searches the best setting of a SPEC.
+//! records together, [`audit`] computes them again. [`tune`] searches the best setting of a SPEC, [`size`]
+//! counts the machines that serve a load.
 
 pub mod agreement;
 pub mod audit;
@@ -19,6 +20,7 @@ pub mod pipeline;
 pub mod place;
 pub mod plan;
 pub mod protocol;
+pub mod size;
 pub mod stats;
 pub mod study;
 pub mod summary;

@@ -8,6 +8,7 @@ mod ceiling;
 mod check;
 mod compare;
 mod fleet;
+mod size;
 mod tenants;
 mod tune;
 mod write;
@@ -27,6 +28,7 @@ pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
 pub use fleet::{Fleet, FleetGroup, Outlier};
+pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use tenants::{Company, Tenant, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
 

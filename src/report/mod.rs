@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod png;
 pub mod published;
 mod read;
+pub mod size;
 pub mod table;
 pub mod tenants;
 pub mod tuned;
