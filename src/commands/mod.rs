@@ -21,6 +21,7 @@ pub mod run;
 pub mod serve;
 pub mod setup;
 pub mod tune;
+pub mod witness;
 pub mod workload;
 
 use std::{

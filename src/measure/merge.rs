@@ -2,8 +2,11 @@
 
 use thiserror::Error;
 
-use super::comparisons::{self, Pair, Terms};
-use crate::record::{Arm, Comparison, NetworkFacts, Record, Scenario, Source};
+use super::{
+    comparisons::{self, Pair, Terms},
+    witness,
+};
+use crate::record::{Arm, Comparison, NetworkFacts, Record, Scenario, Source, WitnessLog};
 
 /// Why records make no common record.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -43,14 +46,27 @@ pub fn title(name: Option<&str>, id: &str) -> String {
 
 /// One record of all arms of `records`, each held against the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
+    merge_witnessed(records, &[]).map(|(merged, _)| merged)
+}
+
+/// The same with what witnesses on the GPUs' hosts logged, each by its file's name; and what the user should know of them.
+pub fn merge_witnessed(
+    records: Vec<Record>,
+    logs: &[(String, WitnessLog)],
+) -> Result<(Record, Vec<String>), MergeError> {
     let mut merged = join(records)?;
+    // Before arms are compared: what a witness saw decides what they are worth.
+    let told = logs
+        .iter()
+        .flat_map(|(file, log)| witness::attach(&mut merged, file, log))
+        .collect();
     merged.comparisons = comparisons::with_first(
         &merged.arms,
         merged.workload.scenario,
         merged.plan.request_rate.is_some(),
         terms(&merged),
     );
-    Ok(merged)
+    Ok((merged, told))
 }
 
 /// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the

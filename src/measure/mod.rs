@@ -3,7 +3,7 @@
 //! [`pipeline`] is what is timed, [`worker`] the child process that times it, [`protocol`] the words between it and
 //! [`child`], its parent's end; [`study`] runs the arms of a [`plan`]; [`figures`] are computed from raw blocks alone,
 //! [`comparisons`] and [`stats`] hold arms against each other; [`agreement`] and [`checks`] judge them. [`merge`] puts
-//! records together, [`audit`] computes them again. [`tune`] searches the best setting of a SPEC.
+//! records together, [`witness`] joins to them what a hypervisor saw, [`audit`] computes them again. [`tune`] searches the best setting of a SPEC.
 
 pub mod agreement;
 pub mod audit;
@@ -22,4 +22,5 @@ pub mod stats;
 pub mod study;
 pub mod summary;
 pub mod tune;
+pub mod witness;
 pub mod worker;

@@ -8,6 +8,7 @@ mod ceiling;
 mod check;
 mod compare;
 mod tune;
+mod witness;
 mod write;
 
 use schemars::JsonSchema;
@@ -25,6 +26,7 @@ pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
 pub use tune::{Candidate, Hint, Round, Tune};
+pub use witness::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
 
 /// The version of the record's form that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;
