@@ -116,7 +116,9 @@ pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<()
         }
     }
     let (merged, told) = merge::merge_witnessed(records, &logs)?;
-    told.iter().for_each(|line| super::progress::tell(line));
+    for line in &told {
+        super::progress::tell(line);
+    }
     merged.save(output).map_err(|source| Failure::Output {
         path: output.to_path_buf(),
         source,
