@@ -2,7 +2,8 @@
 //!
 //! It answers from the JSON file that the environment variable `FAKE_NVML` names, which is read at every call and may be
 //! changed between calls. A key is the name of a C function, its value the answer: at the top for functions of the
-//! system, in `devices` (a list) for those of a device, and in a device's `mig` (a list) for those of its MIG devices.
+//! system, in `devices` (a list) for those of a device, in a device's `mig` (a list) for those of its MIG devices, and in its
+//! `vgpus` (a list) for those of the vGPUs that it hands out. `vgpu_types` at the top names types by their numbers.
 //!
 //! - What the file leaves out answers `NVML_ERROR_NOT_SUPPORTED`, as a real driver does.
 //! - A text that begins with `NVML_ERROR_` is that error.
@@ -66,18 +67,23 @@ const ERRORS: &[(&str, nvmlReturn_t)] = &[
     ("NVML_ERROR_NOT_FOUND", NOT_FOUND),
 ];
 
-/// Who is asked: the system, a device by its place, or one of its MIG devices. A handle is 1000 times the first place and
-/// the second, both counted from 1.
+/// Who is asked: the system, a device by its place, one of its MIG devices, or one of its vGPUs. A handle is 1000 times the
+/// first place and the second, both counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Asked {
     System,
     Device(usize, Option<usize>),
+    Vgpu(usize, usize),
 }
 
 impl Asked {
     fn of(handle: nvmlDevice_t) -> Self {
         let number = handle as usize;
         Self::Device(number / 1000 - 1, (number % 1000).checked_sub(1))
+    }
+
+    fn of_vgpu(number: c_uint) -> Self {
+        Self::Vgpu(number as usize / 1000 - 1, number as usize % 1000 - 1)
     }
 
     fn handle(device: usize, part: Option<usize>) -> nvmlDevice_t {
@@ -89,6 +95,7 @@ impl Asked {
             Self::System => world,
             Self::Device(device, None) => &world["devices"][device],
             Self::Device(device, Some(part)) => &world["devices"][device]["mig"][part],
+            Self::Vgpu(device, vgpu) => &world["devices"][device]["vgpus"][vgpu],
         }
     }
 }
@@ -206,6 +213,31 @@ fn put_processes(
             computeInstanceId: c_uint::MAX,
         };
         put(places.wrapping_add(at), info)?;
+    }
+    Ok(())
+}
+
+/// The numbers of a device's vGPUs; a device without the key hands none out, and says so.
+fn vgpu_numbers(device: nvmlDevice_t) -> Told<Vec<c_uint>> {
+    let Asked::Device(at, None) = Asked::of(device) else {
+        return Err(INVALID_ARGUMENT);
+    };
+    let world = world()?;
+    let vgpus = world["devices"][at]["vgpus"].as_array().ok_or(NOT_SUPPORTED)?;
+    Ok((1..=vgpus.len())
+        .map(|vgpu| ((at + 1) * 1000 + vgpu) as c_uint)
+        .collect())
+}
+
+/// Writes numbers as NVML does: with too little room, only how many there are.
+fn put_numbers(count: *mut c_uint, places: *mut c_uint, numbers: &[c_uint]) -> Told<()> {
+    let room = get(count)? as usize;
+    put(count, numbers.len() as c_uint)?;
+    if room < numbers.len() {
+        return Err(INSUFFICIENT_SIZE);
+    }
+    for (at, number) in numbers.iter().enumerate() {
+        put(places.wrapping_add(at), *number)?;
     }
     Ok(())
 }
@@ -388,8 +420,11 @@ exported! {
     }
 
     fn nvmlDeviceGetClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
-        if kind != nvml::nvmlClockType_enum_NVML_CLOCK_SM { return Err(NOT_SUPPORTED) }
-        put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo")
+        match kind {
+            nvml::nvmlClockType_enum_NVML_CLOCK_SM => put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo"),
+            nvml::nvmlClockType_enum_NVML_CLOCK_MEM => put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo:memory"),
+            _ => Err(NOT_SUPPORTED),
+        }
     }
 
     fn nvmlDeviceGetMaxClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
@@ -446,5 +481,96 @@ exported! {
         let answer = number(&ask(Asked::of(device), "nvmlDeviceGetEccMode")?)? as c_uint;
         put(current, answer)?;
         put(pending, answer)
+    }
+
+    fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, place: *mut nvml::nvmlUtilization_t) {
+        let gpu = number(&ask(Asked::of(device), "nvmlDeviceGetUtilizationRates")?)? as c_uint;
+        put(place, nvml::nvmlUtilization_t { gpu, memory: 0 })
+    }
+
+    fn nvmlDeviceGetVgpuSchedulerState(device: nvmlDevice_t, place: *mut nvml::nvmlVgpuSchedulerGetState_t) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetVgpuSchedulerState")?;
+        let (arr_mode, timeslice) = (part(&answer, "arr") as c_uint, part(&answer, "timeslice") as c_uint);
+        let avg_factor = 33;
+        let schedulerParams = if arr_mode == nvml::NVML_VGPU_SCHEDULER_ARR_ENABLE {
+            nvml::nvmlVgpuSchedulerParams_t {
+                vgpuSchedDataWithARR: nvml::nvmlVgpuSchedulerParams_t__bindgen_ty_1 { avgFactor: avg_factor, timeslice },
+            }
+        } else {
+            nvml::nvmlVgpuSchedulerParams_t {
+                vgpuSchedData: nvml::nvmlVgpuSchedulerParams_t__bindgen_ty_2 { timeslice },
+            }
+        };
+        put(place, nvml::nvmlVgpuSchedulerGetState_t {
+            schedulerPolicy: part(&answer, "policy") as c_uint,
+            arrMode: arr_mode,
+            schedulerParams,
+        })
+    }
+
+    fn nvmlDeviceGetSupportedVgpus(device: nvmlDevice_t, count: *mut c_uint, places: *mut c_uint) {
+        let answer = ask(Asked::of(device), "nvmlDeviceGetSupportedVgpus")?;
+        let types = answer.as_array().ok_or(UNKNOWN)?;
+        let types: Vec<c_uint> = types.iter().filter_map(Value::as_u64).map(|kind| kind as c_uint).collect();
+        put_numbers(count, places, &types)
+    }
+
+    fn nvmlVgpuTypeGetName(kind: c_uint, place: *mut c_char, length: *mut c_uint) {
+        let world = world()?;
+        let name = world["vgpu_types"][kind.to_string()].as_str().ok_or(INVALID_ARGUMENT)?;
+        put_text(place, get(length)? as usize, name)
+    }
+
+    fn nvmlDeviceGetActiveVgpus(device: nvmlDevice_t, count: *mut c_uint, places: *mut c_uint) {
+        put_numbers(count, places, &vgpu_numbers(device)?)
+    }
+
+    fn nvmlDeviceGetVgpuUtilization(
+        device: nvmlDevice_t, _since: c_ulonglong, kind: *mut c_uint, count: *mut c_uint,
+        places: *mut nvml::nvmlVgpuInstanceUtilizationSample_t,
+    ) {
+        let numbers = vgpu_numbers(device)?;
+        let room = get(count)? as usize;
+        put(count, numbers.len() as c_uint)?;
+        put(kind, nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT)?;
+        if places.is_null() || room < numbers.len() {
+            return Err(INSUFFICIENT_SIZE);
+        }
+        let value = |percent: c_uint| nvml::nvmlValue_t { uiVal: percent };
+        for (at, instance) in numbers.into_iter().enumerate() {
+            let percent = number(&ask(Asked::of_vgpu(instance), "nvmlDeviceGetVgpuUtilization")?)? as c_uint;
+            put(places.wrapping_add(at), nvml::nvmlVgpuInstanceUtilizationSample_t {
+                vgpuInstance: instance,
+                timeStamp: 1,
+                smUtil: value(percent),
+                memUtil: value(0),
+                encUtil: value(0),
+                decUtil: value(0),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn nvmlVgpuInstanceGetType(vgpu: c_uint, place: *mut c_uint) {
+        put_number(place, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetType")
+    }
+
+    fn nvmlVgpuInstanceGetVmID(vgpu: c_uint, place: *mut c_char, length: c_uint, kind: *mut c_uint) {
+        put(kind, nvml::nvmlVgpuVmIdType_NVML_VGPU_VM_ID_UUID)?;
+        put_answered_text(place, length, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetVmID")
+    }
+
+    fn nvmlVgpuInstanceGetUUID(vgpu: c_uint, place: *mut c_char, length: c_uint) {
+        put_answered_text(place, length, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetUUID")
+    }
+
+    fn nvmlVgpuInstanceGetFbUsage(vgpu: c_uint, place: *mut c_ulonglong) {
+        put(place, number(&ask(Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetFbUsage")?)?)
+    }
+
+    fn nvmlVgpuInstanceGetLicenseInfo_v2(vgpu: c_uint, place: *mut nvml::nvmlVgpuLicenseInfo_t) {
+        let licensed = number(&ask(Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetLicenseInfo_v2")?)?;
+        let before = get(place)?;
+        put(place, nvml::nvmlVgpuLicenseInfo_t { isLicensed: licensed as u8, ..before })
     }
 }

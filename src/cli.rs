@@ -68,9 +68,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put records together: one record of all arms, held against the first
+    /// Put records together: one record of all arms, held against the first; with what witnesses logged on the GPUs' hosts
     Merge {
-        /// The records
+        /// The records, and the logs of witnesses (known by what is in them)
         #[arg(required = true, value_name = "RECORD")]
         records: Vec<PathBuf>,
         /// The record of all
@@ -84,6 +84,18 @@ pub enum Command {
         /// The record
         #[arg(value_name = "RECORD")]
         record: PathBuf,
+    },
+    /// On a hypervisor: log what its guests cannot see (scheduler, vGPUs, neighbours, clocks, power), for merge
+    Witness {
+        /// The log, a JSON line a look; it must be a new file [default: results/TIME-witness.jsonl]
+        #[arg(short, long, value_name = "FILE.jsonl")]
+        output: Option<PathBuf>,
+        /// Time from look to look
+        #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+        interval: Duration,
+        /// How long [default: until Ctrl-C]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        duration: Option<Duration>,
     },
     /// List every check: what it asks, its limit, what its failure means
     Checks {
@@ -637,6 +649,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration)
     } else {
         Err("longer than a day".to_owned())
+    }
+}
+
+/// Closer looks would keep the driver busy.
+fn interval(text: &str) -> Result<Duration, String> {
+    let least = Duration::from_millis(10);
+    let interval = duration(text)?;
+    if interval >= least {
+        Ok(interval)
+    } else {
+        Err("shorter than 10ms".to_owned())
     }
 }
 

@@ -101,6 +101,11 @@ fn run() -> anyhow::Result<u8> {
         }
         Command::Merge { records, output } => commands::compare::merge(&records, &output, &mut out)?,
         Command::Size(args) => commands::size::size(&args, &mut out)?,
+        Command::Witness {
+            output,
+            interval,
+            duration,
+        } => commands::witness::witness(output, interval, duration)?,
         Command::Audit { record } => return Ok(commands::compare::audit(&record, &mut out)?),
         Command::Checks { markdown } => {
             commands::checks::list(markdown, &mut out).context("cannot write the answer")?;

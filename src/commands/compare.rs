@@ -9,7 +9,7 @@ use std::{
 use super::{Failure, run::show};
 use crate::{
     measure::{audit, merge},
-    record::{Comparison, Record, Scenario, Status},
+    record::{Comparison, Record, Scenario, Status, WitnessLog},
     report::{comparison, fleet, read, table},
 };
 
@@ -101,13 +101,24 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
     (0, format!("no regression of {percent} % or more"))
 }
 
-/// `facebench merge`: one record of several.
+/// `facebench merge`: one record of several, with what the witnesses among `paths` saw; these are known by what is in them.
 pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let records = paths
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<Vec<_>, _>>()?;
-    let merged = merge::merge(records)?;
+    let (mut records, mut logs) = (Vec::new(), Vec::new());
+    for path in paths {
+        let parsed = std::fs::read_to_string(path)
+            .ok()
+            .and_then(|text| WitnessLog::parse(&text));
+        match parsed {
+            // The name alone: where it lay is nobody's business.
+            Some(Ok(log)) => logs.push((file_name(path), log)),
+            Some(Err(error)) => return Err(Failure::Usage(broken_log(path, &error))),
+            None => records.push(read(path)?),
+        }
+    }
+    let (merged, told) = merge::merge_witnessed(records, &logs)?;
+    for line in &told {
+        super::progress::tell(line);
+    }
     merged.save(output).map_err(|source| Failure::Output {
         path: output.to_path_buf(),
         source,
@@ -117,6 +128,20 @@ pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<()
         show(out, &format!("\nfleet: {}\n", fleet::sentence(fleet)))?;
     }
     Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn broken_log(path: &Path, error: &std::io::Error) -> String {
+    format!(
+        "{}: is a witness's log with a line that cannot be read: {error}; give it as facebench witness wrote it",
+        path.display()
+    )
 }
 
 /// `facebench audit`: 3 where a figure comes out otherwise.

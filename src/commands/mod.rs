@@ -23,6 +23,7 @@ pub mod setup;
 pub mod size;
 pub mod tenants;
 pub mod tune;
+pub mod witness;
 pub mod workload;
 
 use std::{

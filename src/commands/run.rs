@@ -294,7 +294,7 @@ fn attempt(path: &Path) -> io::Result<()> {
 }
 
 /// A flag that Ctrl-C (or a polite kill) sets; what has been measured is then kept. The second time ends the program.
-fn on_interrupt() -> Arc<AtomicBool> {
+pub fn on_interrupt() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
     let armed = ctrlc::set_handler(move || {

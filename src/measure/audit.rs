@@ -164,6 +164,9 @@ fn recompute(arm: &mut Arm, record: &Record) {
     if let Some(gpu) = gpu_of(arm, record) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
+    if let Some(witness) = &arm.witness {
+        checks::witness::settle(&mut fresh, witness, arm.blocks.len());
+    }
     if let Some(accuracy) = arm
         .accuracy
         .as_ref()

@@ -333,6 +333,7 @@ pub(super) mod tests {
             process,
             block: number,
             order: 0,
+            began_at: None,
             seconds,
             images,
             faces: 0,

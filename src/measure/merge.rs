@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use super::{
     comparisons::{self, Pair, Terms},
-    fleet,
+    fleet, witness,
 };
-use crate::record::{Arm, Comparison, NetworkFacts, Record, Shard, Source};
+use crate::record::{Arm, Comparison, NetworkFacts, Record, Shard, Source, WitnessLog};
 
 /// Why records make no common record.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -58,10 +58,23 @@ pub fn title(name: Option<&str>, id: &str) -> String {
 
 /// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
+    merge_witnessed(records, &[]).map(|(merged, _)| merged)
+}
+
+/// The same with what witnesses on the GPUs' hosts logged, each by its file's name; and what the user should know of them.
+pub fn merge_witnessed(
+    records: Vec<Record>,
+    logs: &[(String, WitnessLog)],
+) -> Result<(Record, Vec<String>), MergeError> {
     let mut merged = join(records, true)?;
+    // Before arms are compared: what a witness saw decides what they are worth.
+    let told = logs
+        .iter()
+        .flat_map(|(file, log)| witness::attach(&mut merged, file, log))
+        .collect();
     merged.fleet = fleet::fleet(&merged);
     merged.comparisons = comparisons::with_first(&merged.arms, Terms::of(&merged));
-    Ok(merged)
+    Ok((merged, told))
 }
 
 /// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the

@@ -3,8 +3,9 @@
 //! [`pipeline`] is what is timed, [`worker`] the child process that times it, [`protocol`] the words between it and
 //! [`child`], its parent's end; [`study`] runs the arms of a [`plan`]; [`figures`] are computed from raw blocks alone,
 //! [`comparisons`] and [`stats`] hold arms against each other; [`agreement`] and [`checks`] judge them. [`merge`] puts
-//! records together, [`audit`] computes them again. [`tune`] searches the best setting of a SPEC, [`size`]
-//! counts the machines that serve a load.
+//! records together, [`witness`] joins to them what a hypervisor saw, [`audit`] computes them again. [`tune`] searches the
+//! best setting of a SPEC, [`tenants`] says what sharing costs, [`fleet`] what shards come to, [`size`] counts the machines
+//! that serve a load.
 
 pub mod agreement;
 pub mod audit;
@@ -26,4 +27,5 @@ pub mod study;
 pub mod summary;
 pub mod tenants;
 pub mod tune;
+pub mod witness;
 pub mod worker;

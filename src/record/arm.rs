@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ceiling::Ceiling, check::Check, compare::Estimate};
+use super::{ceiling::Ceiling, check::Check, compare::Estimate, witness::Witness};
 
 /// What an arm's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,9 @@ pub struct Arm {
     pub cost: Option<Cost>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// What a witness on the GPU's host saw meanwhile; absent unless its log was merged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
 }
 
 /// What ran an arm.
@@ -143,6 +146,9 @@ pub struct Block {
     pub block: usize,
     /// Place among all blocks of the study, from 0.
     pub order: usize,
+    /// When it began by the clock of the machine that measured, RFC 3339 in UTC; absent from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<String>,
     /// From the first photo's start to the last one's end.
     pub seconds: f64,
     /// Photos done.

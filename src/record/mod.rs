@@ -11,6 +11,7 @@ mod fleet;
 mod size;
 mod tenants;
 mod tune;
+mod witness;
 mod write;
 
 use schemars::JsonSchema;
@@ -31,6 +32,7 @@ pub use fleet::{Fleet, FleetGroup, Outlier};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use tenants::{Company, Tenant, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
+pub use witness::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
 
 /// The version of the record's form that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;

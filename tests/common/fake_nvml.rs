@@ -115,3 +115,33 @@ pub fn license(held: bool) -> Value {
         {"code": 4, "enabled": 1, "state": u8::from(held), "product": "NVIDIA Virtual Compute Server", "expiry_status": 2}
     ]})
 }
+
+/// A V100 that hands out two vGPUs of 8 GB, best-effort: that of [`vgpu`] and a neighbour that takes so many percent.
+pub fn host(neighbour: u32) -> Value {
+    let instance = |number: u8, percent: u32| {
+        json!({
+            "nvmlVgpuInstanceGetUUID": format!("aaaaaaaa-0000-0000-0000-00000000000{number}"),
+            "nvmlVgpuInstanceGetVmID": format!("b0000000-0000-0000-0000-00000000000{number}"),
+            "nvmlVgpuInstanceGetType": 194,
+            "nvmlVgpuInstanceGetFbUsage": 700_000_000,
+            "nvmlDeviceGetVgpuUtilization": percent,
+            "nvmlVgpuInstanceGetLicenseInfo_v2": 1
+        })
+    };
+    let board = with(
+        h100(),
+        json!({
+            "nvmlDeviceGetName": "Tesla V100-PCIE-32GB",
+            "nvmlDeviceGetVirtualizationMode": 3,
+            "nvmlDeviceGetUtilizationRates": 40,
+            "nvmlDeviceGetClockInfo:memory": 877,
+            "nvmlDeviceGetVgpuSchedulerState": {"policy": 1, "arr": 0, "timeslice": 2_000_000},
+            "nvmlDeviceGetSupportedVgpus": [194, 195],
+            "vgpus": [instance(1, 35), instance(2, neighbour)]
+        }),
+    );
+    with(
+        driver(&[board]),
+        json!({"vgpu_types": {"194": "GRID V100D-8Q", "195": "GRID V100D-16Q"}}),
+    )
+}

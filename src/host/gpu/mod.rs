@@ -14,6 +14,8 @@ mod mps;
 mod nvml;
 mod pci;
 mod profile;
+mod smi;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +31,8 @@ pub use fault::NvmlFault;
 pub use mps::Mps;
 pub use nvml::Nvml;
 pub use profile::{VgpuProfile, mig_profile, mig_profile_of};
+pub use smi::scheduler as scheduler_by_smi;
+pub use witness::{Scheduler, SchedulerPolicy, WitnessedGpu, WitnessedLook, WitnessedVgpu};
 
 use super::tree::Tree;
 

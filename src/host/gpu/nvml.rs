@@ -7,7 +7,9 @@ use std::{
 
 use nvml_wrapper::{Device, error::NvmlError};
 
-use super::{Gpu, GpuCounters, NvmlFault, counters, describe, fault, license};
+use super::{
+    Gpu, GpuCounters, NvmlFault, WitnessedGpu, WitnessedLook, counters, describe, fault, license, witness,
+};
 use crate::host::Reading;
 
 const NAME: &str = "libnvidia-ml.so.1";
@@ -82,6 +84,25 @@ impl Nvml {
     pub fn counters(&self, uuid: &str, pid: Option<u32>) -> Reading<GpuCounters> {
         let (device, board) = self.device(uuid)?;
         Ok(counters::read(&device, board.as_ref(), pid))
+    }
+
+    /// Every board as its hypervisor sees it.
+    pub fn witness_gpus(&self) -> Reading<Vec<WitnessedGpu>> {
+        let count = self
+            .library
+            .device_count()
+            .map_err(|error| fault::reason(&error))?;
+        Ok((0..count)
+            .map(|index| witness::board(&self.library, index))
+            .collect())
+    }
+
+    /// The boards at this moment; `since` has a place for each, 0 before the first look, and is brought up to date.
+    pub fn witness_look(&self, since: &mut [u64]) -> Vec<WitnessedLook> {
+        let boards = since.iter_mut().zip(0..);
+        boards
+            .map(|(since, index)| witness::look(&self.library, index, since))
+            .collect()
     }
 
     /// Reads each vGPU's licence again, as the one after the last block.

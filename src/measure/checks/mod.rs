@@ -1,10 +1,11 @@
 //! The rules that an arm's figures are held against, and the status that follows. [`crate::record::RULES`] says what
 //! each means; here is how it is judged: of the networks in this file, of the blocks in [`blocks`], of the machine in
-//! [`machine`].
+//! [`machine`], of the GPU in [`gpu`], and by a hypervisor's word in [`witness`].
 
 pub mod blocks;
 pub mod gpu;
 pub mod machine;
+pub mod witness;
 
 use super::{
     protocol::ObservedProfile,

@@ -200,6 +200,7 @@ impl Study {
             gpu: self.nvml.as_ref().zip(place.gpu.as_deref()),
             worker: child.id(),
         };
+        let began = jiff::Timestamp::now();
         let (raw, seen) = watched.during(|| self.stretch(child, stretch));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
@@ -209,7 +210,9 @@ impl Study {
             )));
         }
         let conditions = conditions(&raw, &before, &after, seen);
-        Ok(keep_block(raw, (process, block), rate, conditions))
+        let mut block = keep_block(raw, (process, block), rate, conditions);
+        block.began_at = Some(format!("{began:.3}"));
+        Ok(block)
     }
 
     /// Has a worker measure a stretch.
@@ -314,6 +317,7 @@ pub(super) fn keep_block(
         process,
         block,
         order: 0,
+        began_at: None,
         seconds: raw.seconds,
         images: raw.images,
         faces: raw.faces,
