@@ -87,8 +87,8 @@ mod tests {
         let kinds = [kind(100.0, 1.0), kind(1000.0, 4.0)];
         // A second large one (8) is bought at 1000, where it takes 11 small ones.
         assert_eq!(crossing(kinds, 0), Crossing::Above(1, 400.0));
-        // With a spare one of each: 8 for up to 1000 against n + 1 small ones.
-        assert_eq!(crossing(kinds, 1), Crossing::Above(1, 700.0));
+        // With a spare one of each, 1100 costs 12 on both: 3 large ones, 12 small ones.
+        assert_eq!(crossing(kinds, 1), Crossing::Above(1, 1100.0));
         assert_eq!(crossing([kinds[1], kinds[0]], 0), Crossing::Above(0, 400.0));
     }
 
