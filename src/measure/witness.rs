@@ -25,14 +25,16 @@ const SLOWED: &[&str] = &[
 /// on a GPU what came of it, where nothing did.
 pub fn attach(record: &mut Record, file: &str, log: &WitnessLog) -> Vec<String> {
     let mut told = Vec::new();
-    let on_gpu = |arm: &&mut Arm| arm.backend.gpu.is_some() && arm.witness.is_none();
     let mut found = false;
-    for arm in record.arms.iter_mut().filter(on_gpu) {
-        let uuid = arm.backend.gpu.clone().unwrap_or_default();
-        if !knows(log, &uuid) {
+    for arm in &mut record.arms {
+        let Some(uuid) = arm.backend.gpu.clone().filter(|uuid| knows(log, uuid)) else {
+            continue;
+        };
+        found = true;
+        // What another log said of it stands.
+        if arm.witness.is_some() {
             continue;
         }
-        found = true;
         match see(arm, &uuid, file, log) {
             Ok(witness) => {
                 checks::witness::settle(&mut arm.checks, &witness, arm.blocks.len());

@@ -181,8 +181,8 @@ fn types(device: &Device<'_>) -> Reading<Vec<String>> {
     Ok(types.iter().map(name).collect())
 }
 
-/// The board with that index at this moment. `since` is the time of the last sample of a vGPU's use, by the driver's
-/// clock, and is brought up to date; 0 before the first look.
+/// The board with that index at this moment. `since` is a time just before the last samples of the vGPUs' use, by the
+/// driver's clock, and is brought up to date; 0 before the first look.
 pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> WitnessedLook {
     let mut gaps = Gaps::default();
     let device = match library.device_by_index(index) {
@@ -243,7 +243,18 @@ fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<Wi
         _ => ffi::vgpu_utilization(library, device, *since).map_err(|error| reason(&error)),
     };
     if let Ok(used) = &used {
-        *since = used.iter().map(|sample| sample.micros).fold(*since, u64::max);
+        let latest = |id: &u32| {
+            used.iter()
+                .filter(|sample| sample.instance == *id)
+                .map(|s| s.micros)
+                .max()
+        };
+        // The last sample of each is asked for again: a look that comes before the next one still has a value.
+        *since = ids
+            .iter()
+            .filter_map(latest)
+            .min()
+            .map_or(*since, |micros| micros.saturating_sub(1));
     }
     Ok(ids
         .into_iter()
