@@ -143,6 +143,13 @@ pub enum Command {
     /// The child process of an arm
     #[command(hide = true)]
     Worker,
+    /// What tenants are measured beside
+    #[command(hide = true)]
+    Load {
+        /// Part of the time in which it works
+        #[arg(value_parser = share)]
+        share: f32,
+    },
 }
 
 /// The two networks and how photos are read for them.
@@ -221,6 +228,10 @@ pub struct TenantsArgs {
     /// Deal the host cores out, so that each tenant has its own as far as they go
     #[arg(long)]
     pub pin: bool,
+    /// Measure all of it once more beside a process that multiplies matrices on one core for this share of the time, above
+    /// 0 and up to 1: inference beside light training
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub neighbour: Option<f32>,
     /// Least images a second of each tenant: how many such tenants can the device serve?
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub least_rate: Option<f64>,

@@ -132,6 +132,27 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
 }
 
 #[test]
+fn a_neighbour_on_the_same_core_is_felt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(&mut tenants(
+        "-b null,delay=5ms --counts 1 --neighbour 0.3",
+        &path,
+    ));
+    let record = whole(&answer, &path);
+    let companies = companies(&record);
+    assert_eq!(companies.len(), 2, "alone, and beside the neighbour");
+    assert!(companies[0]["neighbour"].is_null() && companies[1]["neighbour"].as_f64().unwrap() > 0.29);
+    assert!(
+        answer.stdout().contains("beside a load of 30 %"),
+        "{}",
+        answer.all()
+    );
+    // One that sleeps is not slowed down by much.
+    assert!(near(&companies[1]["slowdown"], 1.0, 0.5), "{}", companies[1]);
+}
+
+#[test]
 fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");

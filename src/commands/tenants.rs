@@ -11,6 +11,7 @@ use super::{
 use crate::{
     backend::{options::DataPath, spec::BackendSpec},
     cli::{RunArgs, ScenarioWord, TenantsArgs},
+    measure::study::Sharers,
     report::{table, tenants::packing},
 };
 
@@ -21,13 +22,13 @@ pub fn tenants(
     argv: Vec<String>,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let (pinned, least_rate) = (args.pin, args.least_rate);
-    let (args, companies) = understood(args);
+    let least_rate = args.least_rate;
+    let (args, sharing) = understood(args)?;
     let mut intent = Intent::of(&args, USUAL, home)?;
     intent.plan.curve = false;
     intent.plan.blocks = 1;
     if args.measure.dry_run {
-        for company in &companies {
+        for company in &sharing.companies {
             let label = |arm: &usize| intent.plan.arms[*arm].label.as_str();
             let labels: Vec<&str> = company.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
@@ -41,7 +42,7 @@ pub fn tenants(
     let record = if record.interrupted {
         record
     } else {
-        study.tenants(record, &companies, pinned, least_rate, &progress, &mut |record| {
+        study.tenants(record, &sharing, least_rate, &progress, &mut |record| {
             record.save(&path)
         })?
     };
@@ -66,7 +67,13 @@ pub fn tenants(
 }
 
 /// The study of the arms alone, and which of them stand side by side.
-fn understood(args: TenantsArgs) -> (RunArgs, Vec<Vec<usize>>) {
+fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers), Failure> {
+    if args.neighbour == Some(0.0) {
+        return Err(Failure::Usage(
+            "--neighbour: one that never works is none".to_owned(),
+        ));
+    }
+    let (pinned, neighbour) = (args.pin, args.neighbour.map(f64::from));
     let (mut arms, mut companies): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
     if args.tenants.is_empty() {
         arms.push(one_of_many(args.backend));
@@ -98,7 +105,12 @@ fn understood(args: TenantsArgs) -> (RunArgs, Vec<Vec<usize>>) {
         ceiling: false,
         measure: args.measure,
     };
-    (run, companies)
+    let sharing = Sharers {
+        companies,
+        pinned,
+        neighbour,
+    };
+    Ok((run, sharing))
 }
 
 /// A tenant takes a part of what all share: on the processor one stream of one thread, unless it says otherwise.

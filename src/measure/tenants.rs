@@ -66,7 +66,7 @@ pub fn settle(tenants: &mut Tenants) {
     let alone: BTreeMap<String, BTreeMap<usize, f64>> = tenants
         .companies
         .iter()
-        .filter(|company| company.tenants.len() == 1)
+        .filter(|company| company.tenants.len() == 1 && company.neighbour.is_none())
         .map(|company| {
             let rates = company.rounds.iter().map(|round| (round.round, rates(round)[0]));
             (company.tenants[0].clone(), rates.collect())
@@ -210,6 +210,7 @@ mod tests {
                     tenants: images.iter().map(|images| tenant(*images)).collect(),
                 })
                 .collect(),
+            neighbour: None,
             error: None,
             images_per_second: None,
             each: Vec::new(),

@@ -19,6 +19,8 @@ pub struct Tenants {
 pub struct Company {
     /// The arm of each tenant.
     pub tenants: Vec<String>,
+    /// Share of the time in which another process multiplied matrices beside them; null where none did.
+    pub neighbour: Option<f64>,
     /// What was measured, raw.
     pub rounds: Vec<TenantsRound>,
     /// Why it could not be measured any more; null where it could.

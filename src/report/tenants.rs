@@ -9,7 +9,9 @@ pub fn packing(tenants: &Tenants) -> Vec<String> {
         return Vec::new();
     };
     let wanted = maybe(Some(least));
-    let even = |company: &&Company| company.tenants.iter().all(|label| *label == company.tenants[0]);
+    let even = |company: &&Company| {
+        company.neighbour.is_none() && company.tenants.iter().all(|label| *label == company.tenants[0])
+    };
     let mut kinds: Vec<&str> = Vec::new();
     for company in tenants.companies.iter().filter(even) {
         if !kinds.contains(&company.tenants[0].as_str()) {

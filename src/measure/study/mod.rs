@@ -41,7 +41,7 @@ use crate::{
     record::{Block, Gpu, Record},
 };
 
-pub use self::kinds::size_kind;
+pub use self::{kinds::size_kind, tenants::Sharers};
 
 /// Loading and a first run of a network may take long and show no progress.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);

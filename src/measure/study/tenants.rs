@@ -2,6 +2,8 @@
 
 use std::{
     io,
+    path::Path,
+    process::{Command, Stdio},
     sync::atomic::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -22,6 +24,41 @@ use super::{
 };
 use crate::record::{Company, Record, Tenants, TenantsRound};
 
+/// Who shares the device.
+#[derive(Debug, Clone)]
+pub struct Sharers {
+    /// Companies of tenants: arms of the plan, each alone in one of them.
+    pub companies: Vec<Vec<usize>>,
+    /// Whether the host cores are dealt out among the tenants.
+    pub pinned: bool,
+    /// Share of the time of a neighbour that all of it is measured beside as well.
+    pub neighbour: Option<f64>,
+}
+
+/// A process that multiplies matrices until it is dropped.
+struct Neighbour(std::process::Child);
+
+impl Neighbour {
+    fn start(program: &Path, share: f64) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("load").arg(share.to_string());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        command.spawn().map(Self)
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// From the order to begin until all begin: time for it to reach everyone.
 const NOTICE: Duration = Duration::from_millis(200);
 
@@ -31,21 +68,27 @@ impl Study {
     pub fn tenants(
         &self,
         mut record: Record,
-        companies: &[Vec<usize>],
-        pinned: bool,
+        sharing: &Sharers,
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<Record, StudyError> {
         let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
         let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
+        let beside = [None, sharing.neighbour];
+        let beside = &beside[..=usize::from(sharing.neighbour.is_some())];
+        let companies: Vec<(&Vec<usize>, Option<f64>)> = beside
+            .iter()
+            .flat_map(|neighbour| sharing.companies.iter().map(|arms| (arms, *neighbour)))
+            .collect();
         let label = |arm: &usize| self.plan.arms[*arm].label.clone();
         let mut tenants = Tenants {
             least_rate,
             companies: companies
                 .iter()
-                .map(|arms| Company {
+                .map(|(arms, neighbour)| Company {
                     tenants: arms.iter().map(label).collect(),
+                    neighbour: *neighbour,
                     rounds: Vec::new(),
                     error: None,
                     images_per_second: None,
@@ -66,15 +109,25 @@ impl Study {
                 if self.interrupted.load(Ordering::Relaxed) || tenants.companies[turn].error.is_some() {
                     continue;
                 }
-                let (arms, company) = (&companies[turn], &mut tenants.companies[turn]);
+                let ((arms, neighbour), company) = (companies[turn], &mut tenants.companies[turn]);
                 let plural = if arms.len() == 1 { "" } else { "s" };
                 observer.phase(&format!(
-                    "round {} of {}: {} tenant{plural}",
+                    "round {} of {}: {} tenant{plural}{}",
                     round + 1,
                     self.plan.processes,
-                    arms.len()
+                    arms.len(),
+                    if neighbour.is_some() {
+                        " and a neighbour"
+                    } else {
+                        ""
+                    }
                 ));
-                match self.company(arms, pinned, &prepared, &mut runs) {
+                let measured = neighbour
+                    .map(|share| Neighbour::start(&self.program, share))
+                    .transpose()
+                    .map_err(ChildError::Spawn)
+                    .and_then(|_neighbour| self.company(arms, sharing.pinned, &prepared, &mut runs));
+                match measured {
                     Ok((seconds, all)) => company.rounds.push(TenantsRound {
                         round,
                         order,

@@ -29,6 +29,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let companies: Vec<&Company> = tenants
         .companies
         .iter()
+        .filter(|company| company.neighbour.is_none())
         .filter(|company| company.tenants.iter().all(|label| Some(label) == first))
         .collect();
     let of = |value: fn(&Company) -> Option<f64>| -> Points {
@@ -114,7 +115,7 @@ mod tests {
     fn company(count: usize, rate: f64, fairness: f64) -> serde_json::Value {
         let exactly = |value: f64| serde_json::json!({"median": value, "low": value, "high": value});
         serde_json::json!({
-            "tenants": vec!["cpu"; count], "rounds": [], "error": null, "images_per_second": exactly(rate),
+            "tenants": vec!["cpu"; count], "neighbour": null, "rounds": [], "error": null, "images_per_second": exactly(rate),
             "each": vec![exactly(rate / count as f64); count], "slowdown": exactly(1.0), "fairness": exactly(fairness),
             "sharing_gain": exactly(1.0), "latency_ms": null, "worst_p99_ms": 10.0 * count as f64,
         })

@@ -63,6 +63,10 @@ fn cells(company: &Company, has_device: bool) -> Vec<Cell> {
         kinds.dedup();
         kinds.join(" + ")
     };
+    let kinds = match company.neighbour {
+        Some(share) => format!("{kinds} beside a load of {:.0} %", share * 100.0),
+        None => kinds,
+    };
     let name = match &company.error {
         Some(error) => format!("{kinds} (failed: {error})"),
         None => kinds,
