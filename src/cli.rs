@@ -37,7 +37,7 @@ pub enum Command {
     Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
-    /// Measure N workers that share one device at the same time: what each gets, how fair it is, what sharing gains
+    /// Measure N processes that share one device at the same time: what each gets, how fair it is, what sharing gains
     Tenants(Box<TenantsArgs>),
     /// Search the best streams, threads and batch of a backend, confirm them on fresh blocks, print the SPEC to use
     Tune(Box<TuneArgs>),

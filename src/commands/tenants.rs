@@ -83,7 +83,7 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers), Failure> {
     } else {
         let mut all = Vec::new();
         for tenant in args.tenants.into_iter().map(one_of_many) {
-            let known = arms.iter().position(|arm| arm.word == tenant.word);
+            let known = arms.iter().position(|arm| arm.requested == tenant.requested);
             all.push(known.unwrap_or(arms.len()));
             if known.is_none() {
                 arms.push(tenant);
