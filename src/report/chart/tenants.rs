@@ -13,6 +13,9 @@ const HIGH: i32 = 240;
 /// Between two planes.
 const GAP: i32 = 84;
 
+/// Above the highest point, for its number.
+const ROOM: f64 = 1.15;
+
 /// A point: number of tenants and a value.
 type Points = Vec<(f64, f64)>;
 
@@ -43,11 +46,11 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
         ));
     }
     let fairness = of(|company| Some(company.fairness.as_ref()?.median));
-    let p99 = of(|company| company.worst_p99_ms);
+    let p99 = of(|company| company.latency_ms.as_ref()?.p99);
     let mut planes = vec![("images/s of all", all), ("fairness (Jain)", fairness)];
     let p99_is_known = p99.len() > 1;
     if p99_is_known {
-        planes.push(("p99 ms of the slowest tenant", p99));
+        planes.push(("p99 ms of a photo, all tenants", p99));
     }
     let top = TOP + 40;
     let count = if p99_is_known { 3 } else { 2 };
@@ -73,7 +76,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 let plane = Plane {
                     area,
                     x: counts_axis(points),
-                    y: Axis::linear(name, most),
+                    y: Axis::linear(name, most * ROOM),
                     top,
                     bottom: top + HIGH,
                 };
@@ -87,10 +90,16 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 area.draw(&PathElement::new(at(&ideal), QUIET.stroke_width(1)))?;
                 let look = Look::of(0);
                 look.line(area, at(points))?;
-                for ((_, value), point) in points.iter().zip(at(points)) {
+                for (index, ((_, value), point)) in points.iter().zip(at(points)).enumerate() {
                     look.mark(area, point)?;
                     let text = crate::report::words::number(*value);
-                    write(area, &text, (point.0 + 8, point.1 - 14), 12.0, QUIET, HPos::Left)?;
+                    // The last one's number would lie beyond the sheet.
+                    let (beside, side) = if index + 1 == points.len() {
+                        (-8, HPos::Right)
+                    } else {
+                        (8, HPos::Left)
+                    };
+                    write(area, &text, (point.0 + beside, point.1 - 24), 12.0, QUIET, side)?;
                 }
             }
             Ok(())
@@ -117,7 +126,8 @@ mod tests {
         serde_json::json!({
             "tenants": vec!["cpu"; count], "neighbour": null, "rounds": [], "error": null, "images_per_second": exactly(rate),
             "each": vec![exactly(rate / count as f64); count], "slowdown": exactly(1.0), "fairness": exactly(fairness),
-            "sharing_gain": exactly(1.0), "latency_ms": null, "worst_p99_ms": 10.0 * count as f64,
+            "sharing_gain": exactly(1.0), "worst_p99_ms": null,
+            "latency_ms": {"p50": 1.0, "p90": 2.0, "p95": 3.0, "p99": 4.0, "p999": null, "max": 5.0, "samples": 1000},
         })
     }
 
