@@ -125,7 +125,7 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
         .arg(&chart));
     assert_eq!(
         drawn.code(),
-        1,
+        2,
         "one number of tenants is no curve: {}",
         drawn.all()
     );
