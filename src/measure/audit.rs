@@ -98,10 +98,7 @@ fn points(arm: &Arm) -> usize {
 
 /// The plan of the study that an arm is from, and whether it was a quick one.
 fn plan_of<'a>(arm: &Arm, record: &'a Record) -> (&'a PlanSummary, bool) {
-    let source = record
-        .sources
-        .iter()
-        .find(|source| Some(&source.id) == arm.source.as_ref());
+    let source = record.source_of(arm);
     source.map_or((&record.plan, record.quick), |source| {
         (&source.plan, source.quick)
     })
@@ -110,10 +107,7 @@ fn plan_of<'a>(arm: &Arm, record: &'a Record) -> (&'a PlanSummary, bool) {
 /// The GPU that an arm ran on, of the machine that measured it.
 fn gpu_of<'a>(arm: &Arm, record: &'a Record) -> Option<&'a Gpu> {
     let uuid = arm.backend.gpu.as_ref()?;
-    let source = record
-        .sources
-        .iter()
-        .find(|source| Some(&source.id) == arm.source.as_ref());
+    let source = record.source_of(arm);
     let gpus = source.map_or(&record.gpus, |source| &source.gpus);
     gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::stats::median;
-use crate::record::{Arm, Estimate, Fleet, FleetGroup, Outlier, Record, Shard, Source, Status};
+use crate::record::{Arm, Estimate, Fleet, FleetGroup, Outlier, Record, Shard, Status};
 
 /// An arm is far from its group where its rate is off the median by more than this part and by more than
 /// [`DEVIATIONS`] of the group's own spread. Shards hold different photos, which alone moves rates by some per cent.
@@ -90,10 +90,7 @@ fn price(arms: &[&Arm]) -> (Option<f64>, String) {
 type Kind = (String, Option<String>, Option<String>, Option<String>);
 
 fn kind(record: &Record, arm: &Arm) -> Kind {
-    let source: Option<&Source> = record
-        .sources
-        .iter()
-        .find(|source| Some(&source.id) == arm.source.as_ref());
+    let source = record.source_of(arm);
     let host = source.map_or(&record.host, |source| &source.host);
     let gpus = source.map_or(&record.gpus, |source| &source.gpus);
     let flavor = host.facts.iter().find(|fact| fact.kind == "openstack-flavor");

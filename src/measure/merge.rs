@@ -257,10 +257,7 @@ fn shards(record: &Record) -> impl Iterator<Item = &Shard> {
 fn same_shard(a: &Record, b: &Record) -> Option<usize> {
     let arms = |record: &Record| -> BTreeSet<(usize, String)> {
         let arm = |arm: &Arm| {
-            let source = record
-                .sources
-                .iter()
-                .find(|s| Some(&s.id) == arm.source.as_ref())?;
+            let source = record.source_of(arm)?;
             Some((source.shard.as_ref()?.index, arm.label.clone()))
         };
         record.arms.iter().filter_map(arm).collect()

@@ -201,7 +201,6 @@ mod tests {
             device_memory_bytes: None,
         };
         let company = |images: &[f64]| Company {
-            tenants: images.iter().map(|_| "cpu".to_owned()).collect(),
             rounds: (0..3)
                 .map(|round| TenantsRound {
                     round,
@@ -210,15 +209,7 @@ mod tests {
                     tenants: images.iter().map(|images| tenant(*images)).collect(),
                 })
                 .collect(),
-            neighbour: None,
-            error: None,
-            images_per_second: None,
-            each: Vec::new(),
-            slowdown: None,
-            fairness: None,
-            sharing_gain: None,
-            latency_ms: None,
-            worst_p99_ms: None,
+            ..Company::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)
         };
         let mut tenants = Tenants {
             least_rate: None,

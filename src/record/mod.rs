@@ -86,6 +86,14 @@ pub struct Record {
     pub fleet: Option<Fleet>,
 }
 
+impl Record {
+    /// In a merged record, the study that `arm` is from; `None` where the record is a study's own.
+    pub fn source_of(&self, arm: &Arm) -> Option<&Source> {
+        let id = arm.source.as_ref()?;
+        self.sources.iter().find(|source| &source.id == id)
+    }
+}
+
 /// A study that went into a merged record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {

@@ -43,6 +43,25 @@ pub struct Company {
     pub worst_p99_ms: Option<f64>,
 }
 
+impl Company {
+    /// Tenants of which nothing has been measured.
+    pub fn new(tenants: Vec<String>, neighbour: Option<f64>) -> Self {
+        Self {
+            tenants,
+            neighbour,
+            rounds: Vec::new(),
+            error: None,
+            images_per_second: None,
+            each: Vec::new(),
+            slowdown: None,
+            fairness: None,
+            sharing_gain: None,
+            latency_ms: None,
+            worst_p99_ms: None,
+        }
+    }
+}
+
 /// One round of a company, with workers of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantsRound {

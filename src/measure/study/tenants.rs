@@ -86,19 +86,7 @@ impl Study {
             least_rate,
             companies: companies
                 .iter()
-                .map(|(arms, neighbour)| Company {
-                    tenants: arms.iter().map(label).collect(),
-                    neighbour: *neighbour,
-                    rounds: Vec::new(),
-                    error: None,
-                    images_per_second: None,
-                    each: Vec::new(),
-                    slowdown: None,
-                    fairness: None,
-                    sharing_gain: None,
-                    latency_ms: None,
-                    worst_p99_ms: None,
-                })
+                .map(|(arms, neighbour)| Company::new(arms.iter().map(label).collect(), *neighbour))
                 .collect(),
         };
         let mut order = 0;

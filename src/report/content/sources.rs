@@ -1,18 +1,12 @@
 //! In a merged record, the study that each arm is from.
 
 use crate::{
-    record::{Arm, Record, Source},
+    record::{Record, Source},
     report::{
         grid::{Cell, Grid, Row, words as column},
         words::NONE,
     },
 };
-
-/// The study of `arm`; `None` where the record is a study's own.
-pub(in crate::report) fn of<'a>(record: &'a Record, arm: &Arm) -> Option<&'a Source> {
-    let id = arm.source.as_ref()?;
-    record.sources.iter().find(|source| &source.id == id)
-}
 
 /// What a study is called: its name, or the beginning of its id.
 pub(in crate::report) fn name(source: &Source) -> String {
@@ -29,7 +23,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     }
     let unknown = || NONE.to_owned();
     let rows = record.arms.iter().map(|arm| {
-        let source = of(record, arm);
+        let source = record.source_of(arm);
         let cells = [
             arm.label.clone(),
             source.map_or_else(|| arm.source.clone().unwrap_or_else(unknown), name),

@@ -86,7 +86,7 @@ fn heads(record: &Record) -> Vec<String> {
 fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
     let dash = || vec![Line::Main(Cell::none())];
     let mut label = vec![Line::Main(Cell::local(&arm.label, anchor("arm", place)))];
-    if let Some(source) = sources::of(record, arm) {
+    if let Some(source) = record.source_of(arm) {
         label.push(Line::Small(Cell::plain(sources::name(source))));
     }
     let mut cells = vec![label, vec![Line::Main(arms::status(arm, place))]];
@@ -219,7 +219,7 @@ fn worth(record: &Record, arm: &Arm) -> Option<f64> {
     let cpu = cpus()
         .find(|cpu| cpu.source == arm.source)
         .or_else(|| cpus().next())?;
-    let plan = sources::of(record, cpu).map_or(&record.plan, |source| &source.plan);
+    let plan = record.source_of(cpu).map_or(&record.plan, |source| &source.plan);
     let one_core = speed(cpu)? / plan.host_cores as f64;
     Some(speed(arm)? / one_core).filter(|cores| cores.is_finite())
 }
