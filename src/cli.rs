@@ -143,13 +143,6 @@ pub enum Command {
     /// The child process of an arm
     #[command(hide = true)]
     Worker,
-    /// What tenants are measured beside
-    #[command(hide = true)]
-    Load {
-        /// Part of the time in which it works
-        #[arg(value_parser = share)]
-        share: f32,
-    },
 }
 
 /// The two networks and how photos are read for them.

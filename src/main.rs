@@ -59,7 +59,6 @@ fn run() -> anyhow::Result<u8> {
             drop(out);
             return Ok(u8::from(!worker::main()));
         }
-        Command::Load { share } => commands::load::load(f64::from(share)),
         Command::Demo(args) => {
             let argv = std::env::args().collect();
             return Ok(commands::demo::demo(*args, &commands::home()?, argv, &mut out)?);

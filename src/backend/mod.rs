@@ -24,7 +24,10 @@ use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
 pub use self::options::DataPath;
-pub use self::{onnx::Scaling, profile::Profile};
+pub use self::{
+    onnx::{Scaling, Side},
+    profile::Profile,
+};
 
 /// Something that can load networks: one runtime with one execution provider on one device.
 pub trait Backend: Send + Sync {
@@ -95,9 +98,8 @@ pub struct SessionSettings {
     pub path: DataPath,
     /// How the network is to normalise bytes itself, where the runtime can have it do so; `None` to give it floats.
     pub bytes: Option<Scaling>,
-    /// Whether the input's height and width must be open, however the file declares them, where the runtime can have it
-    /// so.
-    pub open_canvas: bool,
+    /// A side of the input that must be open, however the file declares it, where runtime and graph can have it so.
+    pub open: Option<Side>,
     /// The largest batch that will be run; 0 where nothing is known.
     pub batch: usize,
     /// Width and height of the input where the graph leaves them open.

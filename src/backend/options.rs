@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConvSearch {
-    /// cuDNN's better heuristic (mode B), which takes longer to plan.
-    #[default]
+    /// cuDNN's better heuristic (mode B), which takes several times as long to plan.
     Exhaustive,
     /// cuDNN's quick heuristic (mode A).
+    #[default]
     Heuristic,
     /// cuDNN's fallback, which may be very slow.
     Default,

@@ -10,7 +10,6 @@ pub mod demo;
 pub mod devices;
 pub mod faces;
 pub mod layout;
-pub mod load;
 pub mod machine;
 pub mod models;
 pub mod noise_floor;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     backend::{
-        Backend, BackendError, Profile, SessionSettings,
+        Backend, BackendError, Profile, SessionSettings, Side,
         options::{DataPath, Decoding},
     },
     model::{
@@ -206,7 +206,7 @@ impl Pipeline {
             DataPath::Device => batch.max(DEVICE_FACES),
         };
         let for_detector = SessionSettings {
-            open_canvas: loading.fit_canvas,
+            open: loading.fit_canvas.then_some(Side::Canvas),
             ..settings("detector")
         };
         let (mut detector, detector_family) =

@@ -38,6 +38,16 @@ pub enum Request {
     },
     /// Work beside other workers; answered by [`Reply::Shared`].
     Share(Sharing),
+    /// Get ready to be what others are measured beside, where the job's networks would run; answered by
+    /// [`Reply::Loaded`].
+    Load(Box<Job>),
+    /// Multiply matrices until the study is gone; never answered.
+    Burden {
+        /// Part of the time, above 0 and up to 1.
+        share: f64,
+        /// When to begin, microseconds since 1970.
+        begin_us: u64,
+    },
     /// Say goodbye; answered by [`Reply::Finished`].
     Finish,
 }
@@ -166,6 +176,8 @@ pub enum Reply {
     Ready(Box<Ready>),
     /// The backend can run.
     Probed,
+    /// The load is ready to work.
+    Loaded,
     /// Still alive: photos done since the request.
     Progress {
         /// Photos done.

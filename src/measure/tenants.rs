@@ -88,6 +88,7 @@ fn rates(round: &TenantsRound) -> Vec<f64> {
 
 fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
     let (mut all, mut slowdowns, mut fairness, mut gains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut kept = Vec::new();
     let mut each: Vec<Vec<f64>> = vec![Vec::new(); company.tenants.len()];
     for round in &company.rounds {
         let rates = rates(round);
@@ -95,6 +96,15 @@ fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>
         each.iter_mut()
             .zip(&rates)
             .for_each(|(each, rate)| each.push(*rate));
+        if let Some(before) = &round.before {
+            let unburdened = before.images.iter().map(|images| images / before.seconds);
+            let parts: Vec<f64> = rates
+                .iter()
+                .zip(unburdened)
+                .map(|(now, then)| now / then)
+                .collect();
+            kept.extend(stats::median(&parts).filter(|part| part.is_finite()));
+        }
         // Of the same round: what the machine did to one it did to the other.
         let bases: Option<Vec<f64>> = company
             .tenants
@@ -112,6 +122,7 @@ fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>
     company.slowdown = stats::estimate(&slowdowns);
     company.fairness = stats::estimate(&fairness).map(at_most_one);
     company.sharing_gain = stats::estimate(&gains);
+    company.kept = stats::estimate(&kept);
     let times = |tenants: &mut dyn Iterator<Item = &Tenant>| {
         let counts: Vec<(u64, u64)> = tenants.flat_map(|tenant| tenant.service_us.clone()).collect();
         figures::of_counts(&counts)
@@ -207,6 +218,7 @@ mod tests {
                     order: round,
                     seconds: 2.0,
                     tenants: images.iter().map(|images| tenant(*images)).collect(),
+                    before: None,
                 })
                 .collect(),
             ..Company::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)

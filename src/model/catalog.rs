@@ -194,6 +194,12 @@ impl fmt::Display for Role {
 }
 
 impl Family {
+    /// Whether several pictures may go into one run, where the graph leaves the batch open. Many exports of SCRFD fold the
+    /// batch into the rows, and some of those reject a batch of two.
+    pub fn batches(self) -> bool {
+        self != Self::Scrfd
+    }
+
     /// Every family.
     pub const ALL: [Self; 3] = [Self::Yunet, Self::Scrfd, Self::Arcface];
 

@@ -35,9 +35,6 @@ pub trait DetectorFamily: Send {
         threshold: f32,
         found: &mut Vec<Detection>,
     ) -> Result<(), ModelError>;
-
-    /// Whether several photos may go into one run, where the graph leaves the batch open.
-    fn batches(&self) -> bool;
 }
 
 /// Which part of a run's outputs is meant.
@@ -126,7 +123,7 @@ impl Detector {
                 });
             }
         };
-        let open_batch = if decoder.batches() { batch } else { 1 };
+        let open_batch = if family.batches() { batch } else { 1 };
         let canvas = (settings.input.width as usize, settings.input.height as usize);
         let input = Input::new(
             session.as_ref(),

@@ -16,7 +16,7 @@ use super::{
     embedded, family,
     fetch::{self, LocalState},
 };
-use crate::backend::{Backend, DataPath, Scaling, Session, SessionSettings};
+use crate::backend::{Backend, DataPath, Scaling, Session, SessionSettings, Side};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Network {
         let (loaded, family) = self.open(backend, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
         let detector = Detector::new(&self.shown(), loaded, family, &settings, batch)?;
-        let trims = session.open_canvas && session.path == DataPath::Host;
+        let trims = session.open == Some(Side::Canvas) && session.path == DataPath::Host;
         Ok((if trims { detector.trimming() } else { detector }, family))
     }
 
@@ -201,6 +201,8 @@ impl Network {
             }),
             batch,
             canvas: Some((input.width as usize, input.height as usize)),
+            // A device that runs one photo at a time does little but start kernels.
+            open: (batch > 1 && role == Role::Detector && family.batches()).then_some(Side::Batch),
             ..session.clone()
         };
         let loaded = backend.load(&self.path, &for_device)?;

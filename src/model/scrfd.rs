@@ -91,11 +91,6 @@ impl DetectorFamily for Scrfd {
         }
         Ok(())
     }
-
-    /// Many exports fold the batch into the rows, and some of those reject a batch of two.
-    fn batches(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

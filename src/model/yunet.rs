@@ -90,10 +90,6 @@ impl DetectorFamily for Yunet {
         }
         Ok(())
     }
-
-    fn batches(&self) -> bool {
-        true
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub struct Tenants {
 pub struct Company {
     /// The arm of each tenant.
     pub tenants: Vec<String>,
-    /// Share of the time in which another process multiplied matrices beside them; null where none did.
+    /// Share of the time in which another process multiplied matrices beside them, on their device or, on the processor,
+    /// one host core; null where none did.
     pub neighbour: Option<f64>,
     /// What was measured, raw.
     pub rounds: Vec<TenantsRound>,
@@ -37,6 +38,8 @@ pub struct Company {
     /// Images a second of all together over the mean of their speeds alone: 1 where sharing gains nothing, the number of
     /// tenants where nobody is in another's way.
     pub sharing_gain: Option<Estimate>,
+    /// Part of its speed that a tenant keeps when the neighbour begins, the middle of all tenants; null without one.
+    pub kept: Option<Estimate>,
     /// Time of work on a photo, milliseconds, of all tenants.
     pub latency_ms: Option<Latency>,
     /// The slowest tenant's p99, milliseconds; null where there are too few photos.
@@ -56,6 +59,7 @@ impl Company {
             slowdown: None,
             fairness: None,
             sharing_gain: None,
+            kept: None,
             latency_ms: None,
             worst_p99_ms: None,
         }
@@ -73,6 +77,17 @@ pub struct TenantsRound {
     pub seconds: f64,
     /// Each tenant, in the company's order.
     pub tenants: Vec<Tenant>,
+    /// What the same tenants did before the neighbour began; null without one.
+    pub before: Option<BeforeNeighbour>,
+}
+
+/// What tenants did before a neighbour began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BeforeNeighbour {
+    /// The time in which all tenants were at work, seconds.
+    pub seconds: f64,
+    /// Photos of each tenant in it, in the company's order, counted as everywhere.
+    pub images: Vec<f64>,
 }
 
 /// What one tenant did while all were at work.

@@ -3,12 +3,14 @@
 
 use thiserror::Error;
 
-use super::wire::{Broken, Field, Fields, Value, put_bytes, put_number};
+use super::{
+    made::{FLOAT, attribute, node, scalar},
+    wire::{Broken, Field, Fields, Value, put_bytes, put_number},
+};
 
 /// The name of the input that is put before the network's own.
 pub const BYTES_INPUT: &str = "facebench_bytes";
 
-const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 
 /// Why a file cannot be edited.
@@ -17,6 +19,9 @@ pub enum GraphError {
     /// It ends or breaks where it should not.
     #[error("it is not an ONNX file, or a damaged one")]
     Malformed,
+    /// It reshapes to the shape of one picture.
+    #[error("it reshapes to the shape of one picture, and runs on no more")]
+    Batch,
     /// It has no input of four sides of floats.
     #[error("it does not read one float tensor of four sides")]
     Input,
@@ -245,42 +250,8 @@ fn bytes_info(info: &Info<'_>) -> Vec<u8> {
     value
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
-    let mut node = Vec::new();
-    for input in inputs {
-        put_bytes(&mut node, 1, input.as_bytes());
-    }
-    put_bytes(&mut node, 2, output.as_bytes());
-    put_bytes(&mut node, 3, format!("{output}_node").as_bytes());
-    put_bytes(&mut node, 4, operator.as_bytes());
-    for attribute in attributes {
-        put_bytes(&mut node, 5, attribute);
-    }
-    node
-}
-
-/// An attribute of type 2 (one integer) or 7 (integers).
-fn attribute(name: &str, kind: u64, values: &[u64]) -> Vec<u8> {
-    let mut attribute = Vec::new();
-    put_bytes(&mut attribute, 1, name.as_bytes());
-    for value in values {
-        put_number(&mut attribute, if kind == 2 { 3 } else { 8 }, *value);
-    }
-    put_number(&mut attribute, 20, kind);
-    attribute
-}
-
-/// A constant without sides.
-fn scalar(name: &str, value: f32) -> Vec<u8> {
-    let mut tensor = Vec::new();
-    put_number(&mut tensor, 2, FLOAT);
-    put_bytes(&mut tensor, 8, name.as_bytes());
-    put_bytes(&mut tensor, 9, &value.to_le_bytes());
-    tensor
-}
-
 /// The last field `number` of a message, if it is there and holds bytes.
-fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
+pub(super) fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
     let mut found = None;
     for field in Fields(message) {
         if let Field {
@@ -300,68 +271,9 @@ fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {
     std::str::from_utf8(bytes.unwrap_or_default()).map_err(|_| GraphError::Malformed)
 }
 
-/// The smallest network that a provider can be tried with: one convolution over 1x3x8x8 floats, for which some load more
-/// libraries.
-pub fn smallest() -> Vec<u8> {
-    let mut weights = Vec::new();
-    for side in [3, 3, 1, 1] {
-        put_number(&mut weights, 1, side);
-    }
-    put_number(&mut weights, 2, FLOAT);
-    put_bytes(&mut weights, 8, b"w");
-    put_bytes(&mut weights, 9, &[0; 9 * 4]);
-    let convolution = node("Conv", &["x", "w"], "y", &[]);
-    one_node(&convolution, [1, 3, 8, 8], FLOAT, Some(&weights), None)
-}
-
-/// A network of one node from `x` to `y`, both of these sides (0 for an open one), with a constant. Old files list their
-/// constants among the inputs: `listed` is the name of one.
-fn one_node(
-    node: &[u8],
-    sides: [u64; 4],
-    kind: u64,
-    constant: Option<&[u8]>,
-    listed: Option<&str>,
-) -> Vec<u8> {
-    let info = |name: &str| {
-        let mut shape = Vec::new();
-        for side in sides {
-            let mut dimension = Vec::new();
-            if side == 0 {
-                put_bytes(&mut dimension, 2, b"n");
-            } else {
-                put_number(&mut dimension, 1, side);
-            }
-            put_bytes(&mut shape, 1, &dimension);
-        }
-        let (mut tensor, mut outer, mut value) = (Vec::new(), Vec::new(), Vec::new());
-        put_number(&mut tensor, 1, kind);
-        put_bytes(&mut tensor, 2, &shape);
-        put_bytes(&mut outer, 1, &tensor);
-        put_bytes(&mut value, 1, name.as_bytes());
-        put_bytes(&mut value, 2, &outer);
-        value
-    };
-    let (mut graph, mut opset, mut model) = (Vec::new(), Vec::new(), Vec::new());
-    put_bytes(&mut graph, 1, node);
-    if let Some(constant) = constant {
-        put_bytes(&mut graph, 5, constant);
-    }
-    if let Some(listed) = listed {
-        put_bytes(&mut graph, 11, &info(listed));
-    }
-    put_bytes(&mut graph, 11, &info("x"));
-    put_bytes(&mut graph, 12, &info("y"));
-    put_number(&mut opset, 2, 17);
-    put_number(&mut model, 1, 8);
-    put_bytes(&mut model, 7, &graph);
-    put_bytes(&mut model, 8, &opset);
-    model
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::made::one_node, *};
 
     fn relu(sides: [u64; 4], kind: u64) -> Vec<u8> {
         let unused = scalar("unused", 1.0);

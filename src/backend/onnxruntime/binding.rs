@@ -22,6 +22,8 @@ pub(super) struct Bindings {
     thread: Option<ThreadPool>,
     /// Page-locked host memory, where the provider has it; else ordinary memory.
     pinned: Option<Allocator>,
+    /// Where outputs come to.
+    out: MemoryInfo<'static>,
     /// For the shape of the last run. A device plans anew for each change of shape, and what it planned for the shape
     /// before is gone, a graph's kernels with it.
     slot: Option<Slot>,
@@ -58,13 +60,19 @@ impl Bindings {
     /// For `session`, which reads `input` and answers `outputs`.
     pub(super) fn new(session: &Session, input: &str, outputs: Vec<String>, graphs: bool) -> Self {
         let thread = || ThreadPoolBuilder::new().num_threads(1).build().ok();
+        let allocator = pinned(MemoryType::CPUInput).and_then(|info| Allocator::new(session, info));
+        let (pinned, out) = match (allocator, pinned(MemoryType::CPUOutput)) {
+            // What is copied beside a graph is copied to where a copy was before, which ONNX Runtime 1.31 takes for a
+            // copy onto itself where that memory is page-locked.
+            (Ok(allocator), Ok(out)) if !graphs => (Some(allocator), out),
+            _ => (None, MemoryInfo::default()),
+        };
         Self {
             input: input.to_owned(),
             outputs,
             thread: graphs.then(thread).flatten(),
-            pinned: pinned(MemoryType::CPUInput)
-                .and_then(|info| Allocator::new(session, info))
-                .ok(),
+            pinned,
+            out,
             slot: None,
             graphs: 0,
         }
@@ -90,6 +98,11 @@ impl Bindings {
             let slot = self.slot.as_mut().ok_or_else(no_slot)?;
             // Binding is what copies the input to the device.
             slot.binding.bind_input(input, &slot.host)?;
+            // Page-locked outputs of the run before, still bound, make ONNX Runtime 1.31 copy them onto themselves, which
+            // its CUDA provider refuses.
+            for output in &self.outputs {
+                slot.binding.bind_output_to_device(output, &self.out)?;
+            }
             let outputs = session.run_binding(&slot.binding)?;
             return give(&self.outputs, &outputs, read);
         };
@@ -146,27 +159,13 @@ impl Bindings {
                 host,
                 graph: None,
             };
-            let slot = if graph {
+            self.slot = Some(if graph {
                 self.capturing(session, slot, values)?
             } else {
-                self.bound(slot)?
-            };
-            self.slot = Some(slot);
+                slot
+            });
         }
         self.slot.as_mut().ok_or_else(no_slot)
-    }
-
-    /// Outputs come to host memory by themselves.
-    fn bound(&self, mut slot: Slot) -> ort::Result<Slot> {
-        let out = if self.is_pinned() {
-            pinned(MemoryType::CPUOutput)?
-        } else {
-            MemoryInfo::default()
-        };
-        for output in &self.outputs {
-            slot.binding.bind_output_to_device(output, &out)?;
-        }
-        Ok(slot)
     }
 
     /// Input and outputs stay on the device, for a graph of its own number.

@@ -29,8 +29,8 @@ use self::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Signature, TensorInfo, onnx,
-    spec::BackendSpec,
+    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Side, Signature, TensorInfo,
+    onnx, spec::BackendSpec,
 };
 
 const RUNTIME: &str = "ONNX Runtime";
@@ -156,15 +156,19 @@ impl OnnxRuntime {
         let ort_error = |error: ort::Error| load_error(network, &error);
         let Some(scaling) = settings.bytes else {
             let mut builder = self.builder(settings, None).map_err(ort_error)?;
-            if settings.open_canvas {
+            if let Some(side) = settings.open {
                 let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
-                let opened = onnx::with_open_canvas(&model).map_err(|e| unread(e.to_string()))?;
+                let opened = onnx::with_open(side, &model).map_err(|e| unread(e.to_string()))?;
                 let mut builder = beside(builder, network)?;
                 return Ok((builder.commit_from_memory(&opened).map_err(ort_error)?, false));
             }
             return Ok((builder.commit_from_file(network).map_err(ort_error)?, false));
         };
-        let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
+        let mut model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
+        if settings.open == Some(Side::Batch) {
+            // What cannot be opened runs as it was made: one photo at a time.
+            model = onnx::with_open(Side::Batch, &model).unwrap_or(model);
+        }
         let edited = onnx::with_byte_input(&model, scaling);
         let compiled = Compiled {
             range: edited.as_ref().ok().and_then(|_| byte_range(&model, settings)),
@@ -256,7 +260,7 @@ impl Backend for OnnxRuntime {
             }
         }
         signature.reads_pictures(network)?;
-        if settings.open_canvas && !reads_bytes {
+        if settings.open == Some(Side::Canvas) && !reads_bytes {
             // Likewise: the canvas that it was made for.
             let declared = std::fs::read(network)
                 .ok()

@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(told("cpu"), "");
         assert_eq!(
             told("cuda,precision=tf32,memory=2GB"),
-            "tf32=on graphs=off memory=2000000000 conv=exhaustive"
+            "tf32=on graphs=off memory=2000000000 conv=heuristic"
         );
         assert_eq!(
             told("tensorrt,precision=fp16"),

@@ -215,17 +215,28 @@ impl Study {
     }
 
     fn start(&self, job: Job, place: &Place, run: &mut ArmRun) -> Result<Child, ChildError> {
+        let mut child = self.launch(job, place)?;
+        self.await_ready(&mut child, run)?;
+        Ok(child)
+    }
+
+    /// A worker that has been told to load.
+    fn launch(&self, job: Job, place: &Place) -> Result<Child, ChildError> {
         let program = place
             .program
             .as_ref()
             .map_or(&self.program, |program| &program.path);
         let mut child = Child::spawn(program, &place.environment, &self.interrupted)?;
         child.ask(&Request::Prepare(Box::new(job)))?;
+        Ok(child)
+    }
+
+    fn await_ready(&self, child: &mut Child, run: &mut ArmRun) -> Result<(), ChildError> {
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
             Reply::Ready(ready) => run.ready.push(*ready),
             other => return Err(unexpected(&other)),
         }
-        Ok(child)
+        Ok(())
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::{
     io,
-    path::Path,
-    process::{Command, Stdio},
     sync::atomic::Ordering,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,11 +16,14 @@ use super::{
         summary::ArmRun,
         tenants::{settle, window, within},
     },
-    Observer, Study, StudyError,
+    LOAD_PATIENCE, Observer, Study, StudyError,
     check_pass::Prepared,
     finish,
 };
-use crate::record::{Company, Record, Tenants, TenantsRound};
+use crate::{
+    dataset::Dataset,
+    record::{BeforeNeighbour, Company, Record, Tenants, TenantsRound},
+};
 
 /// Who shares the device.
 #[derive(Debug, Clone)]
@@ -31,32 +32,9 @@ pub struct Sharers {
     pub companies: Vec<Vec<usize>>,
     /// Whether the host cores are dealt out among the tenants.
     pub pinned: bool,
-    /// Share of the time of a neighbour that all of it is measured beside as well.
+    /// Share of the time of a neighbour that all of it is measured beside as well. It begins late: the tenants are
+    /// measured before and after.
     pub neighbour: Option<f64>,
-}
-
-/// A process that multiplies matrices until it is dropped.
-struct Neighbour(std::process::Child);
-
-impl Neighbour {
-    fn start(program: &Path, share: f64) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.arg("load").arg(share.to_string());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        command.spawn().map(Self)
-    }
-}
-
-impl Drop for Neighbour {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// From the order to begin until all begin: time for it to reach everyone.
@@ -110,17 +88,11 @@ impl Study {
                         ""
                     }
                 ));
-                let measured = neighbour
-                    .map(|share| Neighbour::start(&self.program, share))
-                    .transpose()
-                    .map_err(ChildError::Spawn)
-                    .and_then(|_neighbour| self.company(arms, sharing.pinned, &prepared, &mut runs));
-                match measured {
-                    Ok((seconds, all)) => company.rounds.push(TenantsRound {
+                match self.company((arms, neighbour), sharing.pinned, &prepared, &mut runs) {
+                    Ok(measured) => company.rounds.push(TenantsRound {
                         round,
                         order,
-                        seconds,
-                        tenants: all,
+                        ..measured
                     }),
                     Err(ChildError::Interrupted) => {}
                     Err(error) => {
@@ -142,11 +114,11 @@ impl Study {
     /// One round of tenants: the seconds in which all worked, and what each did in them.
     fn company(
         &self,
-        arms: &[usize],
+        (arms, neighbour): (&[usize], Option<f64>),
         pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
-    ) -> Result<(f64, Vec<crate::record::Tenant>), ChildError> {
+    ) -> Result<TenantsRound, ChildError> {
         let mut children: Vec<Child> = Vec::new();
         for (place, arm) in arms.iter().enumerate() {
             let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
@@ -155,8 +127,14 @@ impl Study {
                 job.host_cores = dealt(&self.plan.core_list, place, arms.len());
                 job.cores = job.host_cores.len();
             }
-            children.push(self.start(job, &self.places[*arm], &mut runs[*arm])?);
+            children.push(self.launch(job, &self.places[*arm])?);
         }
+        for (child, arm) in children.iter_mut().zip(arms) {
+            self.await_ready(child, &mut runs[*arm])?;
+        }
+        let mut neighbour = neighbour
+            .map(|share| Ok((self.neighbour(arms, &prepared.dataset)?, share)))
+            .transpose()?;
         // All at once: what one does to the others' caches and clocks belongs to the warm state.
         for child in &mut children {
             child.ask(&Request::WarmUp {
@@ -170,21 +148,32 @@ impl Study {
                 other => return Err(unexpected(&other)),
             }
         }
-        let begin = now_us() + NOTICE.as_micros() as u64;
+        let micros = |time: Duration| time.as_micros() as u64;
+        let begin = now_us() + micros(NOTICE);
         // The first moments are as unmeasured as a block's.
-        let counted = begin + self.plan.lead_in().as_micros() as u64;
-        let end = counted + self.plan.duration.as_micros() as u64;
+        let lead_in = micros(self.plan.lead_in());
+        let mut counted = (begin + lead_in, begin + lead_in + micros(self.plan.duration));
+        let mut before = None;
+        if let Some((load, share)) = &mut neighbour {
+            let (share, begin_us) = (*share, counted.1);
+            load.ask(&Request::Burden { share, begin_us })?;
+            before = Some(counted);
+            counted = (
+                begin_us + lead_in,
+                begin_us + lead_in + micros(self.plan.duration),
+            );
+        }
         let photos = prepared.dataset.photos.len();
         for (place, child) in children.iter_mut().enumerate() {
             child.ask(&Request::Share(Sharing {
                 begin_us: begin,
-                end_us: end,
+                end_us: counted.1,
                 // Nobody walks in step with another: crowds would then meet crowds.
                 first_photo: place * photos / arms.len(),
             }))?;
         }
         let mut shared: Vec<Shared> = Vec::new();
-        let patience = self.plan.patience + self.plan.duration;
+        let patience = self.plan.patience + 2 * self.plan.duration;
         for child in &mut children {
             match child.answer(patience)? {
                 Reply::Shared(answer) => shared.push(*answer),
@@ -196,11 +185,16 @@ impl Study {
             .zip(arms)
             .map(|(child, arm)| self.device_memory(*arm, child.id()))
             .collect();
-        let window = window(&shared, counted, end).ok_or_else(|| {
-            ChildError::Refused(
-                "the tenants were never at work at the same time: give a longer --duration".to_owned(),
-            )
-        })?;
+        let together = |(from, to)| {
+            window(&shared, from, to).ok_or_else(|| {
+                ChildError::Refused(
+                    "the tenants were never at work at the same time: give a longer --duration".to_owned(),
+                )
+            })
+        };
+        let (before, window) = (before.map(together).transpose()?, together(counted)?);
+        let seconds = |window: (u64, u64)| (window.1 - window.0) as f64 / 1e6;
+        let mut unburdened = Vec::new();
         let mut tenants = Vec::new();
         for (place, (shared, child)) in shared.iter().zip(&mut children).enumerate() {
             let weights: Vec<f64> = runs[arms[place]]
@@ -208,12 +202,37 @@ impl Study {
                 .iter()
                 .map(|seen| seen.time.as_secs_f64())
                 .collect();
+            unburdened.extend(before.map(|before| within(shared, before, &weights).images));
             let mut tenant = within(shared, window, &weights);
             tenant.rss_peak_bytes = finish(child, self.plan.patience)?.ok();
             tenant.device_memory_bytes = memory[place];
             tenants.push(tenant);
         }
-        Ok(((window.1 - window.0) as f64 / 1e6, tenants))
+        Ok(TenantsRound {
+            round: 0,
+            order: 0,
+            seconds: seconds(window),
+            tenants,
+            before: before.map(|before| BeforeNeighbour {
+                seconds: seconds(before),
+                images: unburdened,
+            }),
+        })
+    }
+
+    /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
+    /// one host core. It ends when dropped.
+    fn neighbour(&self, arms: &[usize], dataset: &Dataset) -> Result<Child, ChildError> {
+        let on_device = |arm: &&usize| self.places[**arm].gpu.is_some();
+        let arm = *arms.iter().find(on_device).unwrap_or(&arms[0]);
+        let place = &self.places[arm];
+        let job = self.job(&self.plan.arms[arm], place, dataset);
+        let mut child = Child::spawn(&self.program, &place.environment, &self.interrupted)?;
+        child.ask(&Request::Load(Box::new(job)))?;
+        match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
+            Reply::Loaded => Ok(child),
+            other => Err(unexpected(&other)),
+        }
     }
 
     /// Memory of the arm's GPU that the process `id` holds.

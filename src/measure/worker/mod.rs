@@ -6,6 +6,7 @@
 mod ceiling;
 mod feeder;
 mod listen;
+mod load;
 mod photos;
 mod share;
 mod stream;
@@ -31,6 +32,7 @@ use rand::RngExt;
 
 use self::{
     feeder::{Feeder, Until},
+    load::Load,
     photos::Photos,
     stream::{NetworkStream, NullStream, Stream},
     tally::{Tally, total},
@@ -134,6 +136,7 @@ pub fn main() -> bool {
 
 fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerError> {
     let mut worker: Option<Worker> = None;
+    let mut load: Option<Load> = None;
     for line in requests {
         let request: Request =
             serde_json::from_str(&line).map_err(|e| WorkerError::Protocol(e.to_string()))?;
@@ -151,6 +154,14 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
                 worker = Some(prepared);
                 voice.say(&Reply::Ready(Box::new(ready)))?;
             }
+            (Request::Load(job), _) => {
+                load = Some(Load::prepare(&job)?);
+                voice.say(&Reply::Loaded)?;
+            }
+            (Request::Burden { share, begin_us }, _) => match load.take() {
+                Some(load) => load.work(share, begin_us)?,
+                None => return Err(WorkerError::Protocol("a burden before its load".to_owned())),
+            },
             (Request::Observe, Some(worker)) => {
                 worker.observe(voice)?;
             }
@@ -266,9 +277,7 @@ impl Worker {
         let mut shapes = Duration::ZERO;
         if job.spec.data_path() == DataPath::Device {
             let started = Instant::now();
-            for stream in &mut worker.streams {
-                stream.settle(job.batch, true)?;
-            }
+            worker.settle(job.batch, true)?;
             shapes = started.elapsed();
         }
         let started = Instant::now();
@@ -293,6 +302,19 @@ impl Worker {
             first_image: started.elapsed(),
         };
         Ok((ready, worker))
+    }
+
+    /// Has the device prepare itself for batches of this size. Each stream's plans are its own, and making them takes a
+    /// host core, not the device: all are made at the same time.
+    fn settle(&mut self, batch: usize, anew: bool) -> Result<(), WorkerError> {
+        thread::scope(|scope| {
+            let streams: Vec<_> = self
+                .streams
+                .iter_mut()
+                .map(|stream| scope.spawn(move || stream.settle(batch, anew)))
+                .collect();
+            streams.into_iter().try_for_each(joined)
+        })
     }
 
     fn load_stream(
@@ -416,9 +438,9 @@ impl Worker {
         let blocks = self.blocks;
         for stream in &mut self.streams {
             stream.begin(blocks);
-            if job.spec.data_path() == DataPath::Device {
-                stream.settle(batch, false)?;
-            }
+        }
+        if job.spec.data_path() == DataPath::Device {
+            self.settle(batch, false)?;
         }
         let feeder = Feeder::new(job.photos.len(), batch, until);
         let done = AtomicUsize::new(0);
@@ -466,11 +488,7 @@ impl Worker {
             }
             workers
                 .into_iter()
-                .map(|worker| {
-                    worker
-                        .join()
-                        .map_err(|_| WorkerError::Protocol("a stream panicked".into()))?
-                })
+                .map(joined)
                 .collect::<Result<Vec<_>, WorkerError>>()
         })?;
         let end = tallies
@@ -493,6 +511,12 @@ impl Worker {
             thread::sleep(Duration::from_secs(1));
         }
     }
+}
+
+/// What a stream's thread came to.
+fn joined<T>(stream: thread::ScopedJoinHandle<'_, Result<T, WorkerError>>) -> Result<T, WorkerError> {
+    let ended = stream.join();
+    ended.map_err(|_| WorkerError::Protocol("a stream panicked".into()))?
 }
 
 /// The provider's name in records of `null`.

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     super::protocol::{Answered, Shared, Sharing},
-    Worker, WorkerError,
+    Worker, WorkerError, joined,
 };
 
 /// The wall clock at one instant, for times that other processes can read.
@@ -75,10 +75,7 @@ impl Worker {
                 .collect();
             streams
                 .into_iter()
-                .map(|stream| {
-                    let joined = stream.join();
-                    joined.map_err(|_| WorkerError::Protocol("a stream panicked".into()))?
-                })
+                .map(joined)
                 .collect::<Result<_, WorkerError>>()
         })?;
         Ok(Shared {

@@ -1,0 +1,150 @@
+//! Opens sides of a network's input in its ONNX file, where the file fixes them: networks of convolutions run on any
+//! canvas and on several pictures at a time, whatever they were exported for.
+
+use super::{
+    GraphError,
+    bytes_input::only,
+    wire::{Field, Fields, Value, put_bytes, rewritten},
+};
+
+/// Which sides of the input are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    Batch,
+    /// The last two.
+    Canvas,
+}
+
+/// The bytes of `model` with that side of its input open, with the rows of its outputs open (the last side stays), and
+/// without the shapes in between.
+///
+/// The field numbers are those of `ModelProto.graph`, `GraphProto.input`, `.output` and `.value_info`,
+/// `ValueInfoProto.type`, `TypeProto.tensor_type`, its `shape`, and a `Dimension`'s name.
+pub fn with_open(side: Side, model: &[u8]) -> Result<Vec<u8>, GraphError> {
+    rewritten(model, 7, &|graph: &[u8]| {
+        if side == Side::Batch && !reshapes_freely(graph)? {
+            return Err(GraphError::Batch);
+        }
+        let graph = of_values(graph, 11, &|place, count| match side {
+            Side::Batch => place == 0,
+            Side::Canvas => place + 2 >= count,
+        })?;
+        let graph = of_values(&graph, 12, &|place, count| place + 1 < count)?;
+        without(&graph, 13)
+    })
+}
+
+/// Whether every Reshape to a constant shape leaves one side open: the rows of all pictures then follow each other, where
+/// a shape for one picture would fail. The numbers are those of `GraphProto.node` and `.initializer`, `NodeProto.input` and
+/// `.op_type`, `TensorProto.int64_data`, `.name` and `.raw_data`.
+fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
+    let (mut shapes, mut fixed) = (Vec::new(), Vec::new());
+    for field in Fields(graph) {
+        let Field {
+            number,
+            value: Value::Bytes(part),
+            ..
+        } = field.map_err(GraphError::from)?
+        else {
+            continue;
+        };
+        match number {
+            1 if only(part, 4)? == Some(b"Reshape") => {
+                shapes.extend(all(part, 1)?.into_iter().nth(1));
+            }
+            5 => {
+                let name = only(part, 8)?.unwrap_or_default();
+                let raw = only(part, 9)?.unwrap_or_default();
+                let (sides, rest) = raw.as_chunks::<8>();
+                let open = sides.iter().any(|side| i64::from_le_bytes(*side) == -1);
+                // Sides that are written in another way are not looked for: they count as fixed.
+                if !(open && rest.is_empty()) {
+                    fixed.push(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(!shapes.iter().any(|shape| fixed.contains(shape)))
+}
+
+/// All fields `number` of a message that hold bytes.
+fn all(message: &[u8], number: u64) -> Result<Vec<&[u8]>, GraphError> {
+    let mut found = Vec::new();
+    for field in Fields(message) {
+        if let Field {
+            number: n,
+            value: Value::Bytes(bytes),
+            ..
+        } = field?
+            && n == number
+        {
+            found.push(bytes);
+        }
+    }
+    Ok(found)
+}
+
+/// `graph` with the sides open that `opens` names by their place among so many, in every value under `number`.
+fn of_values(graph: &[u8], number: u64, opens: &dyn Fn(usize, usize) -> bool) -> Result<Vec<u8>, GraphError> {
+    let of_shape = |shape: &[u8]| {
+        let count = Fields(shape).count();
+        let mut written = Vec::with_capacity(shape.len());
+        for (place, side) in Fields(shape).enumerate() {
+            let side = side.map_err(GraphError::from)?;
+            if opens(place, count) {
+                let mut name = Vec::new();
+                put_bytes(&mut name, 2, format!("open_{number}_{place}").as_bytes());
+                put_bytes(&mut written, 1, &name);
+            } else {
+                written.extend(side.whole);
+            }
+        }
+        Ok(written)
+    };
+    let of_tensor = |tensor: &[u8]| rewritten(tensor, 2, &of_shape);
+    let of_type = |kind: &[u8]| rewritten(kind, 1, &of_tensor);
+    let of_value = |value: &[u8]| rewritten(value, 2, &of_type);
+    rewritten(graph, number, &of_value)
+}
+
+fn without(message: &[u8], number: u64) -> Result<Vec<u8>, GraphError> {
+    let mut written = Vec::with_capacity(message.len());
+    for field in Fields(message) {
+        match field.map_err(GraphError::from)? {
+            Field {
+                number: found,
+                value: Value::Bytes(_),
+                ..
+            } if found == number => {}
+            field => written.extend(field.whole),
+        }
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::input;
+    use super::*;
+
+    #[test]
+    fn sides_are_open_afterwards() {
+        let model = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/models/facebench-det.onnx")).unwrap();
+        let (name, sides) = input(&model).unwrap();
+        let opened = with_open(Side::Canvas, &model).unwrap();
+        let (same, open) = input(&opened).unwrap();
+        assert_eq!(
+            (same.as_str(), open),
+            (name.as_str(), vec![sides[0], sides[1], None, None])
+        );
+        assert!(
+            with_open(Side::Canvas, &opened).unwrap() == opened,
+            "there is nothing left to open"
+        );
+        assert!(with_open(Side::Canvas, &model[..100]).is_err());
+        let (_, open) = input(&with_open(Side::Batch, &model).unwrap()).unwrap();
+        assert_eq!(open, vec![None, sides[1], sides[2], sides[3]]);
+    }
+}
