@@ -6,7 +6,7 @@
 
 use image::RgbImage;
 
-use super::face::Landmarks;
+use super::{face::Landmarks, mix::Pixel};
 
 /// Side of an aligned crop in pixels.
 pub const CROP_SIZE: u32 = 112;
@@ -93,8 +93,8 @@ const WEIGHT: u32 = 11;
 /// Gives `write` each row of the aligned crop of the face at `landmarks` (pixels of `photo`), [`CROP_SIZE`] pixels of
 /// 8-bit RGB, with its number: bilinear, black outside the photo. Landmarks that no similarity can map (all in one
 /// point, not finite) give a black crop.
-pub fn align(photo: &RgbImage, landmarks: &Landmarks, mut write: impl FnMut(usize, &[u8])) {
-    let mut row = [0u8; CROP_SIZE as usize * 3];
+pub fn align(photo: &RgbImage, landmarks: &Landmarks, mut write: impl FnMut(usize, &[Pixel])) {
+    let mut row = [Pixel::default(); CROP_SIZE as usize];
     let Some(back) = Similarity::between(landmarks, &TEMPLATE).inverse() else {
         (0..CROP_SIZE as usize).for_each(|y| write(y, &row));
         return;
@@ -131,7 +131,7 @@ fn is_inside(photo: &RgbImage, back: &Similarity) -> bool {
 }
 
 /// One row of a crop that lies inside the photo, by whole numbers.
-fn sample_inside(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
+fn sample_inside(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [Pixel]) {
     const ONE: i64 = 1 << WEIGHT;
     const HALF: u32 = 1 << (2 * WEIGHT - 1);
     let fixed = |v: f32| (f64::from(v) * f64::from(1u32 << POSITION)).round() as i64;
@@ -140,7 +140,7 @@ fn sample_inside(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
     let (dx, dy) = (fixed(back.a), fixed(back.b));
     let stride = photo.width() as usize * 3;
     let source = photo.as_raw();
-    for pixel in row.as_chunks_mut::<3>().0 {
+    for pixel in row {
         let at = (sy >> POSITION) as usize * stride + (sx >> POSITION) as usize * 3;
         let fraction = |position: i64| (position >> (POSITION - WEIGHT)) & (ONE - 1);
         let (fx, fy) = (fraction(sx), fraction(sy));
@@ -159,10 +159,10 @@ fn sample_inside(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
 }
 
 /// One row of a crop that may reach beyond the photo.
-fn sample(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
+fn sample(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [Pixel]) {
     let (width, height) = (photo.width() as usize, photo.height() as usize);
     let source = photo.as_raw();
-    for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+    for (x, pixel) in row.iter_mut().enumerate() {
         let [sx, sy] = back.apply([x as f32, y as f32]);
         let (left, top) = (sx.floor(), sy.floor());
         let (fx, fy) = (sx - left, sy - top);
@@ -192,12 +192,13 @@ fn sample(photo: &RgbImage, back: &Similarity, y: u32, row: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::mix::rgb;
     use super::*;
     use proptest::prelude::*;
 
     fn crop(photo: &RgbImage, landmarks: &Landmarks) -> Vec<u8> {
         let mut crop = Vec::new();
-        align(photo, landmarks, |_, row| crop.extend_from_slice(row));
+        align(photo, landmarks, |_, row| crop.extend(rgb(row)));
         assert_eq!(crop.len(), (CROP_SIZE * CROP_SIZE * 3) as usize);
         crop
     }
@@ -243,11 +244,13 @@ mod tests {
                 [px + x, py + y]
             }), &TEMPLATE).inverse().unwrap();
             prop_assume!(is_inside(&photo, &back));
-            let (mut whole, mut fractions) = ([0u8; CROP_SIZE as usize * 3], [0u8; CROP_SIZE as usize * 3]);
+            let mut whole = [Pixel::default(); CROP_SIZE as usize];
+            let mut fractions = whole;
             for y in 0..CROP_SIZE {
                 sample_inside(&photo, &back, y, &mut whole);
                 sample(&photo, &back, y, &mut fractions);
-                prop_assert!(whole.iter().zip(&fractions).all(|(a, b)| a.abs_diff(*b) <= 1));
+                let mut pairs = whole.as_flattened().iter().zip(fractions.as_flattened());
+                prop_assert!(pairs.all(|(a, b)| a.abs_diff(*b) <= 1));
             }
         }
 
