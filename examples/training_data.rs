@@ -17,6 +17,7 @@ use facebench::dataset::render::{
     Identity, PortraitStyle, SceneStyle, encode_jpeg, render_photo, render_portrait, render_scene,
 };
 use facebench::vision::align::{CROP_SIZE, align};
+use facebench::vision::mix::rgb;
 use facebench::vision::resize::{Letterbox, Resizer};
 use image::{RgbImage, imageops};
 use rand::{Rng, SeedableRng};
@@ -102,7 +103,7 @@ fn draw_crop(seed: u64, who: &Identity, rendering: u32) -> anyhow::Result<RgbIma
         }
     }
     let mut crop = Vec::new();
-    align(&photo, &landmarks, |_, row| crop.extend_from_slice(row));
+    align(&photo, &landmarks, |_, row| crop.extend(rgb(row)));
     Ok(RgbImage::from_raw(CROP_SIZE, CROP_SIZE, crop).unwrap_or_default())
 }
 

@@ -5,6 +5,7 @@ pub mod decoder;
 pub mod draw;
 pub mod face;
 pub mod image;
+pub mod mix;
 pub mod nms;
 pub mod photo;
 pub mod resize;

@@ -1,8 +1,12 @@
 //! Letterbox: a photo scaled to fit a canvas, and the way back.
 
 use image::RgbImage;
+use wide::i16x8;
 
-use super::face::{BoundingBox, Detection};
+use super::{
+    face::{BoundingBox, Detection},
+    mix::{Pixel, WEIGHT, across, rgb, rows_down},
+};
 
 /// Where a photo lies on a canvas: scaled by one factor, at the top left, each side rounded to whole pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +48,11 @@ impl Letterbox {
     }
 }
 
-/// Fractional bits of a row that is blended of two: with 8 bits of a pixel and a sign they fill 16.
-const BLENDED: u32 = 6;
-/// Bits of a weight.
-const WEIGHT: u32 = 15;
-
 /// Where a sample lies between two pixels along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tap {
     first: usize,
-    second: usize,
-    /// Of the second pixel, in parts of 2^[`WEIGHT`], below 1.
+    /// Of the pixel behind the first, in parts of 2^[`WEIGHT`], below 1; 0 where there is none.
     weight: i16,
 }
 
@@ -62,13 +60,27 @@ impl Tap {
     /// The `index`-th of `target` samples of `source` pixels: at `(index + 0.5) * source / target - 0.5`, edges repeated.
     fn at(index: usize, source: usize, target: usize) -> Self {
         let scale = source as f64 / target as f64;
-        let position = ((index as f64 + 0.5) * scale - 0.5).max(0.0);
-        let first = (position as usize).min(source - 1);
+        let position = ((index as f64 + 0.5) * scale - 0.5).clamp(0.0, (source - 1) as f64);
+        let first = position as usize;
         let weight = ((position - first as f64) * f64::from(1u32 << WEIGHT)).round();
         Self {
             first,
-            second: (first + 1).min(source - 1),
             weight: weight.min(f64::from(i16::MAX)) as i16,
+        }
+    }
+}
+
+/// Where four samples of a row lie, as [`across`] takes it.
+struct Four {
+    places: [u32; 4],
+    weights: [i16x8; 2],
+}
+
+impl Four {
+    fn from(taps: [Tap; 4]) -> Self {
+        Self {
+            places: taps.map(|tap| tap.first as u32 * 3),
+            weights: [0, 2].map(|at| i16x8::from(std::array::from_fn(|lane| taps[at + lane / 4].weight))),
         }
     }
 }
@@ -78,9 +90,9 @@ impl Tap {
 pub struct Resizer {
     /// Widths of the source and of the target that `columns` belongs to.
     widths: (usize, usize),
-    columns: Vec<Tap>,
-    blended: Vec<i16>,
-    row: Vec<u8>,
+    columns: Vec<Four>,
+    mixed: Vec<i16>,
+    row: Vec<Pixel>,
 }
 
 impl Resizer {
@@ -90,68 +102,58 @@ impl Resizer {
         &mut self,
         photo: &RgbImage,
         (width, height): (u32, u32),
-        mut write: impl FnMut(usize, &[u8]),
+        mut write: impl FnMut(usize, &[Pixel]),
     ) {
         let (columns, rows) = (photo.width() as usize, photo.height() as usize);
         let (width, height) = (width as usize, height as usize);
+        if [columns, rows, width].contains(&0) {
+            return;
+        }
         let source = photo.as_raw();
         let stride = columns * 3;
+        // The last four may reach beyond the picture.
+        self.row.resize(width.next_multiple_of(4), Pixel::default());
         if (columns, rows) == (width, height) {
-            for (y, row) in source.chunks_exact(stride.max(1)).enumerate() {
-                write(y, row);
+            for (y, row) in source.chunks_exact(stride).enumerate() {
+                for (pixel, [red, green, blue]) in self.row.iter_mut().zip(row.as_chunks().0) {
+                    *pixel = [*red, *green, *blue, 0];
+                }
+                write(y, &self.row[..width]);
             }
             return;
         }
-        if columns == 0 || rows == 0 {
-            return;
-        }
         if self.widths != (columns, width) {
+            let tap = |x: usize| Tap::at(x.min(width - 1), columns, width);
+            let fours = (0..width).step_by(4);
             self.columns.clear();
             self.columns
-                .extend((0..width).map(|x| Tap::at(x, columns, width)));
+                .extend(fours.map(|x| Four::from([0, 1, 2, 3].map(|more| tap(x + more)))));
             self.widths = (columns, width);
         }
-        self.blended.resize(stride, 0);
-        self.row.resize(width * 3, 0);
+        // Behind the last pixel stands one of weight 0.
+        self.mixed.resize((stride + 4).next_multiple_of(16), 0);
         for y in 0..height {
             let tap = Tap::at(y, rows, height);
             let first = &source[tap.first * stride..][..stride];
-            let second = &source[tap.second * stride..][..stride];
-            blend(first, second, tap.weight, &mut self.blended);
-            across(&self.blended, &self.columns, &mut self.row);
-            write(y, &self.row);
+            let second = &source[(tap.first + 1).min(rows - 1) * stride..][..stride];
+            self.mix([first, second], tap.weight);
+            write(y, &self.row[..width]);
+        }
+    }
+
+    /// Two rows of the source to one of the target.
+    fn mix(&mut self, rows: [&[u8]; 2], weight: i16) {
+        rows_down(rows, weight, &mut self.mixed);
+        for (pixels, four) in self.row.as_chunks_mut::<4>().0.iter_mut().zip(&self.columns) {
+            *pixels = across(&self.mixed, four.places.map(|place| place as usize), four.weights);
         }
     }
 
     /// `photo` at `width` x `height`, as [`Resizer::rows`] gives it.
     pub fn resize(&mut self, photo: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
         let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);
-        self.rows(photo, (width, height), |_, row| pixels.extend_from_slice(row));
+        self.rows(photo, (width, height), |_, row| pixels.extend(rgb(row)));
         RgbImage::from_raw(width, height, pixels).unwrap_or_default()
-    }
-}
-
-/// Two rows to one, channel by channel. The form is what compilers turn into the processor's multiplication of 16 bits
-/// that keeps the upper half.
-fn blend(first: &[u8], second: &[u8], weight: i16, blended: &mut [i16]) {
-    for ((value, a), b) in blended.iter_mut().zip(first).zip(second) {
-        let (a, b) = (i16::from(*a), i16::from(*b));
-        let part = (i32::from((b - a) << (BLENDED + 1)) * i32::from(weight)) >> (WEIGHT + 1);
-        *value = (a << BLENDED) + part as i16;
-    }
-}
-
-/// A blended row to one of fewer or more pixels.
-fn across(blended: &[i16], columns: &[Tap], row: &mut [u8]) {
-    const HALF: i32 = 1 << (BLENDED - 1);
-    let pixels = blended.as_chunks::<3>().0;
-    for (pixel, tap) in row.as_chunks_mut::<3>().0.iter_mut().zip(columns) {
-        let (first, second) = (&pixels[tap.first], &pixels[tap.second]);
-        for channel in 0..3 {
-            let (a, b) = (i32::from(first[channel]), i32::from(second[channel]));
-            let value = a + (((b - a) * i32::from(tap.weight)) >> WEIGHT);
-            pixel[channel] = ((value + HALF) >> BLENDED) as u8;
-        }
     }
 }
 

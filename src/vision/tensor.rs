@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mix::Pixel;
+
 /// The order of a tensor's three planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -24,23 +26,32 @@ pub struct Normalization {
     pub divisor: f32,
 }
 
-/// A [`Normalization`] ready for use: the number of each of 256 pixels, with its division exact.
+/// A [`Normalization`] ready for use, its division exact.
 #[derive(Debug, Clone)]
 pub struct Numbers {
-    channels: ChannelOrder,
-    table: [f32; 256],
+    normalization: Normalization,
+    /// What may be multiplied by for the same numbers, where there is such a one: processors take longer to divide.
+    factor: Option<f32>,
+}
+
+impl Numbers {
+    fn black(&self) -> f32 {
+        let Normalization { mean, divisor, .. } = self.normalization;
+        (0.0 - mean) / divisor
+    }
 }
 
 impl From<Normalization> for Numbers {
     fn from(normalization: Normalization) -> Self {
-        let Normalization {
-            channels,
-            mean,
-            divisor,
-        } = normalization;
+        let Normalization { mean, divisor, .. } = normalization;
+        let factor = 1.0 / divisor;
+        let same = |pixel: u8| {
+            let above = f32::from(pixel) - mean;
+            (above * factor).to_bits() == (above / divisor).to_bits()
+        };
         Self {
-            channels,
-            table: std::array::from_fn(|pixel| (pixel as f32 - mean) / divisor),
+            normalization,
+            factor: (0..=u8::MAX).all(same).then_some(factor),
         }
     }
 }
@@ -121,7 +132,7 @@ impl<'a> Slot<'a> {
     /// Makes all of it black.
     pub fn blacken(&mut self) {
         match &mut self.pixels {
-            Pixels::Planes(values, numbers) => values.fill(numbers.table[0]),
+            Pixels::Planes(values, numbers) => values.fill(numbers.black()),
             Pixels::Bytes(values, _) => values.fill(0),
         }
         *self.extent = (0, 0);
@@ -133,7 +144,7 @@ impl<'a> Slot<'a> {
             Pixels::Planes(values, numbers) => {
                 let area = values.len() / 3;
                 for plane in values.chunks_exact_mut(area) {
-                    plane[row * columns + left..row * columns + right].fill(numbers.table[0]);
+                    plane[row * columns + left..row * columns + right].fill(numbers.black());
                 }
             }
             Pixels::Bytes(values, _) => {
@@ -143,39 +154,47 @@ impl<'a> Slot<'a> {
     }
 
     /// Writes row `y`: 8-bit RGB pixels, as many as the picture is wide.
-    pub fn write_row(&mut self, y: usize, row: &[u8]) {
-        let (start, width) = (y * self.columns, row.len() / 3);
+    pub fn write_row(&mut self, y: usize, row: &[Pixel]) {
+        let (start, width) = (y * self.columns, row.len());
         match &mut self.pixels {
             Pixels::Planes(values, numbers) => {
                 let (first, rest) = values.split_at_mut(values.len() / 3);
                 let (second, third) = rest.split_at_mut(rest.len() / 2);
-                let (red, blue) = match numbers.channels {
+                let Normalization {
+                    channels,
+                    mean,
+                    divisor,
+                } = numbers.normalization;
+                let (red, blue) = match channels {
                     ChannelOrder::Rgb => (first, third),
                     ChannelOrder::Bgr => (third, first),
                 };
-                let places = red[start..start + width]
-                    .iter_mut()
-                    .zip(&mut second[start..start + width])
-                    .zip(&mut blue[start..start + width]);
-                let table = &numbers.table;
-                for (((red, green), blue), pixel) in places.zip(row.as_chunks::<3>().0) {
-                    *red = table[usize::from(pixel[0])];
-                    *green = table[usize::from(pixel[1])];
-                    *blue = table[usize::from(pixel[2])];
+                let planes = [red, second, blue].map(|plane| &mut plane[start..start + width]);
+                match numbers.factor {
+                    Some(factor) => write_planes(planes, row, |value| (value - mean) * factor),
+                    None => write_planes(planes, row, |value| (value - mean) / divisor),
                 }
             }
             Pixels::Bytes(values, channels) => {
-                let place = &mut values[start * 3..start * 3 + row.len()];
-                place.copy_from_slice(row);
-                if *channels == ChannelOrder::Bgr {
-                    place
-                        .as_chunks_mut::<3>()
-                        .0
-                        .iter_mut()
-                        .for_each(|pixel| pixel.swap(0, 2));
+                let places = values[start * 3..(start + width) * 3].as_chunks_mut::<3>().0;
+                for (place, [red, green, blue, _]) in places.iter_mut().zip(row) {
+                    *place = match channels {
+                        ChannelOrder::Rgb => [*red, *green, *blue],
+                        ChannelOrder::Bgr => [*blue, *green, *red],
+                    };
                 }
             }
         }
+    }
+}
+
+/// Pixels to rows of red, green and blue. Whole pixels are shifted, so that compilers take several at a time.
+fn write_planes([red, green, blue]: [&mut [f32]; 3], row: &[Pixel], number: impl Fn(f32) -> f32) {
+    for (((red, green), blue), pixel) in red.iter_mut().zip(green).zip(blue).zip(row) {
+        let bits = u32::from_le_bytes(*pixel);
+        *red = number(f32::from(bits as u8));
+        *green = number(f32::from((bits >> 8) as u8));
+        *blue = number(f32::from((bits >> 16) as u8));
     }
 }
 
@@ -197,9 +216,9 @@ mod tests {
         let mut slot = Slot::planes(&mut planes, 2, &numbers, &mut extent);
         slot.blacken();
         slot.begin(2, 1);
-        slot.write_row(0, &[9, 9, 9, 9, 9, 9]);
+        slot.write_row(0, &[[9; 4]; 2]);
         slot.begin(1, 1);
-        slot.write_row(0, &[255, 128, 0]);
+        slot.write_row(0, &[[255, 128, 0, 7]]);
         let want = [BLACK, 0.003_906_25, 0.996_093_75];
         for (plane, want) in planes.chunks_exact(4).zip(want) {
             assert!(
@@ -213,11 +232,32 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_those_of_the_division_whether_or_not_there_is_a_factor() {
+        for (mean, divisor, factor) in [(0.0, 1.0, true), (127.5, 128.0, true), (127.5, 127.5, false)] {
+            let numbers = Numbers::from(Normalization {
+                channels: ChannelOrder::Rgb,
+                mean,
+                divisor,
+            });
+            assert_eq!(numbers.factor.is_some(), factor);
+            let (mut planes, mut extent) = (vec![0f32; 3 * 256], (0, 0));
+            let row: Vec<Pixel> = (0..=255).map(|v| [v, 255 - v, v ^ 0x55, 7]).collect();
+            Slot::planes(&mut planes, 256, &numbers, &mut extent).write_row(0, &row);
+            for (plane, channel) in planes.chunks_exact(256).zip(0..) {
+                for (value, pixel) in plane.iter().zip(&row) {
+                    let want = (f32::from(pixel[channel]) - mean) / divisor;
+                    assert_eq!(value.to_bits(), want.to_bits());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bytes_keep_their_values_and_lose_what_an_earlier_picture_left() {
         let (mut bytes, mut extent) = ([7u8; 12], (2, 2));
         let mut slot = Slot::bytes(&mut bytes, 2, ChannelOrder::Bgr, &mut extent);
         slot.begin(1, 1);
-        slot.write_row(0, &[1, 2, 3]);
+        slot.write_row(0, &[[1, 2, 3, 7]]);
         assert_eq!(bytes, [3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(extent, (1, 1));
     }
