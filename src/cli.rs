@@ -221,8 +221,9 @@ pub struct TenantsArgs {
     /// Deal the host cores out, so that each tenant has its own as far as they go
     #[arg(long)]
     pub pin: bool,
-    /// Measure all of it once more beside a process that multiplies matrices on one core for this share of the time, above
-    /// 0 and up to 1: inference beside light training
+    /// Measure all of it once more beside a process that multiplies matrices for this share of the time, above 0 and up to 1,
+    /// on the tenants' device or, on the processor, one core: inference beside light training. It begins late, and what
+    /// tenants keep of their speed is told
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub neighbour: Option<f32>,
     /// Least images a second of each tenant: how many such tenants can the device serve?

@@ -147,12 +147,14 @@ fn a_busy_neighbour_fails_the_guest_s_check_and_an_idle_one_passes_it() {
     assert_eq!(
         (
             &seen["neighbours_max"],
-            &seen["neighbours_use_mean"],
             &seen["sm_clock_mhz_min"],
             &seen["tolerance_seconds"]
         ),
-        (&json!(1), &json!(0.6), &json!(1755.0), &json!(2.0))
+        (&json!(1), &json!(1755.0), &json!(2.0))
     );
+    // A mean of many like numbers is that number to the last bit for some numbers of looks only.
+    let mean = seen["neighbours_use_mean"].as_f64().unwrap();
+    assert!((mean - 0.6).abs() < 1e-9, "{mean}");
     assert!(
         !arm.to_string().contains("b0000000"),
         "a record names no virtual machine"

@@ -12,7 +12,7 @@ use crate::{
     backend::{options::DataPath, spec::BackendSpec},
     cli::{RunArgs, ScenarioWord, TenantsArgs},
     measure::study::Sharers,
-    report::{table, tenants::packing},
+    report::{table, tenants::sentences},
 };
 
 /// Measures, leaves a record and tables; returns the exit status.
@@ -50,11 +50,11 @@ pub fn tenants(
     tell(&format!("record: {}", path.display()));
     export(&args.measure, &record, None, &[])?;
     let mut text = table::render(&record);
-    if let Some(tenants) = &record.tenants {
-        for line in packing(tenants) {
-            text.push('\n');
-            text.push_str(&line);
-        }
+    for line in sentences(&record) {
+        text.push('\n');
+        text.push_str(&line);
+    }
+    if record.tenants.is_some() {
         text.push('\n');
     }
     show(out, &text)?;

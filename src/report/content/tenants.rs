@@ -4,7 +4,7 @@ use crate::{
     record::{Company, Estimate, Record},
     report::{
         grid::{Cell, Grid, Row, numbers, words as column},
-        tenants::packing,
+        tenants::sentences,
         words::{bytes, interval, maybe},
     },
 };
@@ -18,6 +18,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         .flat_map(|company| &company.rounds)
         .flat_map(|round| &round.tenants)
         .any(|tenant| tenant.device_memory_bytes.is_some());
+    let has_kept = tenants.companies.iter().any(|company| company.kept.is_some());
     let mut columns = vec![column("tenants"), numbers("n")];
     columns.extend(
         [
@@ -37,15 +38,21 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     if has_device {
         columns.push(numbers("device memory of each"));
     }
+    if has_kept {
+        columns.push(numbers("kept"));
+    }
     let rows = tenants.companies.iter().map(|company| Row {
         anchor: None,
-        cells: cells(company, has_device),
+        cells: cells(company, has_device, has_kept),
     });
     let mut note = "only the time in which all tenants were at work counts. Slowdown: how many times as long as alone a tenant \
                     takes. Fairness: Jain's index of what each gets of its speed alone. Gain: images/s of all over the mean \
                     of their speeds alone"
         .to_owned();
-    for line in packing(tenants) {
+    if has_kept {
+        note.push_str(". Kept: the part of its speed that a tenant keeps when the load beside it begins");
+    }
+    for line in sentences(record) {
         note.push_str(". ");
         note.push_str(&line);
     }
@@ -57,7 +64,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     })
 }
 
-fn cells(company: &Company, has_device: bool) -> Vec<Cell> {
+fn cells(company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
     let kinds = {
         let mut kinds = company.tenants.clone();
         kinds.dedup();
@@ -108,6 +115,9 @@ fn cells(company: &Company, has_device: bool) -> Vec<Cell> {
         cells.push(Cell::plain(bytes(
             all().filter_map(|tenant| tenant.device_memory_bytes).max(),
         )));
+    }
+    if has_kept {
+        cells.push(two(&company.kept));
     }
     cells
 }
