@@ -145,6 +145,10 @@ fn a_neighbour_on_the_same_core_is_felt() {
         "{}",
         answer.all()
     );
+    assert!(companies[0]["kept"].is_null() && companies[0]["rounds"][0]["before"].is_null());
+    assert!(companies[1]["rounds"][0]["before"]["seconds"].as_f64().unwrap() > 0.1);
+    assert!(near(&companies[1]["kept"], 1.0, 0.5), "{}", companies[1]);
+    assert!(answer.stdout().contains("KEPT"), "{}", answer.all());
     // One that sleeps is not slowed down by much.
     assert!(near(&companies[1]["slowdown"], 1.0, 0.5), "{}", companies[1]);
 }
@@ -242,4 +246,19 @@ fn shards_that_do_not_belong_together_are_refused() {
         "{}",
         few.all()
     );
+}
+
+#[test]
+fn the_neighbour_of_a_device_works_on_that_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    // The CPU in a device's place: its products run where the networks do, in ONNX Runtime.
+    let answer = run(&mut tenants(
+        "-b cpu,path=device,streams=1,batch=2 --counts 1 --neighbour 1 --photos 4",
+        &path,
+    ));
+    let record = whole(&answer, &path);
+    let beside = &companies(&record)[1];
+    assert!(beside["error"].is_null(), "{}", answer.all());
+    assert!(beside["kept"]["median"].as_f64().unwrap() < 1.2, "{beside}");
 }

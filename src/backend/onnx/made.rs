@@ -102,7 +102,7 @@ fn info(name: &str, sides: [u64; 4], kind: u64) -> Vec<u8> {
 }
 
 /// A constant of floats, as bytes of the lower first.
-fn constant(name: &str, sides: &[u64], values: &[u8]) -> Vec<u8> {
+pub(super) fn constant(name: &str, sides: &[u64], values: &[u8]) -> Vec<u8> {
     let mut tensor = Vec::new();
     for side in sides {
         put_number(&mut tensor, 1, *side);
@@ -141,4 +141,18 @@ pub(super) fn attribute(name: &str, kind: u64, values: &[u64]) -> Vec<u8> {
     }
     put_number(&mut attribute, 20, kind);
     attribute
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::input, *};
+
+    #[test]
+    fn products_read_one_row() {
+        let (name, sides) = input(&matrix_products(4, 2)).unwrap();
+        assert_eq!(
+            (name.as_str(), sides),
+            ("x", vec![Some(1), Some(1), Some(1), Some(4)])
+        );
+    }
 }

@@ -126,8 +126,31 @@ fn without(message: &[u8], number: u64) -> Result<Vec<u8>, GraphError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::input;
+    use super::super::{
+        input,
+        made::{FLOAT, constant, node, one_node},
+    };
     use super::*;
+
+    #[test]
+    fn the_shape_of_one_picture_keeps_the_batch() {
+        let reshaping = |sides: [i64; 3]| {
+            let raw: Vec<u8> = sides.iter().flat_map(|side| side.to_le_bytes()).collect();
+            let reshape = node("Reshape", &["x", "s"], "y", &[]);
+            one_node(
+                &reshape,
+                [1, 3, 8, 8],
+                FLOAT,
+                Some(&constant("s", &[3], &raw)),
+                None,
+            )
+        };
+        let opened = with_open(Side::Batch, &reshaping([1, -1, 1])).unwrap();
+        assert_eq!(input(&opened).unwrap().1[0], None);
+        let fixed = reshaping([1, 192, 1]);
+        assert_eq!(with_open(Side::Batch, &fixed), Err(GraphError::Batch));
+        assert!(with_open(Side::Canvas, &fixed).is_ok());
+    }
 
     #[test]
     fn sides_are_open_afterwards() {
