@@ -250,9 +250,9 @@ fn bytes_info(info: &Info<'_>) -> Vec<u8> {
     value
 }
 
-/// The last field `number` of a message, if it is there and holds bytes.
-pub(super) fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
-    let mut found = None;
+/// All fields `number` of a message that hold bytes.
+pub(super) fn all(message: &[u8], number: u64) -> Result<Vec<&[u8]>, GraphError> {
+    let mut found = Vec::new();
     for field in Fields(message) {
         if let Field {
             number: n,
@@ -261,10 +261,15 @@ pub(super) fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphEr
         } = field?
             && n == number
         {
-            found = Some(bytes);
+            found.push(bytes);
         }
     }
     Ok(found)
+}
+
+/// The last field `number` of a message, if it is there and holds bytes.
+pub(super) fn only(message: &[u8], number: u64) -> Result<Option<&[u8]>, GraphError> {
+    Ok(all(message, number)?.pop())
 }
 
 fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {

@@ -3,7 +3,7 @@
 
 use super::{
     GraphError,
-    bytes_input::only,
+    bytes_input::{all, only},
     wire::{Field, Fields, Value, put_bytes, rewritten},
 };
 
@@ -67,23 +67,6 @@ fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
         }
     }
     Ok(!shapes.iter().any(|shape| fixed.contains(shape)))
-}
-
-/// All fields `number` of a message that hold bytes.
-fn all(message: &[u8], number: u64) -> Result<Vec<&[u8]>, GraphError> {
-    let mut found = Vec::new();
-    for field in Fields(message) {
-        if let Field {
-            number: n,
-            value: Value::Bytes(bytes),
-            ..
-        } = field?
-            && n == number
-        {
-            found.push(bytes);
-        }
-    }
-    Ok(found)
 }
 
 /// `graph` with the sides open that `opens` names by their place among so many, in every value under `number`.

@@ -151,17 +151,17 @@ impl Study {
         let micros = |time: Duration| time.as_micros() as u64;
         let begin = now_us() + micros(NOTICE);
         // The first moments are as unmeasured as a block's.
-        let lead_in = micros(self.plan.lead_in());
-        let mut counted = (begin + lead_in, begin + lead_in + micros(self.plan.duration));
+        let stretch = |begin| {
+            let counted = begin + micros(self.plan.lead_in());
+            (counted, counted + micros(self.plan.duration))
+        };
+        let mut counted = stretch(begin);
         let mut before = None;
         if let Some((load, share)) = &mut neighbour {
             let (share, begin_us) = (*share, counted.1);
             load.ask(&Request::Burden { share, begin_us })?;
             before = Some(counted);
-            counted = (
-                begin_us + lead_in,
-                begin_us + lead_in + micros(self.plan.duration),
-            );
+            counted = stretch(begin_us);
         }
         let photos = prepared.dataset.photos.len();
         for (place, child) in children.iter_mut().enumerate() {

@@ -4,12 +4,12 @@
 use std::{
     hint::black_box,
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use ndarray::{Array2, Array4};
 
-use super::{WorkerError, open_backend, stay_on};
+use super::{WorkerError, open_backend, share::Clock, stay_on};
 use crate::{
     backend::{Session, SessionSettings, onnx, options::DataPath},
     measure::protocol::Job,
@@ -74,8 +74,8 @@ impl Load {
 
     /// Works from `begin_us` (microseconds since 1970) on for `share` of the time. Whoever closes standard input ends it.
     pub(super) fn work(mut self, share: f64, begin_us: u64) -> Result<(), WorkerError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        thread::sleep(Duration::from_micros(begin_us).saturating_sub(now));
+        let begin = Clock::now().instant(begin_us);
+        thread::sleep(begin.saturating_duration_since(Instant::now()));
         let rest = (1.0 / share - 1.0).max(0.0);
         loop {
             let begun = Instant::now();

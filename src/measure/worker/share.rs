@@ -14,13 +14,13 @@ use super::{
 
 /// The wall clock at one instant, for times that other processes can read.
 #[derive(Clone, Copy)]
-struct Clock {
+pub(super) struct Clock {
     instant: Instant,
     micros: u64,
 }
 
 impl Clock {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             instant: Instant::now(),
@@ -32,7 +32,7 @@ impl Clock {
         self.micros + at.saturating_duration_since(self.instant).as_micros() as u64
     }
 
-    fn instant(self, micros: u64) -> Instant {
+    pub(super) fn instant(self, micros: u64) -> Instant {
         self.instant + Duration::from_micros(micros.saturating_sub(self.micros))
     }
 }
