@@ -180,6 +180,14 @@ impl Study {
                 other => return Err(unexpected(&other)),
             }
         }
+        if let Some((load, _)) = &mut neighbour {
+            // It never answers; one that has an answer is gone, and nobody was beside the tenants.
+            match load.answer(Duration::ZERO) {
+                Err(ChildError::Silent { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(reply) => return Err(unexpected(&reply)),
+            }
+        }
         let memory: Vec<Option<u64>> = children
             .iter()
             .zip(arms)
