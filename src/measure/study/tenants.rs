@@ -37,6 +37,14 @@ pub struct Sharers {
     pub neighbour: Option<f64>,
 }
 
+/// The workers of a round, warm.
+struct Seated {
+    /// One a tenant, in the company's order.
+    children: Vec<Child>,
+    /// The neighbour and the share of its time in which it works.
+    neighbour: Option<(Child, f64)>,
+}
+
 /// From the order to begin until all begin: time for it to reach everyone.
 const NOTICE: Duration = Duration::from_millis(200);
 
@@ -119,35 +127,10 @@ impl Study {
         prepared: &Prepared,
         runs: &mut [ArmRun],
     ) -> Result<TenantsRound, ChildError> {
-        let mut children: Vec<Child> = Vec::new();
-        for (place, arm) in arms.iter().enumerate() {
-            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
-            job.gallery.clone_from(&prepared.gallery);
-            if pinned && !self.plan.core_list.is_empty() {
-                job.host_cores = dealt(&self.plan.core_list, place, arms.len());
-                job.cores = job.host_cores.len();
-            }
-            children.push(self.launch(job, &self.places[*arm])?);
-        }
-        for (child, arm) in children.iter_mut().zip(arms) {
-            self.await_ready(child, &mut runs[*arm])?;
-        }
-        let mut neighbour = neighbour
-            .map(|share| Ok((self.neighbour(arms, &prepared.dataset)?, share)))
-            .transpose()?;
-        // All at once: what one does to the others' caches and clocks belongs to the warm state.
-        for child in &mut children {
-            child.ask(&Request::WarmUp {
-                least: self.plan.warmup,
-                most: self.plan.warmup,
-            })?;
-        }
-        for child in &mut children {
-            match self.wait(child)? {
-                Reply::WarmedUp { .. } => {}
-                other => return Err(unexpected(&other)),
-            }
-        }
+        let Seated {
+            mut children,
+            mut neighbour,
+        } = self.seated((arms, neighbour), pinned, prepared, runs)?;
         let micros = |time: Duration| time.as_micros() as u64;
         let begin = now_us() + micros(NOTICE);
         // The first moments are as unmeasured as a block's.
@@ -226,6 +209,46 @@ impl Study {
                 images: unburdened,
             }),
         })
+    }
+
+    /// The tenants' workers, loaded and warmed up at the same time, and the neighbour, which waits.
+    fn seated(
+        &self,
+        (arms, neighbour): (&[usize], Option<f64>),
+        pinned: bool,
+        prepared: &Prepared,
+        runs: &mut [ArmRun],
+    ) -> Result<Seated, ChildError> {
+        let mut children: Vec<Child> = Vec::new();
+        for (place, arm) in arms.iter().enumerate() {
+            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
+            job.gallery.clone_from(&prepared.gallery);
+            if pinned && !self.plan.core_list.is_empty() {
+                job.host_cores = dealt(&self.plan.core_list, place, arms.len());
+                job.cores = job.host_cores.len();
+            }
+            children.push(self.launch(job, &self.places[*arm])?);
+        }
+        for (child, arm) in children.iter_mut().zip(arms) {
+            self.await_ready(child, &mut runs[*arm])?;
+        }
+        let neighbour = neighbour
+            .map(|share| Ok((self.neighbour(arms, &prepared.dataset)?, share)))
+            .transpose()?;
+        // All at once: what one does to the others' caches and clocks belongs to the warm state.
+        for child in &mut children {
+            child.ask(&Request::WarmUp {
+                least: self.plan.warmup,
+                most: self.plan.warmup,
+            })?;
+        }
+        for child in &mut children {
+            match self.wait(child)? {
+                Reply::WarmedUp { .. } => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(Seated { children, neighbour })
     }
 
     /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
