@@ -1,6 +1,6 @@
 //! The words of the command line: clap types, syntax only. Strings become types here and nowhere else.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -16,6 +16,9 @@ use crate::{
     model::{derived::Target, network::NetworkName},
     record, report,
 };
+
+/// Each machine is a thread of the service, and a turn of every round.
+const MOST_MACHINES: usize = 256;
 
 /// Measures face recognition (detect, align, embed, match) and says with evidence how many images per second each
 /// backend gives.
@@ -226,6 +229,9 @@ pub struct TenantsArgs {
     /// tenants keep of their speed is told
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub neighbour: Option<f32>,
+    /// Tenants on several machines.
+    #[command(flatten)]
+    pub meeting: MeetingArgs,
     /// Least images a second of each tenant: how many such tenants can the device serve?
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub least_rate: Option<f64>,
@@ -241,6 +247,54 @@ pub struct TenantsArgs {
     /// How to measure; a process is a round.
     #[command(flatten)]
     pub measure: MeasureArgs,
+}
+
+/// Several machines, such as the guests of one GPU, whose tenants are at work at the same time.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several machines at the same time")]
+pub struct MeetingArgs {
+    /// Keep several machines in step and measure as the first of them: listen at this address for the others, which come
+    /// with --join. Whoever reaches it can take part, so use a network that you trust; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        requires = "machines",
+        conflicts_with_all = ["join", "start_at", "counts", "neighbour"]
+    )]
+    pub lead: Option<SocketAddr>,
+    /// How many machines come, the one with --lead included
+    #[arg(long, value_name = "N", requires = "lead", value_parser = machines)]
+    pub machines: Option<usize>,
+    /// Take part in what the machine there leads. Clocks need not agree: each reads the leader's. Give all machines the
+    /// same photos, networks and durations, then put their records together with `merge`
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = host_and_port,
+        conflicts_with_all = ["start_at", "counts", "neighbour"]
+    )]
+    pub join: Option<String>,
+    /// Without a network between the machines: begin at this time, such as 2026-01-31T12:00:00Z, on all of them, by their
+    /// own clocks, and keep to a timetable
+    #[arg(long, value_name = "TIME", requires = "place", conflicts_with_all = ["counts", "neighbour"])]
+    pub start_at: Option<jiff::Timestamp>,
+    /// This machine's place in the timetable, counted from 0, and the number of machines
+    #[arg(long, value_name = "I/N", requires = "start_at", value_parser = place)]
+    pub place: Option<Shard>,
+    /// Time in the timetable for one round of tenants, loading included, the same on all machines [default: 30s more than
+    /// the work takes]
+    #[arg(long, value_name = "DURATION", requires = "start_at", value_parser = duration)]
+    pub slot: Option<Duration>,
+    /// Time in the timetable for one machine alone, the same on all machines [default: 60s more than twice the work]
+    #[arg(long, value_name = "DURATION", requires = "start_at", value_parser = duration)]
+    pub study_slot: Option<Duration>,
+}
+
+impl MeetingArgs {
+    /// Whether no other machine is spoken of.
+    pub fn is_one(&self) -> bool {
+        self.lead.is_none() && self.join.is_none() && self.start_at.is_none()
+    }
 }
 
 /// Numbers of tenants, a type of its own, for clap takes a bare `Vec` for many values.
@@ -807,6 +861,33 @@ fn shard(text: &str) -> Result<Shard, String> {
     }
 }
 
+/// A host may be a name, an address, or a version 6 address in brackets.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    let fits = parts.is_some_and(|(host, port)| {
+        let bare = host.contains(':') && !host.starts_with('[');
+        !host.is_empty() && !bare && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a host and a port, such as vm1:7878 or [fd00::1]:7878".to_owned())
+    }
+}
+
+fn place(text: &str) -> Result<Shard, String> {
+    shard(text).and_then(|place| machines(&place.of.to_string()).map(|_| place))
+}
+
+/// A meeting of one is none.
+fn machines(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        1 => Err("one machine needs nobody to keep it in step: leave this out".to_owned()),
+        machines if machines > MOST_MACHINES => Err(format!("more than {MOST_MACHINES} machines")),
+        machines => Ok(machines),
+    }
+}
+
 fn parse_cores(text: &str) -> Result<CoreList, String> {
     let cores = parse_cpu_list(text)?;
     if cores.is_empty() {
@@ -831,6 +912,20 @@ mod tests {
                 .iter()
                 .all(|text| shard(text).is_err())
         );
+    }
+
+    #[test]
+    fn a_meeting_is_somewhere_and_has_two_or_more() {
+        for good in ["vm1:7878", "10.0.0.4:1", "[fd00::1]:7878"] {
+            assert_eq!(host_and_port(good).as_deref(), Ok(good));
+        }
+        assert!(
+            ["vm1", "vm1:", ":7878", "fd00::1:7878", "vm1:0", "vm1:70000"]
+                .iter()
+                .all(|text| host_and_port(text).is_err())
+        );
+        assert_eq!(place("1/2"), Ok(Shard { index: 1, of: 2 }));
+        assert!(place("0/1").is_err() && machines("0").is_err() && machines("257").is_err());
     }
 
     #[test]

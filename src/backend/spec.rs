@@ -123,6 +123,9 @@ pub struct BackendSpec {
     /// Whether the detector sees no more of its canvas than the photo needs.
     #[serde(default)]
     pub fit_canvas: bool,
+    /// Host cores whose time its worker gets at most, through a control group; `None` for no limit of its own.
+    #[serde(default)]
+    pub quota: Option<f64>,
     /// A planted fault: the networks see red and blue exchanged.
     pub swap_channels: bool,
     /// A name for tables instead of the requested text.
@@ -309,6 +312,7 @@ impl BackendSpec {
             reads: Reads::Preloaded,
             decode: None,
             fit_canvas: false,
+            quota: None,
             swap_channels: false,
             label: None,
             runtime: None,
@@ -359,6 +363,10 @@ impl BackendSpec {
             "canvas" => {
                 let fits = choose(value, &[("full", false), ("fit", true)]);
                 self.fit_canvas = fits.map_err(|expected| bad(&expected))?;
+            }
+            "quota" => {
+                let cores = value.parse().ok().filter(|cores| (0.01..=1024.0).contains(cores));
+                self.quota = Some(cores.ok_or_else(|| bad("expected host cores, such as 0.5"))?);
             }
             "channels" => {
                 let swapped = choose(value, &[("right", false), ("swapped", true)]);

@@ -52,7 +52,7 @@ impl Row {
 /// The options of every backend that runs networks, and those of its own.
 macro_rules! network {
     ($($own:literal),*) => {
-        &["threads", "streams", "batch", "precision", "reads", "decode", "label", "channels", $($own),*]
+        &["threads", "streams", "batch", "precision", "reads", "decode", "quota", "label", "channels", $($own),*]
     };
 }
 

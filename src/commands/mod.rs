@@ -11,6 +11,7 @@ pub mod devices;
 pub mod faces;
 pub mod layout;
 pub mod machine;
+pub mod meeting;
 pub mod models;
 pub mod noise_floor;
 pub mod progress;
@@ -107,6 +108,17 @@ pub enum Failure {
     /// The study.
     #[error(transparent)]
     Study(#[from] StudyError),
+    /// Machines that are not in step.
+    #[error(transparent)]
+    Apart(#[from] crate::measure::meeting::Apart),
+    /// A meeting that cannot be held.
+    #[error("--lead {address}: {source}")]
+    Lead {
+        /// Where it should listen.
+        address: std::net::SocketAddr,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// A file that is no record.
     #[error(transparent)]
     Record(#[from] crate::report::ReadError),

@@ -5,13 +5,15 @@ use std::{io::Write, path::Path};
 use super::{
     Failure,
     layout::{USUAL, print_plan},
+    meeting,
     progress::{Progress, tell},
     run::{Intent, exit_code, export, show, steps},
 };
 use crate::{
     backend::{options::DataPath, spec::BackendSpec},
-    cli::{RunArgs, ScenarioWord, TenantsArgs},
+    cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
     measure::study::Sharers,
+    record::Record,
     report::{table, tenants::sentences},
 };
 
@@ -23,7 +25,7 @@ pub fn tenants(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
-    let (args, sharing) = understood(args)?;
+    let (args, sharing, meeting) = understood(args)?;
     let mut intent = Intent::of(&args, USUAL, home)?;
     intent.plan.curve = false;
     intent.plan.blocks = 1;
@@ -33,20 +35,44 @@ pub fn tenants(
             let labels: Vec<&str> = company.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
         }
+        meeting::announce(&meeting, &intent.plan, sharing.companies.len(), out)?;
         writeln!(out, "after each arm alone:")?;
         return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
     }
     let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
+    let met = meeting::meet(
+        &meeting,
+        &study,
+        sharing.companies.len(),
+        args.measure.name.as_deref(),
+    )?;
     let progress = Progress::new(steps(&study.plan) as u64);
-    let record = study.run(record, &progress, &mut |record| record.save(&path))?;
-    let record = if record.interrupted {
-        record
-    } else {
-        study.tenants(record, &sharing, least_rate, &progress, &mut |record| {
-            record.save(&path)
-        })?
+    let mut save = |record: &Record| record.save(&path);
+    let (record, apart) = match met {
+        Some(mut met) => study.together(
+            record,
+            &sharing,
+            &mut *met.meeting,
+            least_rate,
+            &progress,
+            &mut save,
+        )?,
+        None => {
+            let record = study.run(record, &progress, &mut save)?;
+            let record = if record.interrupted {
+                record
+            } else {
+                study.tenants(record, &sharing, least_rate, &progress, &mut save)?
+            };
+            (record, None)
+        }
     };
     progress.finish();
+    if let Some(apart) = &apart {
+        tell(&format!(
+            "the machines are in step no more: {apart}; what was measured before is kept"
+        ));
+    }
     tell(&format!("record: {}", path.display()));
     export(&args.measure, &record, None, &[])?;
     let mut text = table::render(&record);
@@ -61,25 +87,28 @@ pub fn tenants(
     let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.companies);
     let broken = companies.any(|company| company.error.is_some());
     Ok(match exit_code(&record) {
-        0 | 3 if broken => 1,
+        0 | 3 if broken || apart.is_some() => 1,
         code => code,
     })
 }
 
 /// The study of the arms alone, and which of them stand side by side.
-fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers), Failure> {
+fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Failure> {
     if args.neighbour == Some(0.0) {
         return Err(Failure::Usage(
             "--neighbour: one that never works is none".to_owned(),
         ));
     }
     let (pinned, neighbour) = (args.pin, args.neighbour.map(f64::from));
+    let apart = !args.meeting.is_one();
     let (mut arms, mut companies): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
     if args.tenants.is_empty() {
         arms.push(one_of_many(args.backend));
         companies.push(vec![0]);
-        let more = args.counts.0.iter().filter(|count| **count > 1);
-        companies.extend(more.map(|count| vec![0; *count]));
+        if !apart {
+            let more = args.counts.0.iter().filter(|count| **count > 1);
+            companies.extend(more.map(|count| vec![0; *count]));
+        }
     } else {
         let mut all = Vec::new();
         for tenant in args.tenants.into_iter().map(one_of_many) {
@@ -110,7 +139,7 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers), Failure> {
         pinned,
         neighbour,
     };
-    Ok((run, sharing))
+    Ok((run, sharing, args.meeting))
 }
 
 /// A tenant takes a part of what all share: on the processor one stream of one thread, unless it says otherwise.

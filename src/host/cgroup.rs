@@ -9,9 +9,12 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// Version 1 writes "no limit" as the largest number of whole pages; nothing real comes near it.
 const V1_UNLIMITED: u64 = 1 << 60;
 
+/// Of control groups.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Version {
+pub(super) enum Version {
+    /// A hierarchy for each controller.
     V1,
+    /// One for all.
     V2,
 }
 
@@ -71,6 +74,21 @@ pub(super) fn throttled_seconds(tree: &Tree) -> Reading<f64> {
     })?;
     let most = counts.into_iter().reduce(f64::max);
     most.ok_or_else(|| "a quota is set, and no control group counts what it stops".to_owned())
+}
+
+/// Folders below which a group with a processor limit could be made, likeliest first. In version 2 a group with processes
+/// of its own hands no controller down, so it is the parent of this process's.
+pub(super) fn writable(tree: &Tree) -> Reading<Vec<(Version, String)>> {
+    let mut places: Vec<(Version, String)> = hierarchies(tree, "cpu")?
+        .into_iter()
+        .map(|hierarchy| {
+            let folders = hierarchy.folders();
+            let place = usize::from(hierarchy.version == Version::V2 && folders.len() > 1);
+            (hierarchy.version, folders[place].clone())
+        })
+        .collect();
+    places.sort_by_key(|(version, _)| *version == Version::V2);
+    Ok(places)
 }
 
 /// Every limit set on the process's group or on an ancestor of it; each of them is enforced.

@@ -12,6 +12,7 @@ mod memory;
 mod openstack;
 mod os;
 mod process;
+mod quota;
 mod summary;
 mod tree;
 mod virtualization;
@@ -34,6 +35,7 @@ pub use gpu::{CoTenant, Gpu, GpuCounters, GpuMode, Gpus, License, Nvml, NvmlFaul
 pub use memory::Memory;
 pub use openstack::metadata;
 pub use process::{peak_rss_bytes, storage_bytes};
+pub use quota::Quota;
 pub use virtualization::Fact;
 
 use tree::Tree;

@@ -17,6 +17,7 @@ use std::{
 use thiserror::Error;
 
 use super::protocol::{Reply, Request};
+use crate::host::Quota;
 
 /// Lines of a worker's standard error that are kept for its obituary.
 const KEPT_LINES: usize = 8;
@@ -62,6 +63,8 @@ pub struct Child {
     replies: Receiver<String>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     interrupted: Arc<AtomicBool>,
+    /// Goes after the process.
+    quota: Option<Quota>,
 }
 
 impl Child {
@@ -115,7 +118,17 @@ impl Child {
             replies,
             stderr,
             interrupted: Arc::clone(interrupted),
+            quota: None,
         })
+    }
+
+    /// Lets it have `cores` host cores' time at most, from now on.
+    pub fn limit(&mut self, cores: f64) -> Result<(), ChildError> {
+        let held = Quota::new(cores).and_then(|quota| quota.hold(self.id()).map(|()| quota));
+        self.quota = Some(held.map_err(|reason| {
+            ChildError::Spawn(io::Error::other(format!("no quota of {cores} cores: {reason}")))
+        })?);
+        Ok(())
     }
 
     /// The number of its process.

@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use super::{
     comparisons::{self, Pair, Terms},
-    fleet, witness,
+    fleet,
+    tenants::{self, MeetingError},
+    witness,
 };
 use crate::record::{Arm, Comparison, NetworkFacts, Record, Shard, Source, WitnessLog};
 
@@ -36,6 +38,9 @@ pub enum MergeError {
         /// The other one's.
         b: String,
     },
+    /// Machines of a meeting that make no common account of it.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
     /// There are no arms of the same name.
     #[error(
         "no arm has the same name in both ({a} against {b}); give them the same label, such as -b cuda,label=gpu"
@@ -138,6 +143,8 @@ pub fn without_partner(merged: &Record) -> Vec<String> {
 
 /// The records as one. A fleet (`apart`) has each shard once.
 fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
+    let lone = records.len() == 1;
+    let parts: Vec<tenants::Part> = records.iter().filter_map(tenants::Part::of).collect();
     let mut records = records.into_iter();
     let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
     for record in records {
@@ -178,11 +185,23 @@ fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
         merged.plan.margin = merged.plan.margin.max(record.plan.margin);
     }
     let Record { arms, sources, .. } = &mut merged;
+    let before: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
     tell_apart(arms, sources);
+    let renamed = |id: &str, label: &str| -> String {
+        let arm = arms
+            .iter()
+            .zip(&before)
+            .find(|(arm, before)| arm.source.as_deref() == Some(id) && *before == label);
+        arm.map_or_else(|| label.to_owned(), |(arm, _)| arm.label.clone())
+    };
+    // One by itself stays what it is; those that are compared are no meeting.
+    if !lone {
+        let together = apart.then(|| tenants::gathered(parts, &renamed)).transpose()?;
+        merged.tenants = together.flatten();
+    }
     merged.name = None;
     // A search is of its own study.
     merged.tune = None;
-    merged.tenants = None;
     Ok(merged)
 }
 

@@ -30,7 +30,7 @@ pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
 pub use fleet::{Fleet, FleetGroup, Outlier};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
-pub use tenants::{BeforeNeighbour, Company, Tenant, Tenants, TenantsRound};
+pub use tenants::{BeforeNeighbour, ClockReading, Company, Keeper, Meeting, Tenant, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
 pub use witness::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
 

@@ -12,6 +12,41 @@ pub struct Tenants {
     pub least_rate: Option<f64>,
     /// Companies of tenants, those of one first.
     pub companies: Vec<Company>,
+    /// Where they were on several machines, how these kept in step; absent on one machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting: Option<Meeting>,
+}
+
+/// Machines whose tenants were at work at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Meeting {
+    /// Its name, the same in the records of all machines.
+    pub id: String,
+    /// What kept them in step.
+    pub keeper: Keeper,
+    /// The machines' names, in their places.
+    pub machines: Vec<String>,
+    /// The place of the machine whose record this is, from 0; null in a merged record.
+    pub place: Option<usize>,
+}
+
+/// What keeps machines in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keeper {
+    /// A service on the machine in place 0, whose clock is the common one and which all the others read.
+    Service,
+    /// A point in time that all were given: each has its own clock, and nothing shows how far they are apart.
+    Timetable,
+}
+
+/// How a machine's clock stands to the common one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockReading {
+    /// What is to be added to it, microseconds; null where nobody measured it.
+    pub offset_us: Option<i64>,
+    /// How wrong that may be: half of the quickest ping's way; null where nobody measured it.
+    pub within_us: Option<u64>,
 }
 
 /// Tenants that were measured at the same time, once a round.
@@ -22,6 +57,10 @@ pub struct Company {
     /// Share of the time in which another process multiplied matrices beside them, on their device or, on the processor,
     /// one host core; null where none did.
     pub neighbour: Option<f64>,
+    /// The places of the machines at work in a meeting: those of `tenants` in a merged record, and others besides in one
+    /// machine's own; absent without a meeting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<usize>,
     /// What was measured, raw.
     pub rounds: Vec<TenantsRound>,
     /// Why it could not be measured any more; null where it could.
@@ -52,6 +91,7 @@ impl Company {
         Self {
             tenants,
             neighbour,
+            machines: Vec::new(),
             rounds: Vec::new(),
             error: None,
             images_per_second: None,
@@ -79,6 +119,12 @@ pub struct TenantsRound {
     pub tenants: Vec<Tenant>,
     /// What the same tenants did before the neighbour began; null without one.
     pub before: Option<BeforeNeighbour>,
+    /// When that time began in a meeting, microseconds since 1970 by the common clock; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_us: Option<u64>,
+    /// How the clocks of the machines of `tenants` stood in a meeting, in their places; absent without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockReading>,
 }
 
 /// What tenants did before a neighbour began.
@@ -100,8 +146,12 @@ pub struct Tenant {
     pub answered: usize,
     /// Times of work on them: microseconds and how often.
     pub service_us: Vec<(u64, u64)>,
-    /// Processor seconds of the tenant, from its start to its end; null where the system does not tell.
+    /// Processor seconds of the tenant, from the beginning of its work to its end, which is longer than that time; null
+    /// where the system does not tell.
     pub cpu_seconds: Option<f64>,
+    /// Host cores at work for it on the average of those seconds; null where the system does not tell.
+    #[serde(default)]
+    pub cores: Option<f64>,
     /// Its peak resident set; null where the system does not tell.
     pub rss_peak_bytes: Option<u64>,
     /// Memory of the device that it held at the end; null without a device of its own, or where the driver does not tell.

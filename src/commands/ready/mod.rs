@@ -16,7 +16,7 @@ use crate::{
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
     },
-    host::Gpus,
+    host::{Gpus, Quota},
     measure::place::Place,
     record::Unavailable,
     vision::decoder,
@@ -86,6 +86,15 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
             "decode=scaled: this program was built without libjpeg-turbo",
             "build it with that (needs cmake and nasm): cargo build --release --features turbojpeg",
         ));
+    }
+    if let Some(cores) = spec.quota {
+        // Made and taken away again: better now than in the middle of a study.
+        drop(Quota::new(cores).map_err(|reason| {
+            Missing::new(
+                format!("quota={cores}: this process may make no control group: {reason}"),
+                "run it as root, or give the whole of facebench the quota: systemd-run --scope -p CPUQuota=50% facebench ...",
+            )
+        })?);
     }
     let mut place = Place::default();
     let mut suitable = flavors(&spec.word);

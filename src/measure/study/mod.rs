@@ -10,6 +10,7 @@ mod kinds;
 mod round;
 mod search;
 mod tenants;
+mod together;
 mod tune;
 mod watch;
 
@@ -227,6 +228,9 @@ impl Study {
             .as_ref()
             .map_or(&self.program, |program| &program.path);
         let mut child = Child::spawn(program, &place.environment, &self.interrupted)?;
+        if let Some(cores) = job.spec.quota {
+            child.limit(cores)?;
+        }
         child.ask(&Request::Prepare(Box::new(job)))?;
         Ok(child)
     }

@@ -1,10 +1,6 @@
 //! Tenants of one device: workers of several arms that are loaded, warmed up and at work at the same time.
 
-use std::{
-    io,
-    sync::atomic::Ordering,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -12,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     super::{
         child::{Child, ChildError, unexpected},
+        meeting::{Span, now_us},
         protocol::{Reply, Request, Shared, Sharing},
         summary::ArmRun,
         tenants::{settle, window, within},
@@ -37,16 +34,36 @@ pub struct Sharers {
     pub neighbour: Option<f64>,
 }
 
-/// The workers of a round, warm.
-struct Seated {
+/// The workers of a round.
+pub(super) struct Seated {
+    /// The arm of each.
+    arms: Vec<usize>,
     /// One a tenant, in the company's order.
     children: Vec<Child>,
     /// The neighbour and the share of its time in which it works.
     neighbour: Option<(Child, f64)>,
+    /// How many photos each has.
+    photos: usize,
+}
+
+/// What they did.
+pub(super) struct Shift {
+    shared: Vec<Shared>,
+    /// Before the neighbour began; `None` without one.
+    before: Option<Span>,
+    /// What counts.
+    pub(super) counted: Span,
+}
+
+impl Shift {
+    /// The part of `span` in which all were at work.
+    pub(super) fn together(&self, span: Span) -> Option<Span> {
+        window(&self.shared, span.0, span.1)
+    }
 }
 
 /// From the order to begin until all begin: time for it to reach everyone.
-const NOTICE: Duration = Duration::from_millis(200);
+pub(super) const NOTICE: Duration = Duration::from_millis(200);
 
 impl Study {
     /// Measures `companies`, each a list of arms of the plan, once a process in shuffled order. The arms' own figures stand
@@ -74,6 +91,7 @@ impl Study {
                 .iter()
                 .map(|(arms, neighbour)| Company::new(arms.iter().map(label).collect(), *neighbour))
                 .collect(),
+            meeting: None,
         };
         let mut order = 0;
         for round in 0..self.plan.processes {
@@ -127,12 +145,72 @@ impl Study {
         prepared: &Prepared,
         runs: &mut [ArmRun],
     ) -> Result<TenantsRound, ChildError> {
-        let Seated {
-            mut children,
-            mut neighbour,
-        } = self.seated((arms, neighbour), pinned, prepared, runs)?;
-        let micros = |time: Duration| time.as_micros() as u64;
-        let begin = now_us() + micros(NOTICE);
+        let mut seated = self.seat(arms, pinned, prepared, runs)?;
+        if let Some(share) = neighbour {
+            seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
+        }
+        self.warm_up_together(&mut seated)?;
+        let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0)?;
+        let together = |counted| {
+            shift.together(counted).ok_or_else(|| {
+                ChildError::Refused(
+                    "the tenants were never at work at the same time: give a longer --duration".to_owned(),
+                )
+            })
+        };
+        let before = shift.before.map(together).transpose()?;
+        let window = together(shift.counted)?;
+        self.account(seated, &shift, (before, window), runs)
+    }
+
+    /// Workers for `arms`, loaded.
+    pub(super) fn seat(
+        &self,
+        arms: &[usize],
+        pinned: bool,
+        prepared: &Prepared,
+        runs: &mut [ArmRun],
+    ) -> Result<Seated, ChildError> {
+        let mut children: Vec<Child> = Vec::new();
+        for (place, arm) in arms.iter().enumerate() {
+            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
+            job.gallery.clone_from(&prepared.gallery);
+            if pinned && !self.plan.core_list.is_empty() {
+                job.host_cores = dealt(&self.plan.core_list, place, arms.len());
+                job.cores = job.host_cores.len();
+            }
+            children.push(self.launch(job, &self.places[*arm])?);
+        }
+        for (child, arm) in children.iter_mut().zip(arms) {
+            self.await_ready(child, &mut runs[*arm])?;
+        }
+        Ok(Seated {
+            arms: arms.to_vec(),
+            children,
+            neighbour: None,
+            photos: prepared.dataset.photos.len(),
+        })
+    }
+
+    /// All at once: what one does to the others' caches and clocks belongs to the warm state.
+    pub(super) fn warm_up_together(&self, seated: &mut Seated) -> Result<(), ChildError> {
+        for child in &mut seated.children {
+            child.ask(&Request::WarmUp {
+                least: self.plan.warmup,
+                most: self.plan.warmup,
+            })?;
+        }
+        for child in &mut seated.children {
+            match self.wait(child)? {
+                Reply::WarmedUp { .. } => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Work from `begin` to `longer` microseconds after all that counts.
+    pub(super) fn at_work(&self, seated: &mut Seated, begin: u64, longer: u64) -> Result<Shift, ChildError> {
         // The first moments are as unmeasured as a block's.
         let stretch = |begin| {
             let counted = begin + micros(self.plan.lead_in());
@@ -140,30 +218,32 @@ impl Study {
         };
         let mut counted = stretch(begin);
         let mut before = None;
-        if let Some((load, share)) = &mut neighbour {
+        if let Some((load, share)) = &mut seated.neighbour {
             let (share, begin_us) = (*share, counted.1);
             load.ask(&Request::Burden { share, begin_us })?;
             before = Some(counted);
             counted = stretch(begin_us);
         }
-        let photos = prepared.dataset.photos.len();
-        for (place, child) in children.iter_mut().enumerate() {
+        let count = seated.children.len();
+        for (place, child) in seated.children.iter_mut().enumerate() {
             child.ask(&Request::Share(Sharing {
                 begin_us: begin,
-                end_us: counted.1,
+                end_us: counted.1 + longer,
                 // Nobody walks in step with another: crowds would then meet crowds.
-                first_photo: place * photos / arms.len(),
+                first_photo: place * seated.photos / count,
             }))?;
         }
         let mut shared: Vec<Shared> = Vec::new();
-        let patience = self.plan.patience + 2 * self.plan.duration;
-        for child in &mut children {
+        let patience = self.plan.patience
+            + 2 * self.plan.duration
+            + Duration::from_micros(begin.saturating_sub(now_us()) + longer);
+        for child in &mut seated.children {
             match child.answer(patience)? {
                 Reply::Shared(answer) => shared.push(*answer),
                 other => return Err(unexpected(&other)),
             }
         }
-        if let Some((load, _)) = &mut neighbour {
+        if let Some((load, _)) = &mut seated.neighbour {
             // It never answers; one that has an answer is gone, and nobody was beside the tenants.
             match load.answer(Duration::ZERO) {
                 Err(ChildError::Silent { .. }) => {}
@@ -171,24 +251,32 @@ impl Study {
                 Ok(reply) => return Err(unexpected(&reply)),
             }
         }
-        let memory: Vec<Option<u64>> = children
+        Ok(Shift {
+            shared,
+            before,
+            counted,
+        })
+    }
+
+    /// What each did in the times in which all were at work: before a neighbour began, and the one that counts.
+    pub(super) fn account(
+        &self,
+        mut seated: Seated,
+        shift: &Shift,
+        (before, window): (Option<Span>, Span),
+        runs: &[ArmRun],
+    ) -> Result<TenantsRound, ChildError> {
+        let memory: Vec<Option<u64>> = seated
+            .children
             .iter()
-            .zip(arms)
+            .zip(&seated.arms)
             .map(|(child, arm)| self.device_memory(*arm, child.id()))
             .collect();
-        let together = |(from, to)| {
-            window(&shared, from, to).ok_or_else(|| {
-                ChildError::Refused(
-                    "the tenants were never at work at the same time: give a longer --duration".to_owned(),
-                )
-            })
-        };
-        let (before, window) = (before.map(together).transpose()?, together(counted)?);
-        let seconds = |window: (u64, u64)| (window.1 - window.0) as f64 / 1e6;
+        let seconds = |window: Span| (window.1 - window.0) as f64 / 1e6;
         let mut unburdened = Vec::new();
         let mut tenants = Vec::new();
-        for (place, (shared, child)) in shared.iter().zip(&mut children).enumerate() {
-            let weights: Vec<f64> = runs[arms[place]]
+        for (place, (shared, child)) in shift.shared.iter().zip(&mut seated.children).enumerate() {
+            let weights: Vec<f64> = runs[seated.arms[place]]
                 .seen
                 .iter()
                 .map(|seen| seen.time.as_secs_f64())
@@ -208,47 +296,9 @@ impl Study {
                 seconds: seconds(before),
                 images: unburdened,
             }),
+            from_us: None,
+            clocks: Vec::new(),
         })
-    }
-
-    /// The tenants' workers, loaded and warmed up at the same time, and the neighbour, which waits.
-    fn seated(
-        &self,
-        (arms, neighbour): (&[usize], Option<f64>),
-        pinned: bool,
-        prepared: &Prepared,
-        runs: &mut [ArmRun],
-    ) -> Result<Seated, ChildError> {
-        let mut children: Vec<Child> = Vec::new();
-        for (place, arm) in arms.iter().enumerate() {
-            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
-            job.gallery.clone_from(&prepared.gallery);
-            if pinned && !self.plan.core_list.is_empty() {
-                job.host_cores = dealt(&self.plan.core_list, place, arms.len());
-                job.cores = job.host_cores.len();
-            }
-            children.push(self.launch(job, &self.places[*arm])?);
-        }
-        for (child, arm) in children.iter_mut().zip(arms) {
-            self.await_ready(child, &mut runs[*arm])?;
-        }
-        let neighbour = neighbour
-            .map(|share| Ok((self.neighbour(arms, &prepared.dataset)?, share)))
-            .transpose()?;
-        // All at once: what one does to the others' caches and clocks belongs to the warm state.
-        for child in &mut children {
-            child.ask(&Request::WarmUp {
-                least: self.plan.warmup,
-                most: self.plan.warmup,
-            })?;
-        }
-        for child in &mut children {
-            match self.wait(child)? {
-                Reply::WarmedUp { .. } => {}
-                other => return Err(unexpected(&other)),
-            }
-        }
-        Ok(Seated { children, neighbour })
     }
 
     /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
@@ -274,10 +324,8 @@ impl Study {
     }
 }
 
-/// The wall clock: workers compare it with their own.
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_micros() as u64
+pub(super) fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
 }
 
 /// The cores of the `place`-th of `count` tenants: a share of its own, or one that it has with others where there are too

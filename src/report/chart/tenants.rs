@@ -1,5 +1,7 @@
 //! Tenants of one device: images a second of all together, fairness and p99 against their number.
 
+use std::collections::BTreeMap;
+
 use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::{
@@ -7,7 +9,10 @@ use super::{
     canvas::{self, Look, QUIET, TOP, write},
     plane::{Axis, BELOW, Plane},
 };
-use crate::record::{Company, Record};
+use crate::{
+    record::{Company, Record},
+    report::tenants::{elsewhere, kind},
+};
 
 const HIGH: i32 = 240;
 /// Between two planes.
@@ -28,16 +33,29 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let first = tenants
         .companies
         .first()
-        .and_then(|company| company.tenants.first());
+        .and_then(|company| company.tenants.first())
+        .map(|label| kind(label));
     let companies: Vec<&Company> = tenants
         .companies
         .iter()
         .filter(|company| company.neighbour.is_none())
-        .filter(|company| company.tenants.iter().all(|label| Some(label) == first))
+        .filter(|company| elsewhere(tenants, company).is_empty())
+        .filter(|company| company.tenants.iter().all(|label| Some(kind(label)) == first))
         .collect();
+    // Machines of a meeting are each alone once: one point for all of them.
     let of = |value: fn(&Company) -> Option<f64>| -> Points {
-        let point = |company: &&Company| Some((company.tenants.len() as f64, value(company)?));
-        companies.iter().filter_map(point).collect()
+        let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for company in &companies {
+            points
+                .entry(company.tenants.len())
+                .or_default()
+                .extend(value(company));
+        }
+        points
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(count, values)| (count as f64, values.iter().sum::<f64>() / values.len() as f64))
+            .collect()
     };
     let all = of(|company| Some(company.images_per_second.as_ref()?.median));
     if all.len() < 2 {

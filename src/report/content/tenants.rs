@@ -1,10 +1,10 @@
 //! Tenants of one device: one row a company.
 
 use crate::{
-    record::{Company, Estimate, Record},
+    record::{Company, Estimate, Record, Tenants},
     report::{
         grid::{Cell, Grid, Row, numbers, words as column},
-        tenants::sentences,
+        tenants::{elsewhere, kind, sentences},
         words::{bytes, interval, maybe},
     },
 };
@@ -31,6 +31,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
             "p50 `ms`",
             "p99 `ms`",
             "worst p99",
+            "cores of each",
             "memory of each",
         ]
         .map(numbers),
@@ -43,7 +44,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     }
     let rows = tenants.companies.iter().map(|company| Row {
         anchor: None,
-        cells: cells(company, has_device, has_kept),
+        cells: cells(tenants, company, has_device, has_kept),
     });
     let mut note = "only the time in which all tenants were at work counts. Slowdown: how many times as long as alone a tenant \
                     takes. Fairness: Jain's index of what each gets of its speed alone. Gain: images/s of all over the mean \
@@ -64,12 +65,31 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     })
 }
 
-fn cells(company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
-    let kinds = {
-        let mut kinds = company.tenants.clone();
-        kinds.dedup();
-        kinds.join(" + ")
+/// Who they are: their kinds, and the machines of a meeting.
+fn who(tenants: &Tenants, company: &Company) -> String {
+    let mut kinds: Vec<&str> = company.tenants.iter().map(|label| kind(label)).collect();
+    kinds.dedup();
+    let kinds = kinds.join(" + ");
+    let Some(meeting) = &tenants.meeting else {
+        return kinds;
     };
+    let beside = elsewhere(tenants, company);
+    if !beside.is_empty() {
+        return format!("{kinds} beside {}", beside.join(", "));
+    }
+    let names = company
+        .machines
+        .iter()
+        .filter_map(|place| meeting.machines.get(*place));
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if meeting.place.is_some() || names.is_empty() {
+        return kinds;
+    }
+    format!("{kinds} on {}", names.join(", "))
+}
+
+fn cells(tenants: &Tenants, company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
+    let kinds = who(tenants, company);
     let kinds = match company.neighbour {
         Some(share) => format!("{kinds} beside a load of {:.0} %", share * 100.0),
         None => kinds,
@@ -88,11 +108,30 @@ fn cells(company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
         rates.iter().copied().reduce(f64::min),
         rates.iter().copied().reduce(f64::max),
     );
-    let each = match (maybe(least), maybe(most)) {
-        (least, most) if least == most => least,
-        (least, most) => format!("{least} to {most}"),
+    let range = |least: String, most: String| {
+        if least == most {
+            least
+        } else {
+            format!("{least} to {most}")
+        }
     };
+    let each = range(maybe(least), maybe(most));
     let all = || company.rounds.iter().flat_map(|round| &round.tenants);
+    let cores: Vec<f64> = (0..company.tenants.len())
+        .filter_map(|place| {
+            let of_place = company
+                .rounds
+                .iter()
+                .filter_map(|round| round.tenants.get(place)?.cores);
+            let of_place: Vec<f64> = of_place.collect();
+            (!of_place.is_empty()).then(|| of_place.iter().sum::<f64>() / of_place.len() as f64)
+        })
+        .collect();
+    let end = |pick: fn(f64, f64) -> f64| {
+        let value = cores.iter().copied().reduce(pick);
+        value.map_or_else(|| maybe(None), |value| format!("{value:.2}"))
+    };
+    let cores = range(end(f64::min), end(f64::max));
     let latency = company.latency_ms.as_ref();
     let mut cells = vec![
         Cell::plain(name),
@@ -109,6 +148,7 @@ fn cells(company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
         Cell::rule(maybe(latency.and_then(|l| l.p50)), "samples"),
         Cell::rule(maybe(latency.and_then(|l| l.p99)), "samples"),
         Cell::rule(maybe(company.worst_p99_ms), "samples"),
+        Cell::plain(cores),
         Cell::plain(bytes(all().filter_map(|tenant| tenant.rss_peak_bytes).max())),
     ];
     if has_device {

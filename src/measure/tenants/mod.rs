@@ -3,6 +3,8 @@
 //! Each tenant tells when it began and ended every photo, by the wall clock of the machine. Only the time in which all
 //! streams of all tenants were at work counts: from the last one's first photo to the first one's last.
 
+mod meeting;
+
 use std::collections::BTreeMap;
 
 use super::{
@@ -11,6 +13,8 @@ use super::{
     stats,
 };
 use crate::record::{Company, Estimate, Tenant, Tenants, TenantsRound};
+
+pub use self::meeting::{MeetingError, Part, gathered};
 
 /// From and to when all were at work, microseconds; `None` where they never were at the same time.
 pub fn window(shared: &[Shared], begin_us: u64, end_us: u64) -> Option<(u64, u64)> {
@@ -37,6 +41,10 @@ pub fn within(shared: &Shared, (from, to): (u64, u64), weights: &[f64]) -> Tenan
         answered: 0,
         service_us: Vec::new(),
         cpu_seconds: shared.cpu_seconds,
+        cores: shared
+            .cpu_seconds
+            .zip(worked(shared))
+            .map(|(cpu, worked)| cpu / worked),
         rss_peak_bytes: None,
         device_memory_bytes: None,
     };
@@ -55,6 +63,14 @@ pub fn within(shared: &Shared, (from, to): (u64, u64), weights: &[f64]) -> Tenan
     tenant
 }
 
+/// Seconds from the first photo's beginning to the last one's end.
+fn worked(shared: &Shared) -> Option<f64> {
+    let answers = || shared.streams.iter().flatten();
+    let from = answers().map(|answer| answer.begun_us).min()?;
+    let to = answers().map(|answer| answer.ended_us).max()?;
+    (from < to).then_some((to - from) as f64 / 1e6)
+}
+
 /// Times of like length are one: three digits are kept, as in histograms elsewhere in the record.
 fn three_digits(micros: u64) -> u64 {
     let step = 10_u64.pow(micros.max(1).ilog10().saturating_sub(2));
@@ -66,14 +82,24 @@ pub fn settle(tenants: &mut Tenants) {
     let alone: BTreeMap<String, BTreeMap<usize, f64>> = tenants
         .companies
         .iter()
-        .filter(|company| company.tenants.len() == 1 && company.neighbour.is_none())
+        .filter(|company| {
+            company.tenants.len() == 1 && company.machines.len() < 2 && company.neighbour.is_none()
+        })
         .map(|company| {
             let rates = company.rounds.iter().map(|round| (round.round, rates(round)[0]));
             (company.tenants[0].clone(), rates.collect())
         })
         .collect();
+    // One machine's own record of a meeting holds its own tenants only, and says nothing of all.
+    let whole = tenants
+        .meeting
+        .as_ref()
+        .is_none_or(|meeting| meeting.place.is_none());
     for company in &mut tenants.companies {
         compute(company, &alone);
+        if !whole && company.machines.len() > 1 {
+            (company.fairness, company.sharing_gain) = (None, None);
+        }
     }
 }
 
@@ -208,6 +234,7 @@ mod tests {
             answered: 1,
             service_us: vec![(1000, 1)],
             cpu_seconds: None,
+            cores: None,
             rss_peak_bytes: None,
             device_memory_bytes: None,
         };
@@ -219,6 +246,8 @@ mod tests {
                     seconds: 2.0,
                     tenants: images.iter().map(|images| tenant(*images)).collect(),
                     before: None,
+                    from_us: None,
+                    clocks: Vec::new(),
                 })
                 .collect(),
             ..Company::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)
@@ -226,6 +255,7 @@ mod tests {
         let mut tenants = Tenants {
             least_rate: None,
             companies: vec![company(&[40.0]), company(&[20.0, 20.0])],
+            meeting: None,
         };
         settle(&mut tenants);
         let two = &tenants.companies[1];

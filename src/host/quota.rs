@@ -1,0 +1,130 @@
+//! A limit of processor time for one child process: a control group of its own below this process's.
+
+use std::{fs, path::Path, thread, time::Duration};
+
+use super::{
+    Reading,
+    cgroup::{Version, writable},
+    tree::Tree,
+};
+
+/// The kernel's own usual period, microseconds: it deals time out anew so often.
+const PERIOD_US: u64 = 100_000;
+
+/// A control group with a quota. It is removed when dropped, which works once its processes are gone.
+#[derive(Debug)]
+pub struct Quota {
+    folder: String,
+}
+
+impl Quota {
+    /// Makes a group that gets `cores` host cores' time at most; above 0.
+    pub fn new(cores: f64) -> Reading<Self> {
+        let quota_us = ((cores * PERIOD_US as f64) as u64).max(1_000);
+        let mut reasons = Vec::new();
+        for (number, (version, parent)) in writable(&Tree::new(Path::new("/")))?.into_iter().enumerate() {
+            let folder = format!("{parent}/facebench-{}-{}-{number}", std::process::id(), serial());
+            let quota = match fs::create_dir(&folder) {
+                Ok(()) => Self { folder },
+                Err(error) => {
+                    reasons.push(format!("{folder}: {error}"));
+                    continue;
+                }
+            };
+            match quota.limit(version, &parent, quota_us) {
+                Ok(()) => return Ok(quota),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    fn limit(&self, version: Version, parent: &str, quota_us: u64) -> Reading<()> {
+        match version {
+            Version::V1 => {
+                self.write("cpu.cfs_period_us", &PERIOD_US.to_string())?;
+                self.write("cpu.cfs_quota_us", &quota_us.to_string())
+            }
+            Version::V2 => {
+                if !Path::new(&self.folder).join("cpu.max").exists() {
+                    // Fails where the parent has processes of its own, or the controller is not handed down to it.
+                    put(&format!("{parent}/cgroup.subtree_control"), "+cpu")?;
+                }
+                self.write("cpu.max", &format!("{quota_us} {PERIOD_US}"))
+            }
+        }
+    }
+
+    /// Puts the process `id` under it, with all that it will start.
+    pub fn hold(&self, id: u32) -> Reading<()> {
+        self.write("cgroup.procs", &id.to_string())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Reading<()> {
+        put(&format!("{}/{name}", self.folder), text)
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        // The kernel may take a moment to let go of the last process.
+        for _ in 0..20 {
+            if fs::remove_dir(&self.folder).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn put(path: &str, text: &str) -> Reading<()> {
+    fs::write(path, text).map_err(|error| format!("cannot write {path}: {error}"))
+}
+
+/// Tells groups of one process apart.
+fn serial() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, time::Instant};
+
+    use super::*;
+
+    /// A busy loop under half a core gets half of the time, by the kernel's own count.
+    #[test]
+    fn a_process_gets_what_its_quota_allows() {
+        let quota = match Quota::new(0.5) {
+            Ok(quota) => quota,
+            Err(reason) => {
+                eprintln!("SKIPPED: a_process_gets_what_its_quota_allows ({reason})");
+                return;
+            }
+        };
+        let mut child = Command::new("sh")
+            .args(["-c", "read go; while :; do :; done"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        quota.hold(child.id()).unwrap();
+        drop(child.stdin.take());
+        let began = Instant::now();
+        thread::sleep(Duration::from_secs(1));
+        let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let elapsed = began.elapsed().as_secs_f64();
+        let words: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: f64 = words[11].parse::<f64>().unwrap() + words[12].parse::<f64>().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // 100 ticks a second on every Linux that Rust knows.
+        let cores = ticks / 100.0 / elapsed;
+        // Less where the machine is busy; never much more.
+        assert!(cores < 0.65 && cores > 0.05, "{cores} cores");
+        let folder = quota.folder.clone();
+        drop(quota);
+        assert!(!Path::new(&folder).exists());
+    }
+}

@@ -1,0 +1,335 @@
+//! A machine's part in a meeting that a service keeps in step.
+
+use std::{
+    io::BufReader,
+    net::{TcpStream, ToSocketAddrs},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Apart, Meeting, Span, Verdict,
+    clock::{self, Ping},
+    now_us,
+    service::is_timeout,
+    shifted,
+    words::{FromService, Hello, Said, ToService, hear, say},
+};
+use crate::record::{self, ClockReading, Keeper};
+
+/// Pings of one reading of the clock.
+const PINGS: usize = 16;
+/// How often the service is looked for while it is not there.
+const AGAIN: Duration = Duration::from_millis(300);
+/// How long the service is looked for: machines of one stack start minutes apart.
+const SEARCH: Duration = Duration::from_mins(10);
+/// How often a waiting machine looks whether the user wants to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Longest way of one ping.
+const LOST: Duration = Duration::from_secs(10);
+
+/// What a machine says of itself.
+#[derive(Debug, Clone)]
+pub struct Introduction {
+    /// What it is called.
+    pub name: String,
+    /// Companies that it measures by itself.
+    pub companies: usize,
+    /// What must be the same on all machines, by name.
+    pub terms: Vec<(String, String)>,
+    /// The service's own machine says the service's key; others nothing.
+    pub key: String,
+}
+
+/// A machine in a meeting. One that is dropped before its farewell ends the meeting for all.
+pub struct Member {
+    address: String,
+    reader: BufReader<TcpStream>,
+    writer: TcpStream,
+    held: Vec<u8>,
+    interrupted: Arc<AtomicBool>,
+    facts: record::Meeting,
+    place: usize,
+    companies: Vec<usize>,
+    clock: ClockReading,
+}
+
+impl Member {
+    /// Goes to the meeting at `address`, and waits until all machines are there. `waiting` is told once if the service is
+    /// not there yet.
+    pub fn join(
+        address: &str,
+        introduction: Introduction,
+        interrupted: &Arc<AtomicBool>,
+        waiting: &dyn Fn(&str),
+    ) -> Result<Self, Apart> {
+        let stream = connect(address, interrupted, waiting)?;
+        let lost = |error: std::io::Error| Apart::Lost {
+            address: address.to_owned(),
+            reason: error.to_string(),
+        };
+        stream.set_nodelay(true).map_err(lost)?;
+        stream.set_read_timeout(Some(GLANCE)).map_err(lost)?;
+        keep_alive(&stream);
+        let mut member = Self {
+            address: address.to_owned(),
+            reader: BufReader::new(stream.try_clone().map_err(lost)?),
+            writer: stream,
+            held: Vec::new(),
+            interrupted: Arc::clone(interrupted),
+            facts: record::Meeting {
+                id: String::new(),
+                keeper: Keeper::Service,
+                machines: Vec::new(),
+                place: None,
+            },
+            place: 0,
+            companies: Vec::new(),
+            clock: ClockReading {
+                offset_us: None,
+                within_us: None,
+            },
+        };
+        member.say(&ToService::Hello(Hello {
+            name: introduction.name,
+            companies: introduction.companies,
+            terms: introduction.terms,
+            key: introduction.key,
+        }))?;
+        match member.hear(None)? {
+            FromService::Welcome {
+                id,
+                place,
+                machines,
+                companies,
+            } => {
+                member.facts.id = id;
+                member.facts.machines = machines;
+                member.facts.place = Some(place);
+                (member.place, member.companies) = (place, companies);
+                Ok(member)
+            }
+            FromService::Refused { reason } => Err(Apart::Refused {
+                address: member.address.clone(),
+                reason,
+            }),
+            other => Err(member.unexpected(&other)),
+        }
+    }
+
+    fn say(&mut self, word: &ToService) -> Result<(), Apart> {
+        let said = say(&mut self.writer, word);
+        said.map_err(|error| self.lost(error.to_string()))
+    }
+
+    /// The next word; waits for it, at most for `patience`.
+    fn hear(&mut self, patience: Option<Duration>) -> Result<FromService, Apart> {
+        let asked = Instant::now();
+        loop {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(Apart::Interrupted);
+            }
+            match hear(&mut self.reader, &mut self.held) {
+                Ok(Some(FromService::Gone { name })) => return Err(Apart::Gone(name)),
+                Ok(Some(word)) => return Ok(word),
+                Ok(None) => return Err(self.lost("the meeting is over".to_owned())),
+                Err(error) if is_timeout(&error) => {}
+                Err(error) => return Err(self.lost(error.to_string())),
+            }
+            if patience.is_some_and(|patience| asked.elapsed() >= patience) {
+                return Err(self.lost("no answer".to_owned()));
+            }
+        }
+    }
+
+    fn lost(&self, reason: String) -> Apart {
+        Apart::Lost {
+            address: self.address.clone(),
+            reason,
+        }
+    }
+
+    fn unexpected(&self, word: &FromService) -> Apart {
+        Apart::Unexpected {
+            address: self.address.clone(),
+            said: format!("{word:?}").chars().take(100).collect(),
+        }
+    }
+
+    /// Says `mine` and hears what all say; or why one of them could not do its part.
+    fn step(&mut self, mine: Verdict<Said>) -> Result<Verdict<Vec<Said>>, Apart> {
+        let mine = mine.unwrap_or_else(|reason| Said::Failed { reason });
+        self.say(&ToService::Said(mine))?;
+        let said = match self.hear(None)? {
+            FromService::All { said } => said,
+            other => return Err(self.unexpected(&other)),
+        };
+        let failed = said
+            .iter()
+            .zip(&self.facts.machines)
+            .find_map(|(said, name)| match said {
+                Said::Failed { reason } => Some(format!("{name}: {reason}")),
+                _ => None,
+            });
+        Ok(failed.map_or(Ok(said), Err))
+    }
+
+    /// Reads the common clock.
+    fn read_clock(&mut self) -> Result<(), Apart> {
+        let mut pings = Vec::with_capacity(PINGS);
+        for _ in 0..PINGS {
+            let sent_us = now_us();
+            self.say(&ToService::Ping { sent_us })?;
+            match self.hear(Some(LOST))? {
+                FromService::Pong {
+                    sent_us: sent,
+                    here_us,
+                } if sent == sent_us => pings.push(Ping {
+                    sent_us,
+                    there_us: here_us,
+                    back_us: now_us(),
+                }),
+                other => return Err(self.unexpected(&other)),
+            }
+        }
+        if let Some(clock) = clock::read(&pings) {
+            self.clock = clock;
+        }
+        Ok(())
+    }
+
+    /// What is to be added to this machine's clock to get the common one.
+    fn offset(&self) -> i64 {
+        self.clock.offset_us.unwrap_or(0)
+    }
+}
+
+impl Meeting for Member {
+    fn facts(&self) -> &record::Meeting {
+        &self.facts
+    }
+
+    fn place(&self) -> usize {
+        self.place
+    }
+
+    fn companies(&self) -> &[usize] {
+        &self.companies
+    }
+
+    fn turn(&mut self, _: usize) -> Result<Verdict<()>, Apart> {
+        // Before the others are let on: nobody works yet, and pings go as quick as they can.
+        self.read_clock()?;
+        self.all_well(Ok(()))
+    }
+
+    fn all_well(&mut self, mine: Verdict<()>) -> Result<Verdict<()>, Apart> {
+        let said = self.step(mine.map(|()| Said::Here))?;
+        Ok(said.map(|_| ()))
+    }
+
+    fn begin(&mut self, mine: Verdict<Option<u64>>) -> Result<Verdict<u64>, Apart> {
+        let offset = self.offset();
+        let proposal = |at: Option<u64>| {
+            at.map_or(Said::Here, |at| Said::Begin {
+                at_us: shifted(at, offset),
+            })
+        };
+        let said = self.step(mine.map(proposal))?;
+        Ok(said.and_then(|said| {
+            let times = said.iter().filter_map(|said| match said {
+                Said::Begin { at_us } => Some(*at_us),
+                _ => None,
+            });
+            let latest = times.max().ok_or("nobody has a part in this turn")?;
+            Ok(shifted(latest, -offset))
+        }))
+    }
+
+    fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart> {
+        let offset = self.offset();
+        let account = |span: Option<Span>| {
+            span.map_or(Said::Here, |(from, to)| Said::Worked {
+                from_us: shifted(from, offset),
+                to_us: shifted(to, offset),
+            })
+        };
+        let said = self.step(mine.map(account))?;
+        Ok(said.and_then(|said| {
+            let spans = said.iter().filter_map(|said| match said {
+                Said::Worked { from_us, to_us } => Some((*from_us, *to_us)),
+                _ => None,
+            });
+            let all = spans.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)));
+            match all {
+                Some((from, to)) if from < to => Ok((shifted(from, -offset), shifted(to, -offset))),
+                _ => Err(
+                    "the machines were never at work at the same time: give a longer --duration".to_owned(),
+                ),
+            }
+        }))
+    }
+
+    fn clock(&self) -> ClockReading {
+        self.clock
+    }
+
+    fn farewell(&mut self) {
+        // All steps are done: nobody waits for this machine any more.
+        let _ = self.say(&ToService::Bye);
+    }
+}
+
+/// The service's own address, found as soon as it is there.
+fn connect(address: &str, interrupted: &AtomicBool, waiting: &dyn Fn(&str)) -> Result<TcpStream, Apart> {
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        let reason = match address.to_socket_addrs() {
+            Err(error) => error.to_string(),
+            Ok(all) => {
+                let mut reason = "it has no address".to_owned();
+                for one in all {
+                    match TcpStream::connect_timeout(&one, LOST) {
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => reason = error.to_string(),
+                    }
+                }
+                reason
+            }
+        };
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Apart::Interrupted);
+        }
+        if began.elapsed() > SEARCH {
+            return Err(Apart::Lost {
+                address: address.to_owned(),
+                reason: format!("{reason} (looked for {} min)", SEARCH.as_secs() / 60),
+            });
+        }
+        if !told {
+            waiting(&format!("{address}: {reason}; waiting for the meeting"));
+            told = true;
+        }
+        thread::sleep(AGAIN);
+    }
+}
+
+/// A machine that is gone without a word is found out within half a minute, by the system's own probes.
+pub(super) fn keep_alive(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::sockopt;
+        // Where the system refuses, a lost machine is waited for until the user stops.
+        let _ = sockopt::set_socket_keepalive(stream, true);
+        let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(10));
+        let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5));
+        let _ = sockopt::set_tcp_keepcnt(stream, 3);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}

@@ -1,0 +1,199 @@
+//! Several machines that measure tenants of one device at the same time: who is whose turn, when all begin, and which
+//! time all of them were at work.
+//!
+//! A machine is in step with the others either through a small service that one of them runs ([`service`], [`member`]), or
+//! by a timetable that all of them were given ([`timetable`]). Times that machines tell each other are of the *common*
+//! clock, which is that of the machine in place 0; each machine converts them by its own [`ClockReading`].
+
+pub mod clock;
+pub mod member;
+pub mod service;
+pub mod timetable;
+mod words;
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::record::{self, ClockReading};
+
+/// A time from and to, microseconds since 1970.
+pub type Span = (u64, u64);
+
+/// What all machines come to together: a value, or why one of them could not do its part.
+pub type Verdict<T> = Result<T, String>;
+
+/// Why a machine is not in step with the others any more.
+#[derive(Debug, Error)]
+pub enum Apart {
+    /// The user wants to stop.
+    #[error("stopped")]
+    Interrupted,
+    /// One has left before the end.
+    #[error("{0} has left")]
+    Gone(String),
+    /// A timetable did not leave this machine the time that it needs.
+    #[error("{0}")]
+    Late(String),
+    /// The service does not take this machine.
+    #[error("the meeting at {address} refuses this machine: {reason}")]
+    Refused {
+        /// Where.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The service cannot be reached, or not any more.
+    #[error("{address}: {reason}")]
+    Lost {
+        /// Where.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The service said something that does not belong there.
+    #[error("the meeting at {address} said something unexpected: {said}")]
+    Unexpected {
+        /// Where.
+        address: String,
+        /// The beginning of it.
+        said: String,
+    },
+}
+
+/// How a machine keeps in step with the others. All of them call the same functions in the same order, also in turns that
+/// they have no part in: those bring nothing and wait.
+pub trait Meeting {
+    /// What the record says of it.
+    fn facts(&self) -> &record::Meeting;
+
+    /// The place of this machine, from 0.
+    fn place(&self) -> usize;
+
+    /// Companies that each machine measures by itself, in the machines' places.
+    fn companies(&self) -> &[usize];
+
+    /// Waits until all machines are at turn `number`, counted from 0, and nobody works any more.
+    fn turn(&mut self, number: usize) -> Result<Verdict<()>, Apart>;
+
+    /// Waits until all have done what they had to do, or one could not.
+    fn all_well(&mut self, mine: Verdict<()>) -> Result<Verdict<()>, Apart>;
+
+    /// When all begin, by this machine's clock: the latest of what those proposed that have a part in it.
+    fn begin(&mut self, mine: Verdict<Option<u64>>) -> Result<Verdict<u64>, Apart>;
+
+    /// The time in which all were at work that had a part in it, by this machine's clock.
+    fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart>;
+
+    /// How this machine's clock stands to the common one, as of this turn.
+    fn clock(&self) -> ClockReading;
+
+    /// All turns are done.
+    fn farewell(&mut self);
+}
+
+/// What is measured in one turn of a meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// The places of the machines at work.
+    pub machines: Vec<usize>,
+    /// Which of its own companies each of them brings; `None` for the last, which is all of its tenants.
+    pub company: Option<usize>,
+}
+
+/// Every turn of a round, in a seeded order that is the same for all machines: each company of each machine alone, then the
+/// first two machines, the first four, eight and so on, and all of them.
+pub fn turns(companies: &[usize], meeting: &str, round: usize) -> Vec<Turn> {
+    let alone = companies.iter().enumerate().flat_map(|(place, count)| {
+        (0..*count).map(move |company| Turn {
+            machines: vec![place],
+            company: Some(company),
+        })
+    });
+    let all = companies.len();
+    let sizes = std::iter::successors(Some(2), |size| Some(size * 2)).take_while(|size| *size < all);
+    let together = sizes.chain(std::iter::once(all)).map(|size| Turn {
+        machines: (0..size).collect(),
+        company: None,
+    });
+    let mut turns: Vec<Turn> = alone.chain(together).collect();
+    let digest = Sha256::digest(format!("{meeting} {round}"));
+    let mut seed = [0; 32];
+    seed.copy_from_slice(&digest);
+    turns.shuffle(&mut ChaCha8Rng::from_seed(seed));
+    turns
+}
+
+/// This machine's clock, microseconds since 1970.
+pub fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_micros() as u64
+}
+
+/// `micros` later by `offset`, which may be negative.
+fn shifted(micros: u64, offset: i64) -> u64 {
+    micros.saturating_add_signed(offset)
+}
+
+/// Sleeps until `until` by this machine's clock.
+fn sleep_until(until: u64, interrupted: &AtomicBool) -> Result<(), Apart> {
+    loop {
+        if interrupted.load(Ordering::Relaxed) {
+            return Err(Apart::Interrupted);
+        }
+        let left = until.saturating_sub(now_us());
+        if left == 0 {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_micros(left.min(100_000)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_machine_is_alone_once_and_together_in_growing_numbers() {
+        let mut turns = turns(&[1, 2, 1, 1, 1], "a", 0);
+        let order = turns.clone();
+        turns.sort_by_key(|turn| (turn.machines.len(), turn.machines.clone(), turn.company));
+        let told: Vec<(usize, Option<usize>)> = turns
+            .iter()
+            .map(|turn| (turn.machines.len(), turn.company))
+            .collect();
+        let alone = |company| (1, Some(company));
+        let expected = [
+            alone(0),
+            alone(0),
+            alone(1),
+            alone(0),
+            alone(0),
+            alone(0),
+            (2, None),
+            (4, None),
+            (5, None),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(
+            super::turns(&[1, 2, 1, 1, 1], "a", 0),
+            order,
+            "all machines have the same order"
+        );
+        assert_ne!(super::turns(&[1, 2, 1, 1, 1], "a", 1), order, "rounds differ");
+    }
+
+    #[test]
+    fn two_machines_meet_once_a_round() {
+        let turns = turns(&[1, 1], "b", 0);
+        assert_eq!(turns.iter().filter(|turn| turn.machines == [0, 1]).count(), 1);
+        assert_eq!(turns.len(), 3);
+    }
+}

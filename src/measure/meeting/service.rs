@@ -1,0 +1,317 @@
+//! The barrier service of a meeting: takes so many machines, tells them the time, and at each step hands what all have said
+//! to each of them. One thread a machine; it knows nothing of what is measured.
+//!
+//! It trusts its network: whoever reaches the port can take part or leave in the middle, and no more.
+
+use std::{
+    io::{self, BufReader},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    now_us,
+    words::{FromService, Hello, Said, ToService, hear, say},
+};
+
+/// How often the service looks whether it is to end.
+const GLANCE: Duration = Duration::from_millis(100);
+/// Longest time for which the last words of the others are waited for.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// Longest time in which a machine takes what it is told.
+const DEAF: Duration = Duration::from_secs(10);
+
+/// A service that listens until it is dropped.
+pub struct Service {
+    hall: Arc<Hall>,
+    address: SocketAddr,
+}
+
+/// What all threads share.
+struct Hall {
+    id: String,
+    count: usize,
+    key: String,
+    tell: Box<dyn Fn(&str) + Send + Sync>,
+    state: Mutex<State>,
+    changed: Condvar,
+    ended: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// Those who are here, in their places; the service's own machine is the first.
+    guests: Vec<Guest>,
+    /// Whether all have been told so.
+    begun: bool,
+    /// What each has said at this step.
+    said: Vec<Option<Said>>,
+    /// Machines that have said goodbye.
+    left: usize,
+    /// Whether one was gone without.
+    broken: bool,
+}
+
+struct Guest {
+    hello: Hello,
+    stream: TcpStream,
+    /// Its connection's number, for places change until all are here.
+    number: usize,
+}
+
+impl Service {
+    /// Listens at `address` for `count` machines, this one included, which proves itself by `key`. `tell` hears who comes.
+    pub fn start(
+        address: SocketAddr,
+        count: usize,
+        id: String,
+        key: String,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let hall = Arc::new(Hall {
+            id,
+            count,
+            key,
+            tell: Box::new(tell),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            ended: AtomicBool::new(false),
+        });
+        let door = Arc::clone(&hall);
+        thread::spawn(move || door.receive(&listener));
+        Ok(Self { hall, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Service {
+    /// Waits for the others' last words: a socket that closes over unread words takes back what it has sent.
+    fn drop(&mut self) {
+        let until = Instant::now() + FAREWELL;
+        let mut state = self.hall.lock();
+        while state.begun && !state.broken && state.left < self.hall.count && Instant::now() < until {
+            state = self
+                .hall
+                .changed
+                .wait_timeout(state, GLANCE)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        self.hall.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Hall {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Takes connections until the service ends.
+    fn receive(self: &Arc<Self>, listener: &TcpListener) {
+        let mut number = 0;
+        while !self.ended() {
+            let Ok((stream, _)) = listener.accept() else {
+                thread::sleep(GLANCE / 4);
+                continue;
+            };
+            number += 1;
+            let hall = Arc::clone(self);
+            thread::spawn(move || {
+                // A stranger's half words are no concern of the meeting.
+                let _ = hall.attend(stream, number);
+                hall.leave(number);
+            });
+        }
+    }
+
+    /// Listens to one machine until it says goodbye, is gone, or the service ends.
+    fn attend(&self, stream: TcpStream, number: usize) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(GLANCE))?;
+        stream.set_write_timeout(Some(DEAF))?;
+        super::member::keep_alive(&stream);
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut writer = stream.try_clone()?;
+        let mut held = Vec::new();
+        while !self.ended() {
+            let word = match hear::<ToService>(&mut reader, &mut held) {
+                Ok(Some(word)) => word,
+                Ok(None) => return Ok(()),
+                Err(error) if is_timeout(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            match word {
+                ToService::Hello(hello) => {
+                    if let Err(reason) = self.welcome(hello, &stream, number)? {
+                        return say(&mut writer, &FromService::Refused { reason });
+                    }
+                }
+                ToService::Ping { sent_us } => {
+                    let pong = FromService::Pong {
+                        sent_us,
+                        here_us: now_us(),
+                    };
+                    // Others' words go to the same socket.
+                    let _state = self.lock();
+                    say(&mut writer, &pong)?;
+                }
+                ToService::Said(said) => self.gather(said, number),
+                ToService::Bye => {
+                    let mut state = self.lock();
+                    state.left += 1;
+                    self.changed.notify_all();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a machine in, or says why not. The service's own machine comes first, the others wait for it.
+    fn welcome(&self, hello: Hello, stream: &TcpStream, number: usize) -> io::Result<Result<(), String>> {
+        let host = hello.key == self.key;
+        let mut state = self.lock();
+        while state.guests.is_empty() && !host && !self.ended() {
+            state = self
+                .changed
+                .wait_timeout(state, GLANCE)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if state.begun || state.guests.len() == self.count {
+            return Ok(Err(format!("its {} machines are all here", self.count)));
+        }
+        if let Some(first) = state.guests.first() {
+            let differing = differences(&first.hello.terms, &hello.terms);
+            if !differing.is_empty() {
+                let name = &first.hello.name;
+                (self.tell)(&format!(
+                    "{} is refused: other {}",
+                    hello.name,
+                    differing.join("; ")
+                ));
+                return Ok(Err(format!(
+                    "it would not measure what {name} does: {}; give all machines the same",
+                    differing.join("; ")
+                )));
+            }
+        }
+        if !host {
+            let here = state.guests.len() + 1;
+            (self.tell)(&format!("{} is here ({here} of {})", hello.name, self.count));
+        }
+        state.guests.push(Guest {
+            hello,
+            stream: stream.try_clone()?,
+            number,
+        });
+        self.changed.notify_all();
+        if state.guests.len() == self.count {
+            state.begun = true;
+            state.said = vec![None; self.count];
+            let of = |word: fn(&Hello) -> String| -> Vec<String> {
+                state.guests.iter().map(|guest| word(&guest.hello)).collect()
+            };
+            let machines = of(|hello| hello.name.clone());
+            let companies: Vec<usize> = state.guests.iter().map(|guest| guest.hello.companies).collect();
+            for (place, guest) in state.guests.iter_mut().enumerate() {
+                // One that cannot be told is gone, which its own thread will find out.
+                let _ = say(
+                    &mut guest.stream,
+                    &FromService::Welcome {
+                        id: self.id.clone(),
+                        place,
+                        machines: machines.clone(),
+                        companies: companies.clone(),
+                    },
+                );
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Keeps what one said, and tells all once all have spoken.
+    fn gather(&self, said: Said, number: usize) {
+        let mut state = self.lock();
+        let Some(place) = state.guests.iter().position(|guest| guest.number == number) else {
+            return;
+        };
+        if !state.begun {
+            return;
+        }
+        state.said[place] = Some(said);
+        if state.said.iter().all(Option::is_some) {
+            let said: Vec<Said> = state.said.iter_mut().filter_map(Option::take).collect();
+            state.tell(&FromService::All { said });
+        }
+    }
+
+    /// A connection is over. Before all are here its machine is merely not here yet; afterwards the meeting is at its end,
+    /// unless it said goodbye.
+    fn leave(&self, number: usize) {
+        let mut state = self.lock();
+        let Some(place) = state.guests.iter().position(|guest| guest.number == number) else {
+            return;
+        };
+        if !state.begun {
+            let guest = state.guests.remove(place);
+            (self.tell)(&format!("{} has gone again", guest.hello.name));
+        } else if state.left == 0 && !self.ended() {
+            // Once one has said goodbye all steps are done.
+            let name = state.guests[place].hello.name.clone();
+            state.broken = true;
+            state.tell(&FromService::Gone { name });
+        }
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    fn tell(&mut self, word: &FromService) {
+        for guest in &mut self.guests {
+            let _ = say(&mut guest.stream, word);
+        }
+    }
+}
+
+/// What is not the same, each with both values.
+fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<String> {
+    let mut list = Vec::new();
+    for (name, value) in first {
+        let there = other
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value);
+        if there != Some(value) {
+            list.push(format!(
+                "{name} ({} against {value})",
+                there.map_or("unknown", String::as_str)
+            ));
+        }
+    }
+    list
+}
+
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
