@@ -42,6 +42,8 @@ pub struct Machine {
     pub study: String,
     /// What is known of it.
     pub evidence: Evidence,
+    /// Tenants that were at work on its device at the same time; null for an arm alone.
+    pub tenants: Option<usize>,
     /// Photos a second of one machine with the bound held, when they arrive at random; null unless that was measured.
     pub usable_rate: Option<Estimate>,
     /// Photos a second that one machine was not seen to exceed, the upper end of the interval; null where `usable_rate`
@@ -61,7 +63,7 @@ pub struct Machine {
     pub cores: Option<usize>,
     /// The GPU; null where the arm runs on none that is known.
     pub gpu: Option<String>,
-    /// GPUs of all, one a machine; likewise. Null where `gpu` is.
+    /// GPUs of all, one a machine, or one for as many machines as shared it; likewise. Null where `gpu` is.
     pub gpus: Option<usize>,
     /// Price of an hour of one; null where nobody told.
     pub price_per_hour: Option<f64>,
@@ -85,6 +87,8 @@ pub enum Evidence {
     Offline,
     /// Latency where the next photo followed the last: no queue was in it.
     ClosedLoop,
+    /// The same, with so many tenants on one device as will be there.
+    Tenants,
     /// Photos arrived at random, and the bound was held.
     Server,
 }

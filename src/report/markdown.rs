@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{
     answer,
     content::{
-        arms, ceiling, checks, comparisons, curve, latency, machine, made, quality, remarks, search, setup,
-        sources, stages, strata, tune,
+        arms, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality, remarks, search,
+        setup, sources, stages, strata, tenants, tune, witness,
     },
     grid::Grid,
     words::headline,
@@ -37,8 +37,11 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         }
     }
     let parts = [
+        tenants::grid(record),
+        fleet::grid(record),
         comparisons::grid(record),
         sources::grid(record),
+        witness::grid(record),
         latency::grid(record),
         curve::grid(record),
         search::grid(record),

@@ -110,6 +110,7 @@ fn sure(machine: &Machine) -> String {
         (Evidence::None, _) => "not known".to_owned(),
         (Evidence::Offline, _) => "a limit: no latency".to_owned(),
         (Evidence::ClosedLoop, _) => "a limit: closed loop".to_owned(),
+        (Evidence::Tenants, _) => "a limit: tenants, closed loop".to_owned(),
         (Evidence::Server, None) => "one process".to_owned(),
         (Evidence::Server, Some([few, many])) if few == many => format!("95 %: {many}"),
         (Evidence::Server, Some([few, many])) => format!("95 %: {few} to {many}"),

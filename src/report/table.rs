@@ -5,7 +5,9 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    content::{arms, ceiling, curve, fleet, latency, remarks, sources, stages, strata, tenants, tune},
+    content::{
+        arms, ceiling, curve, fleet, latency, remarks, sources, stages, strata, tenants, tune, witness,
+    },
     grid::{Column, Grid},
     words::headline,
 };
@@ -34,6 +36,7 @@ pub fn render(record: &Record) -> String {
         tenants::grid(record),
         fleet::grid(record),
         sources::grid(record),
+        witness::grid(record),
         latency::grid(record),
         curve::grid(record),
         stages::grid(record),

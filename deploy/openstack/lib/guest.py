@@ -4,13 +4,17 @@ metadata service behind its address.
 
 import http.server
 import json
+import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 import threading
 
 import testing
+
+MUSL = "x86_64-unknown-linux-musl"
 
 # As Nova gives them to an instance; none of them may come up in a record, but for zone and flavor.
 META = {
@@ -55,6 +59,34 @@ cd /tmp
 sync
 poweroff -f
 """
+
+
+def prepare():
+    """Installs what a guest needs."""
+    testing.apt(
+        qemu_system_x86="qemu-system-x86_64", seabios="/usr/share/seabios/bios-256k.bin", genisoimage="genisoimage",
+        busybox_static="/bin/busybox",
+    )
+    # An apt that installed nothing may have no lists of packages.
+    if not testing.command("apt-cache", "depends", "linux-image-cloud-amd64").stdout.strip():
+        testing.command(*([] if os.geteuid() == 0 else ["sudo", "-n"]), "apt-get", "update", "-qq")
+    kernel()
+
+
+def static_program():
+    named = os.environ.get("FACEBENCH_STATIC")
+    if named:
+        return pathlib.Path(named).resolve()
+    if shutil.which("rustup"):
+        added = testing.command("rustup", "target", "add", MUSL, cwd=testing.ROOT)
+        if added.returncode != 0:
+            raise testing.Skipped(f"the target {MUSL} cannot be had ({testing.last_line(added.stdout)})")
+    testing.apt(musl_tools="musl-gcc")
+    print("building a static facebench", flush=True)
+    done = testing.command("cargo", "build", "--release", "--locked", "--target", MUSL, cwd=testing.ROOT)
+    if done.returncode != 0:
+        raise testing.Skipped(f"a static facebench cannot be built ({testing.last_line(done.stdout)})")
+    return testing.TARGET / MUSL / "release" / "facebench"
 
 
 def kernel():
@@ -133,6 +165,36 @@ class Initrd:
         self.file.close()
 
 
+def start(folder, commands, fill):
+    """An initrd with busybox, the kernel's modules and what `fill` adds."""
+    path = folder / "initrd"
+    initrd = Initrd(path)
+    for name in ("proc", "sys", "dev", "tmp"):
+        initrd.add(name, mode=0o40755)
+    initrd.add("bin/busybox", pathlib.Path("/bin/busybox").read_bytes())
+    for name, data in modules(kernel()[1]):
+        initrd.add(name, data)
+    initrd.add("init", INIT.format(modules=" ".join(MODULES), commands=commands).encode())
+    fill(initrd)
+    initrd.close()
+    return path
+
+
+def part(told, name):
+    """A JSON document that the guest wrote under a name; None where it did not."""
+    _, begun, rest = told.partition(f"<{name}>")
+    text, ended, _ = rest.partition(f"</{name}>")
+    try:
+        return json.loads(text) if begun and ended else None
+    except ValueError:
+        return None
+
+
+def write(name, command):
+    """A shell command whose output goes to the second serial line, under a name."""
+    return f"(echo '<{name}>'; {command}; echo '</{name}>') >/dev/ttyS1"
+
+
 class Metadata(http.server.BaseHTTPRequestHandler):
     """The metadata service. QEMU's forward has one connection for all, so it must not be closed."""
 
@@ -155,6 +217,15 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def machine(initrd, memory, cpu, told):
+    """QEMU's words for a machine that runs `initrd`: its console on standard output, what it tells in the file `told`."""
+    return [
+        "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-display", "none", "-no-reboot",
+        "-nodefaults", "-serial", "stdio", "-serial", f"file:{told}", "-kernel", str(kernel()[0]), "-initrd", str(initrd),
+        "-append", "console=ttyS0 quiet panic=1",
+    ]
+
+
 def boot(folder, initrd, memory, limit, cpu="max"):
     """Boots, waits for the power-off; what the guest wrote on its second serial line, and the console."""
     drive = folder / "drive"
@@ -168,9 +239,7 @@ def boot(folder, initrd, memory, limit, cpu="max"):
     told = folder / "told"
     network = "user,id=n0,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.0.15"
     command = [
-        "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-display", "none", "-no-reboot",
-        "-nodefaults", "-serial", "stdio", "-serial", f"file:{told}", "-kernel", kernel()[0], "-initrd", initrd,
-        "-append", "console=ttyS0 quiet panic=1",
+        *machine(initrd, memory, cpu, told),
         "-smbios", f"type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,version=31.0.0,uuid={META['uuid']}",
         "-smbios", "type=3,asset=OpenStack Nova",
         "-drive", f"file={iso},if=virtio,format=raw,readonly=on",

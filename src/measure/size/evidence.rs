@@ -17,7 +17,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn nothing(why: String) -> Self {
+    pub(super) fn nothing(why: String) -> Self {
         Self {
             evidence: Evidence::None,
             rate: None,
@@ -45,7 +45,7 @@ pub(super) fn of(record: &Record, plan: &PlanSummary, arm: &Arm, bound: LatencyB
 }
 
 /// Why nothing of an arm can be used.
-fn unusable(arm: &Arm) -> Option<String> {
+pub(super) fn unusable(arm: &Arm) -> Option<String> {
     // Whether the record's own bound was held is no matter: the blocks are held against the one that is asked for.
     let broken = |check: &&crate::record::Check| {
         let rule = crate::record::rule(&check.id);

@@ -7,6 +7,7 @@ mod break_even;
 mod changes;
 mod evidence;
 mod prices;
+mod shared;
 
 pub use prices::{Prices, PricesError};
 
@@ -38,6 +39,28 @@ struct Candidate<'a> {
     study: String,
     arm: &'a Arm,
     told: Told,
+    /// What shares its device; `None` for an arm alone.
+    shared: Option<Shared>,
+}
+
+/// Tenants of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shared {
+    /// How many.
+    tenants: usize,
+    /// Machines that they are on.
+    machines: usize,
+}
+
+impl Candidate<'_> {
+    /// What it is called.
+    fn label(&self) -> String {
+        match self.shared {
+            None => self.arm.label.clone(),
+            Some(Shared { tenants, machines: 1 }) => format!("{}, {tenants} tenants", self.arm.label),
+            Some(Shared { machines, .. }) => format!("{}, {machines} on a device", self.arm.label),
+        }
+    }
 }
 
 /// The answer for `load` from `records`; at least one.
@@ -92,7 +115,7 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
 
 /// The arms of `record`, each with the plan of the study that it is from.
 fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
-    let of_arm = |arm| {
+    let of_arm = |arm, shared: Option<(Shared, Told)>| {
         let arm: &Arm = arm;
         let source = record
             .sources
@@ -110,7 +133,10 @@ fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
                 (&source.plan, &source.name, &source.id, short)
             },
         );
-        let mut told = evidence::of(record, plan, arm, bound);
+        let (shared, mut told) = match shared {
+            Some((shared, told)) => (Some(shared), told),
+            None => (None, evidence::of(record, plan, arm, bound)),
+        };
         if quick && told.evidence != Evidence::None {
             told.notes
                 .push("of a quick or interrupted study: no claim should rest on it".to_owned());
@@ -121,9 +147,14 @@ fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
             study: merge::title(name.as_deref(), id),
             arm,
             told,
+            shared,
         }
     };
-    record.arms.iter().map(of_arm).collect()
+    let alone = record.arms.iter().map(|arm| of_arm(arm, None));
+    let shared = shared::of(record, bound).into_iter();
+    alone
+        .chain(shared.map(|(arm, shared, told)| of_arm(arm, Some((shared, told)))))
+        .collect()
 }
 
 /// One candidate for each arm on each machine: that of the strongest evidence, and of the highest rate in that.
@@ -132,7 +163,7 @@ fn best(all: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
     for candidate in all {
         let same = best
             .iter_mut()
-            .find(|other| place(other) == place(&candidate) && other.arm.label == candidate.arm.label);
+            .find(|other| place(other) == place(&candidate) && other.label() == candidate.label());
         match same {
             Some(other) if worth(&candidate) > worth(other) => *other = candidate,
             Some(_) => {}
@@ -164,15 +195,18 @@ fn place<'a>(candidate: &Candidate<'a>) -> (Option<&'a str>, usize, Option<&'a s
 
 /// The label, with the study where another machine has the same.
 fn name(candidate: &Candidate<'_>, all: &[Candidate<'_>], before: &[Machine]) -> String {
-    let label = &candidate.arm.label;
-    if all.iter().filter(|other| other.arm.label == *label).count() == 1 {
-        return label.clone();
+    let label = candidate.label();
+    if all.iter().filter(|other| other.label() == label).count() == 1 {
+        return label;
     }
     let name = format!("{label} ({})", candidate.study);
     let twins = before
         .iter()
-        .filter(|machine| machine.label == *label && machine.study == candidate.study);
-    match twins.count() {
+        .filter(|machine| machine.name.starts_with(&label) && machine.study == candidate.study);
+    match twins
+        .filter(|machine| machine.tenants == candidate.shared.map(|s| s.tenants))
+        .count()
+    {
         0 => name,
         twins => format!("{name} #{}", twins + 1),
     }
@@ -202,6 +236,7 @@ fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices
         label: arm.label.clone(),
         study: candidate.study.clone(),
         evidence: told.evidence,
+        tenants: candidate.shared.map(|shared| shared.tenants),
         usable_rate: usable,
         most_rate: most,
         p99_ms: told.p99_ms,
@@ -210,7 +245,9 @@ fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices
         at_least,
         cores_each: candidate.plan.host_cores,
         cores: all.map(|count| count * candidate.plan.host_cores),
-        gpus: all.filter(|_| gpu.is_some()),
+        gpus: all
+            .filter(|_| gpu.is_some())
+            .map(|count| count.div_ceil(candidate.shared.map_or(1, |shared| shared.machines))),
         gpu,
         price_per_hour: price,
         cost_per_hour: cost,

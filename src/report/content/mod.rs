@@ -19,3 +19,4 @@ pub(super) mod stages;
 pub(super) mod strata;
 pub(super) mod tenants;
 pub(super) mod tune;
+pub(super) mod witness;

@@ -12,7 +12,7 @@ use crate::{
         chart::ChartError,
         content::{
             arms, blocks, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality,
-            remarks, search, setup, sources, stages, strata, tenants, tune,
+            remarks, search, setup, sources, stages, strata, tenants, tune, witness,
         },
         grid::{Grid, blocks_anchor},
         published::Published,
@@ -58,6 +58,7 @@ fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
         ("tenants", tenants::grid(record)),
         ("fleet", fleet::grid(record)),
         ("sources", sources::grid(record)),
+        ("witness", witness::grid(record)),
         ("comparisons", comparisons::grid(record)),
         ("curve", curve::grid(record)),
         ("search", search::grid(record)),

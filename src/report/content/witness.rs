@@ -1,0 +1,109 @@
+//! What a witness on the GPUs' hosts saw while arms were measured: one row an arm.
+
+use std::fmt::Write;
+
+use crate::{
+    record::{Record, Witness},
+    report::{
+        grid::{Cell, Grid, Row, numbers, words as column},
+        words::{NONE, maybe},
+    },
+};
+
+/// One row an arm that a log tells of; `None` where no log was merged in.
+pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
+    let seen: Vec<(&str, &Witness)> = record
+        .arms
+        .iter()
+        .filter_map(|arm| Some((arm.label.as_str(), arm.witness.as_ref()?)))
+        .collect();
+    if seen.is_empty() {
+        return None;
+    }
+    let mut columns: Vec<_> = ["arm", "board", "vGPU type", "scheduler"].map(column).into();
+    columns.extend(
+        [
+            "looks",
+            "neighbours",
+            "their use",
+            "clock `MHz`",
+            "lowest",
+            "power `W`",
+            "slowed",
+            "capped",
+        ]
+        .map(numbers),
+    );
+    columns.push(column("licensed"));
+    Some(Grid {
+        title: "What the hypervisor saw",
+        note: note(&seen),
+        columns,
+        rows: seen.iter().map(|(label, witness)| row(label, witness)).collect(),
+    })
+}
+
+fn note(seen: &[(&str, &Witness)]) -> String {
+    let tolerance = seen.iter().map(|(_, witness)| witness.tolerance_seconds);
+    let tolerance = tolerance.fold(0.0, f64::max);
+    let mut note = format!(
+        "looks within the arms' blocks, the clocks of guest and host being up to {} s apart. Neighbours: other vGPUs on \
+         the board, the mean and the most, and what they took of its time. Slowed and capped: share of the looks at which \
+         heat or the power limit held the clock down",
+        maybe(Some(tolerance))
+    );
+    for (label, witness) in seen {
+        for (field, reason) in &witness.unavailable {
+            let _ = write!(note, ". {label}: no {}: {reason}", field.replace('_', " "));
+        }
+    }
+    note
+}
+
+fn row(label: &str, witness: &Witness) -> Row {
+    let share =
+        |share: Option<f64>| share.map_or_else(|| NONE.to_owned(), |share| format!("{:.0} %", share * 100.0));
+    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
+    let pair = |mean: Option<String>, most: Option<String>| match (mean, most) {
+        (Some(mean), Some(most)) if mean == most => mean,
+        (Some(mean), Some(most)) => format!("{mean}, at most {most}"),
+        _ => NONE.to_owned(),
+    };
+    let percent = |share: Option<f64>| share.map(|share| format!("{:.0} %", share * 100.0));
+    let scheduler = witness.scheduler.as_ref().map(|scheduler| {
+        let policy = scheduler.policy.name();
+        match scheduler.timeslice_ns {
+            Some(slice) if slice > 0 => format!("{policy}, {} ms", maybe(Some(slice as f64 / 1e6))),
+            _ => policy.to_owned(),
+        }
+    });
+    let cells = [
+        label.to_owned(),
+        word(&witness.board),
+        word(&witness.vgpu_type),
+        scheduler.unwrap_or_else(|| NONE.to_owned()),
+        witness.looks.to_string(),
+        pair(
+            witness.neighbours_mean.map(|mean| maybe(Some(mean))),
+            witness.neighbours_max.map(|most| maybe(Some(most as f64))),
+        ),
+        pair(
+            percent(witness.neighbours_use_mean),
+            percent(witness.neighbours_use_max),
+        ),
+        maybe(witness.sm_clock_mhz_median),
+        maybe(witness.sm_clock_mhz_min),
+        maybe(witness.power_watts_median),
+        share(witness.slowed_share),
+        share(witness.power_capped_share),
+        match witness.licensed {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "no".to_owned(),
+            None => NONE.to_owned(),
+        },
+    ];
+    Row {
+        anchor: None,
+        cells: cells.map(Cell::plain).to_vec(),
+    }
+}

@@ -1,0 +1,284 @@
+//! Tenants of several machines that keep in step: here all machines are processes of this one.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod common;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{facebench, record, run};
+use serde_json::Value;
+
+const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
+const ROUNDS: &str = "--processes 3";
+
+fn tenants(words: &str, name: &str, record: &Path) -> Command {
+    let mut command = facebench();
+    command
+        .arg("tenants")
+        .args(LAYOUT.split(' '))
+        .args(words.split(' '))
+        .args(["--name", name, "-o"])
+        .arg(record)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The machine that leads: where it listens, and its process.
+struct Leader {
+    address: String,
+    process: Child,
+    told: thread::JoinHandle<String>,
+}
+
+impl Leader {
+    fn start(words: &str, record: &Path) -> Self {
+        let mut process = tenants(&format!("{words} --lead 127.0.0.1:0"), "vm0", record)
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line
+            .strip_prefix("the meeting is at ")
+            .and_then(|rest| rest.split_once(';'))
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
+            .0
+            .to_owned();
+        let told = thread::spawn(move || {
+            let lines: Vec<String> = stderr.lines().map_while(Result::ok).collect();
+            lines.join("\n")
+        });
+        Self {
+            address,
+            process,
+            told,
+        }
+    }
+
+    fn end(mut self) -> (Option<i32>, String) {
+        let status = self.process.wait().unwrap();
+        (status.code(), self.told.join().unwrap())
+    }
+}
+
+fn merged(records: &[PathBuf], folder: &Path) -> Value {
+    let path = folder.join("all.json");
+    let answer = run(facebench().arg("merge").args(records).arg("-o").arg(&path));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    assert!(
+        answer.stdout().contains("TENANTS OF ONE DEVICE"),
+        "{}",
+        answer.stdout()
+    );
+    let audit = run(facebench().arg("audit").arg(&path));
+    assert_eq!(audit.code(), 0, "{}", audit.all());
+    let all = record(&path);
+    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&all).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    all
+}
+
+fn near(value: &Value, want: f64) -> bool {
+    let median = value["median"].as_f64();
+    median.is_some_and(|value| (value / want - 1.0).abs() < 0.35)
+}
+
+#[test]
+fn three_machines_measure_alone_in_turn_and_then_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..3).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let leader = Leader::start(&format!("-b null,delay=10ms --machines 3 {ROUNDS}"), &paths[0]);
+    let join = format!("--join {}", leader.address);
+    let others: Vec<Child> = [(1, "null,delay=10ms"), (2, "null,delay=20ms,label=slow")]
+        .map(|(n, spec)| {
+            let mut command = tenants(
+                &format!("-b {spec} {join} {ROUNDS}"),
+                &format!("vm{n}"),
+                &paths[n],
+            );
+            command.stderr(Stdio::null()).spawn().unwrap()
+        })
+        .into();
+    for mut other in others {
+        assert_eq!(other.wait().unwrap().code(), Some(0));
+    }
+    let (code, told) = leader.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    let own = record(&paths[0]);
+    let meeting = &own["tenants"]["meeting"];
+    assert_eq!(
+        (meeting["place"].as_u64(), &meeting["keeper"]),
+        (Some(0), &"service".into())
+    );
+    let all = merged(&paths, folder.path());
+    let tenants = &all["tenants"];
+    assert!(tenants["meeting"]["place"].is_null());
+    let companies = tenants["companies"].as_array().unwrap();
+    let counts: Vec<usize> = companies
+        .iter()
+        .map(|company| company["tenants"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(counts, [1, 1, 1, 2, 3]);
+    for company in companies {
+        assert!(company["error"].is_null(), "{company}");
+        assert_eq!(company["rounds"].as_array().unwrap().len(), 3);
+    }
+    let together = companies.last().unwrap();
+    // Two of 100 images a second and one of 50; nobody is in another's way.
+    assert!(near(&together["images_per_second"], 250.0), "{together}");
+    assert!(near(&together["sharing_gain"], 3.0), "{together}");
+    for round in together["rounds"].as_array().unwrap() {
+        let clocks = round["clocks"].as_array().unwrap();
+        assert_eq!(clocks.len(), 3);
+        for clock in clocks {
+            let (offset, within) = (clock["offset_us"].as_i64(), clock["within_us"].as_u64());
+            // All of them have the same clock; reading it twice rounds twice.
+            assert!(offset.unwrap().unsigned_abs() <= within.unwrap() + 1, "{clock}");
+        }
+        assert!(round["seconds"].as_f64().unwrap() > 0.2, "{round}");
+    }
+    let part = run(facebench()
+        .arg("merge")
+        .args(&paths[..2])
+        .arg("-o")
+        .arg(folder.path().join("part.json")));
+    assert_eq!(part.code(), 1, "{}", part.all());
+    assert!(
+        part.all().contains("the record of vm2 is missing"),
+        "{}",
+        part.all()
+    );
+}
+
+#[test]
+fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let leader = Leader::start(&format!("-b null --machines 2 {ROUNDS}"), &paths[0]);
+    let join = format!("-b null --join {}", leader.address);
+    let other = run(facebench()
+        .args("tenants --processes 2 -d 300ms --warmup 20ms -o".split(' '))
+        .arg(&paths[1])
+        .args(join.split(' ')));
+    assert_eq!(other.code(), 1, "{}", other.all());
+    assert!(
+        other
+            .all()
+            .contains("--processes (2 against 3); give all machines the same"),
+        "{}",
+        other.all()
+    );
+    // A browser, and one that comes and goes.
+    TcpStream::connect(&leader.address)
+        .unwrap()
+        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .unwrap();
+    let mut member = tenants(&format!("{join} {ROUNDS}"), "vm1", &paths[1])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(member.wait().unwrap().code(), Some(0));
+    let (code, told) = leader.end();
+    assert_eq!(code, Some(0), "{told}");
+    merged(&paths, folder.path());
+}
+
+#[test]
+fn when_one_leaves_the_others_keep_what_they_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let leader = Leader::start(&format!("-b null,delay=5ms --machines 2 {ROUNDS}"), &paths[0]);
+    let join = format!("-b null,delay=5ms --join {}", leader.address);
+    let mut member = tenants(&format!("{join} {ROUNDS}"), "vm1", &paths[1])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The leader is the first to be alone, and writes its record as it goes.
+    let until = Instant::now() + Duration::from_secs(60);
+    while !paths[0].exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(50));
+    }
+    member.kill().unwrap();
+    member.wait().unwrap();
+    let (code, told) = leader.end();
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("vm1 has left; what was measured before is kept"),
+        "{told}"
+    );
+    let record = record(&paths[0]);
+    assert_eq!(record["arms"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let start = jiff::Timestamp::now() + Duration::from_secs(4);
+    let machines: Vec<Child> = (0..2)
+        .map(|n| {
+            let words = format!(
+                "-b null,delay=5ms --start-at {start} --place {n}/2 --study-slot 6s --slot 5s --processes 1"
+            );
+            let mut command = tenants(&words, &format!("vm{n}"), &paths[n]);
+            command.stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut machine in machines {
+        assert_eq!(machine.wait().unwrap().code(), Some(0));
+    }
+    let all = merged(&paths, folder.path());
+    let together = all["tenants"]["companies"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    assert!(
+        together["error"].is_null() && near(&together["sharing_gain"], 2.0),
+        "{together}"
+    );
+    assert!(together["rounds"][0]["clocks"][1]["offset_us"].is_null());
+    assert_eq!(
+        all["tenants"]["meeting"]["machines"],
+        serde_json::json!(["vm0", "vm1"])
+    );
+}
+
+#[test]
+fn words_that_make_no_meeting_are_told() {
+    let cases = [
+        ("--lead 127.0.0.1:0", 2, "--machines"),
+        ("--lead 127.0.0.1:0 --machines 1", 2, "needs nobody"),
+        ("--join vm1", 2, "a host and a port"),
+        ("--join vm1:1 --counts 2", 2, "--counts"),
+        ("--start-at 2020-01-01T00:00:00Z --place 0/2", 2, "is past"),
+        ("--start-at noon --place 0/2", 2, "--start-at"),
+        (
+            "--start-at 2120-01-01T00:00:00Z --place 0/2 --slot 1s",
+            2,
+            "--slot",
+        ),
+        ("--lead 192.0.2.1:9 --machines 2", 1, "--lead 192.0.2.1:9"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (words, code, told) in cases {
+        let answer = run(facebench()
+            .current_dir(folder.path())
+            .args("tenants -b null".split(' '))
+            .args(words.split(' ')));
+        assert_eq!(answer.code(), code, "{words}: {}", answer.all());
+        assert!(answer.all().contains(told), "{words}: {}", answer.all());
+    }
+}
