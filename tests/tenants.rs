@@ -262,3 +262,28 @@ fn the_neighbour_of_a_device_works_on_that_device() {
     assert!(beside["error"].is_null(), "{}", answer.all());
     assert!(beside["kept"]["median"].as_f64().unwrap() < 1.2, "{beside}");
 }
+
+#[test]
+fn a_tenant_of_half_a_core_shows_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = common::photos();
+    let path = folder.path().join("r.json");
+    let mut command = tenants("--tenant cpu --tenant cpu,quota=0.5,label=half", &path);
+    command.arg("-i").arg(photos.path());
+    command.arg("--detector").arg(common::network("spots.onnx"));
+    command.arg("--recognizer").arg(common::network("tiles.onnx"));
+    let answer = run(&mut command);
+    if answer.code() == 4 && answer.all().contains("control group") {
+        println!("SKIPPED: a_tenant_of_half_a_core_shows_as_such ({})", answer.all().trim());
+        return;
+    }
+    let record = whole(&answer, &path);
+    let both = companies(&record).last().unwrap();
+    assert_eq!(both["tenants"], serde_json::json!(["cpu", "half"]));
+    for round in both["rounds"].as_array().unwrap() {
+        let cores = round["tenants"][1]["cores"].as_f64().unwrap();
+        // The kernel deals time out by tenths of a second, and a round lasts few of them.
+        assert!(cores < 0.75, "{cores} cores for half of one: {round}");
+    }
+    assert!(answer.stdout().contains("CORES OF EACH"), "{}", answer.stdout());
+}
