@@ -274,7 +274,10 @@ fn a_tenant_of_half_a_core_shows_as_such() {
     command.arg("--recognizer").arg(common::network("tiles.onnx"));
     let answer = run(&mut command);
     if answer.code() == 4 && answer.all().contains("control group") {
-        println!("SKIPPED: a_tenant_of_half_a_core_shows_as_such ({})", answer.all().trim());
+        println!(
+            "SKIPPED: a_tenant_of_half_a_core_shows_as_such ({})",
+            answer.all().trim()
+        );
         return;
     }
     let record = whole(&answer, &path);

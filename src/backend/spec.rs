@@ -213,6 +213,20 @@ pub fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("\"{text}\" is no share; write it like 5% or 0.05"))
 }
 
+/// `LENGTH/EVERY`, both durations.
+fn stall(text: &str) -> Result<Stall, String> {
+    let form = "expected such as 200ms/2s";
+    let (length, every) = text.split_once('/').ok_or(form)?;
+    let stall = Stall {
+        length: parse_duration(length)?,
+        every: parse_duration(every)?,
+    };
+    if stall.every.is_zero() {
+        return Err(form.to_owned());
+    }
+    Ok(stall)
+}
+
 impl BackendSpec {
     /// The backend's row in the table.
     pub fn row(&self) -> &'static Row {
@@ -394,19 +408,7 @@ impl BackendSpec {
                 self.null.on = Some(value.to_owned());
             }
             "stall" => {
-                let parts = value
-                    .split_once('/')
-                    .ok_or("expected such as 200ms/2s".to_owned());
-                let stall = parts.and_then(|(length, every)| {
-                    Ok(Stall {
-                        length: parse_duration(length)?,
-                        every: parse_duration(every)?,
-                    })
-                });
-                let stall = stall.map_err(|e| bad(&e))?;
-                if stall.every.is_zero() {
-                    return Err(bad("expected such as 200ms/2s"));
-                }
+                let stall = stall(value).map_err(|e| bad(&e))?;
                 self.null.stall = Some(stall);
             }
             "crash" => self.null.crash = Some(count(1_000_000)?),

@@ -24,7 +24,7 @@ use crate::{
 /// The default of `--slot` beside the work itself: loading networks, on a device planning them too.
 const LOADING: Duration = Duration::from_secs(30);
 /// The default of `--study-slot` beside twice the work: loading, and the check pass.
-const CHECKING: Duration = Duration::from_secs(60);
+const CHECKING: Duration = Duration::from_mins(1);
 
 /// A machine in step with others. Dropped in this order: the service outlives its own machine.
 pub struct Met {
@@ -114,7 +114,7 @@ pub fn announce(
 
 fn timetable(appointment: &Appointment, rounds: usize, out: &mut dyn Write) -> io::Result<()> {
     let at = |number| {
-        let micros = appointment.begins_us(number) as i64;
+        let micros = appointment.begins_us(number).cast_signed();
         jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "?".to_owned(), |time| time.to_string())
     };
     let machines = appointment.machines;

@@ -48,24 +48,15 @@ pub fn tenants(
     )?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let mut save = |record: &Record| record.save(&path);
-    let (record, apart) = match met {
-        Some(mut met) => study.together(
-            record,
-            &sharing,
-            &mut *met.meeting,
-            least_rate,
-            &progress,
-            &mut save,
-        )?,
-        None => {
-            let record = study.run(record, &progress, &mut save)?;
-            let record = if record.interrupted {
-                record
-            } else {
-                study.tenants(record, &sharing, least_rate, &progress, &mut save)?
-            };
-            (record, None)
+    let (record, apart) = if let Some(mut met) = met {
+        let meeting = &mut *met.meeting;
+        study.together(record, &sharing, meeting, least_rate, &progress, &mut save)?
+    } else {
+        let mut record = study.run(record, &progress, &mut save)?;
+        if !record.interrupted {
+            record = study.tenants(record, &sharing, least_rate, &progress, &mut save)?;
         }
+        (record, None)
     };
     progress.finish();
     if let Some(apart) = &apart {

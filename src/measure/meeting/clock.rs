@@ -20,7 +20,7 @@ pub fn read(pings: &[Ping]) -> Option<ClockReading> {
     let best = pings.iter().min_by_key(|ping| way(ping))?;
     let middle = best.sent_us + way(best) / 2;
     Some(ClockReading {
-        offset_us: Some(best.there_us as i64 - middle as i64),
+        offset_us: Some(best.there_us.cast_signed() - middle.cast_signed()),
         within_us: Some(way(best).div_ceil(2)),
     })
 }

@@ -134,19 +134,19 @@ impl Hall {
             let hall = Arc::clone(self);
             thread::spawn(move || {
                 // A stranger's half words are no concern of the meeting.
-                let _ = hall.attend(stream, number);
+                let _ = hall.attend(&stream, number);
                 hall.leave(number);
             });
         }
     }
 
     /// Listens to one machine until it says goodbye, is gone, or the service ends.
-    fn attend(&self, stream: TcpStream, number: usize) -> io::Result<()> {
+    fn attend(&self, stream: &TcpStream, number: usize) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(GLANCE))?;
         stream.set_write_timeout(Some(DEAF))?;
-        super::member::keep_alive(&stream);
+        super::member::keep_alive(stream);
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut writer = stream.try_clone()?;
         let mut held = Vec::new();
@@ -159,7 +159,7 @@ impl Hall {
             };
             match word {
                 ToService::Hello(hello) => {
-                    if let Err(reason) = self.welcome(hello, &stream, number)? {
+                    if let Err(reason) = self.welcome(hello, stream, number)? {
                         return say(&mut writer, &FromService::Refused { reason });
                     }
                 }

@@ -191,7 +191,7 @@ mod tests {
             machines: 3,
             name: "vm1".to_owned(),
             companies: 1,
-            study_slot: Duration::from_secs(60),
+            study_slot: Duration::from_mins(1),
             slot: Duration::from_secs(10),
             lead_in: Duration::from_secs(1),
             duration: Duration::from_secs(3),

@@ -80,9 +80,9 @@ fn chosen<'a>(companies: &[&'a Company], bound: LatencyBound) -> Option<&'a Comp
 }
 
 fn told(record: &Record, arm: &Arm, company: &Company, shared: Shared, bound: LatencyBound) -> Told {
-    let arms = company.tenants.iter();
-    let arms = arms.filter_map(|label| record.arms.iter().find(|arm| arm.label == *label));
-    if let Some(why) = arms.filter_map(unusable).next() {
+    let labels = company.tenants.iter();
+    let mut arms = labels.filter_map(|label| record.arms.iter().find(|arm| arm.label == *label));
+    if let Some(why) = arms.find_map(unusable) {
         return Told::nothing(why);
     }
     let Some(all) = company.images_per_second else {
