@@ -69,6 +69,11 @@ impl Leader {
     }
 }
 
+/// Measured to the end. On a busy machine an arm may be unstable; one process never tells how sure it is.
+fn measured(code: Option<i32>) -> bool {
+    [Some(0), Some(3)].contains(&code)
+}
+
 fn merged(records: &[PathBuf], folder: &Path) -> Value {
     let path = folder.join("all.json");
     let answer = run(facebench().arg("merge").args(records).arg("-o").arg(&path));
@@ -110,10 +115,10 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
         })
         .into();
     for mut other in others {
-        assert_eq!(other.wait().unwrap().code(), Some(0));
+        assert!(measured(other.wait().unwrap().code()));
     }
     let (code, told) = leader.end();
-    assert_eq!(code, Some(0), "{told}");
+    assert!(measured(code), "{told}");
 
     let own = record(&paths[0]);
     let meeting = &own["tenants"]["meeting"];
@@ -188,9 +193,9 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    assert_eq!(member.wait().unwrap().code(), Some(0));
+    assert!(measured(member.wait().unwrap().code()));
     let (code, told) = leader.end();
-    assert_eq!(code, Some(0), "{told}");
+    assert!(measured(code), "{told}");
     merged(&paths, folder.path());
 }
 
@@ -205,7 +210,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
         .spawn()
         .unwrap();
     // The leader is the first to be alone, and writes its record as it goes.
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !paths[0].exists() && Instant::now() < until {
         thread::sleep(Duration::from_millis(50));
     }
@@ -236,7 +241,7 @@ fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
         })
         .collect();
     for mut machine in machines {
-        assert_eq!(machine.wait().unwrap().code(), Some(0));
+        assert!(measured(machine.wait().unwrap().code()));
     }
     let all = merged(&paths, folder.path());
     let together = all["tenants"]["companies"]
