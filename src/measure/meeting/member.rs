@@ -329,6 +329,8 @@ pub(super) fn keep_alive(stream: &TcpStream) {
         let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(10));
         let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5));
         let _ = sockopt::set_tcp_keepcnt(stream, 3);
+        // The probes are for quiet connections; words that nobody acknowledges have a limit of their own.
+        let _ = sockopt::set_tcp_user_timeout(stream, 25_000);
     }
     #[cfg(not(target_os = "linux"))]
     let _ = stream;

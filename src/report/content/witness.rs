@@ -64,16 +64,10 @@ fn row(label: &str, witness: &Witness) -> Row {
     let share =
         |share: Option<f64>| share.map_or_else(|| NONE.to_owned(), |share| format!("{:.0} %", share * 100.0));
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
-    let pair = |mean: Option<String>, most: Option<String>| match (mean, most) {
-        (Some(mean), Some(most)) if mean == most => mean,
-        (Some(mean), Some(most)) => format!("{mean}, at most {most}"),
-        _ => NONE.to_owned(),
-    };
-    let percent = |share: Option<f64>| share.map(|share| format!("{:.0} %", share * 100.0));
     let scheduler = witness.scheduler.as_ref().map(|scheduler| {
         let policy = scheduler.policy.name();
         match scheduler.timeslice_ns {
-            Some(slice) if slice > 0 => format!("{policy}, {} ms", maybe(Some(slice as f64 / 1e6))),
+            Some(slice) if slice > 0 => format!("{policy}, {} ms", slice as f64 / 1e6),
             _ => policy.to_owned(),
         }
     });
@@ -83,14 +77,20 @@ fn row(label: &str, witness: &Witness) -> Row {
         word(&witness.vgpu_type),
         scheduler.unwrap_or_else(|| NONE.to_owned()),
         witness.looks.to_string(),
-        pair(
-            witness.neighbours_mean.map(|mean| maybe(Some(mean))),
-            witness.neighbours_max.map(|most| maybe(Some(most as f64))),
-        ),
-        pair(
-            percent(witness.neighbours_use_mean),
-            percent(witness.neighbours_use_max),
-        ),
+        match (witness.neighbours_mean, witness.neighbours_max) {
+            (Some(mean), Some(most)) if mean < most as f64 => {
+                format!("{}, at most {most}", maybe(Some(mean)))
+            }
+            (_, Some(most)) => most.to_string(),
+            (_, None) => NONE.to_owned(),
+        },
+        match (
+            share(witness.neighbours_use_mean),
+            share(witness.neighbours_use_max),
+        ) {
+            (mean, most) if mean == most => mean,
+            (mean, most) => format!("{mean}, at most {most}"),
+        },
         maybe(witness.sm_clock_mhz_median),
         maybe(witness.sm_clock_mhz_min),
         maybe(witness.power_watts_median),
