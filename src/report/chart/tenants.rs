@@ -65,16 +65,19 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     }
     let fairness = of(|company| Some(company.fairness.as_ref()?.median));
     let p99 = of(|company| company.latency_ms.as_ref()?.p99);
-    let mut planes = vec![("images/s of all", all), ("fairness (Jain)", fairness)];
+    let mut planes = vec![
+        ("images/s of all, more is better", all),
+        ("fairness (Jain), 1 is equal", fairness),
+    ];
     let p99_is_known = p99.len() > 1;
     if p99_is_known {
-        planes.push(("p99 ms of a photo, all tenants", p99));
+        planes.push(("p99 ms of a photo, all tenants, less is better", p99));
     }
     let top = TOP + 40;
     let count = if p99_is_known { 3 } else { 2 };
     canvas::sheet(
         top + count * HIGH + (count - 1) * GAP + BELOW,
-        "Tenants of one device, more images per second and fairness are better",
+        "Tenants of one device",
         "Thin grey: where nobody is in another's way, all together give so many times what one gives.",
         |area| {
             for (place, (name, points)) in (0..).zip(&planes) {
@@ -110,7 +113,10 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 look.line(area, at(points))?;
                 for (index, ((_, value), point)) in points.iter().zip(at(points)).enumerate() {
                     look.mark(area, point)?;
-                    let text = crate::report::words::number(*value);
+                    let text = match place {
+                        1 => format!("{value:.3}"),
+                        _ => crate::report::words::number(*value),
+                    };
                     // The last one's number would lie beyond the sheet.
                     let (beside, side) = if index + 1 == points.len() {
                         (-8, HPos::Right)
