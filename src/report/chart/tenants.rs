@@ -10,7 +10,7 @@ use super::{
     plane::{Axis, BELOW, Plane},
 };
 use crate::{
-    record::{Company, Record},
+    record::{Company, Record, Tenants},
     report::tenants::{elsewhere, kind},
 };
 
@@ -30,33 +30,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
         .tenants
         .as_ref()
         .ok_or_else(|| ChartError("this record is not of facebench tenants".to_owned()))?;
-    let first = tenants
-        .companies
-        .first()
-        .and_then(|company| company.tenants.first())
-        .map(|label| kind(label));
-    let companies: Vec<&Company> = tenants
-        .companies
-        .iter()
-        .filter(|company| company.neighbour.is_none())
-        .filter(|company| elsewhere(tenants, company).is_empty())
-        .filter(|company| company.tenants.iter().all(|label| Some(kind(label)) == first))
-        .collect();
-    // Machines of a meeting are each alone once: one point for all of them.
-    let of = |value: fn(&Company) -> Option<f64>| -> Points {
-        let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for company in &companies {
-            points
-                .entry(company.tenants.len())
-                .or_default()
-                .extend(value(company));
-        }
-        points
-            .into_iter()
-            .filter(|(_, values)| !values.is_empty())
-            .map(|(count, values)| (count as f64, values.iter().sum::<f64>() / values.len() as f64))
-            .collect()
-    };
+    let of = |value: fn(&Company) -> Option<f64>| points(tenants, value);
     let all = of(|company| Some(company.images_per_second.as_ref()?.median));
     if all.len() < 2 {
         return Err(ChartError(
@@ -129,6 +103,34 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
             Ok(())
         },
     )
+}
+
+/// A value of each number of tenants, of the companies of the first one's kind. Machines of a meeting are each alone once:
+/// one point for all of them.
+fn points(tenants: &Tenants, value: fn(&Company) -> Option<f64>) -> Points {
+    let first = tenants
+        .companies
+        .first()
+        .and_then(|company| company.tenants.first())
+        .map(|label| kind(label));
+    let of_kind = tenants
+        .companies
+        .iter()
+        .filter(|company| company.neighbour.is_none())
+        .filter(|company| elsewhere(tenants, company).is_empty())
+        .filter(|company| company.tenants.iter().all(|label| Some(kind(label)) == first));
+    let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for company in of_kind {
+        points
+            .entry(company.tenants.len())
+            .or_default()
+            .extend(value(company));
+    }
+    points
+        .into_iter()
+        .filter(|(_, values)| !values.is_empty())
+        .map(|(count, values)| (count as f64, values.iter().sum::<f64>() / values.len() as f64))
+        .collect()
 }
 
 fn counts_axis(points: &Points) -> Axis {
