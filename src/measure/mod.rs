@@ -4,8 +4,8 @@
 //! [`child`], its parent's end; [`study`] runs the arms of a [`plan`]; [`figures`] are computed from raw blocks alone,
 //! [`comparisons`] and [`stats`] hold arms against each other; [`agreement`] and [`checks`] judge them. [`merge`] puts
 //! records together, [`witness`] joins to them what a hypervisor saw, [`audit`] computes them again. [`tune`] searches the
-//! best setting of a SPEC, [`tenants`] says what sharing costs, [`fleet`] what shards come to, [`size`] counts the machines
-//! that serve a load.
+//! best setting of a SPEC, [`tenants`] says what sharing costs, [`meeting`] keeps the machines in step that share, [`fleet`]
+//! what shards come to, [`size`] counts the machines that serve a load.
 
 pub mod agreement;
 pub mod audit;

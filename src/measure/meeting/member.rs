@@ -14,10 +14,8 @@ use std::{
 use super::{
     Apart, Meeting, Span, Verdict,
     clock::{self, Ping},
-    now_us,
-    service::is_timeout,
-    shifted,
-    words::{FromService, Hello, Said, ToService, hear, say},
+    now_us, shifted,
+    words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
 };
 use crate::record::{self, ClockReading, Keeper};
 
@@ -29,6 +27,8 @@ const AGAIN: Duration = Duration::from_millis(300);
 const SEARCH: Duration = Duration::from_mins(10);
 /// How often a waiting machine looks whether the user wants to stop.
 const GLANCE: Duration = Duration::from_millis(100);
+/// Characters of a reason that are told to others.
+const LONGEST_REASON: usize = 300;
 /// Longest way of one ping.
 const LOST: Duration = Duration::from_secs(10);
 
@@ -162,7 +162,10 @@ impl Member {
 
     /// Says `mine` and hears what all say; or why one of them could not do its part.
     fn step(&mut self, mine: Verdict<Said>) -> Result<Verdict<Vec<Said>>, Apart> {
-        let mine = mine.unwrap_or_else(|reason| Said::Failed { reason });
+        // All reasons go to all machines in one line.
+        let mine = mine.unwrap_or_else(|reason| Said::Failed {
+            reason: reason.chars().take(LONGEST_REASON).collect(),
+        });
         self.say(&ToService::Said(mine))?;
         let said = match self.hear(None)? {
             FromService::All { said } => said,
@@ -317,21 +320,4 @@ fn connect(address: &str, interrupted: &AtomicBool, waiting: &dyn Fn(&str)) -> R
         }
         thread::sleep(AGAIN);
     }
-}
-
-/// A machine that is gone without a word is found out within half a minute, by the system's own probes.
-pub(super) fn keep_alive(stream: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::net::sockopt;
-        // Where the system refuses, a lost machine is waited for until the user stops.
-        let _ = sockopt::set_socket_keepalive(stream, true);
-        let _ = sockopt::set_tcp_keepidle(stream, Duration::from_secs(10));
-        let _ = sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5));
-        let _ = sockopt::set_tcp_keepcnt(stream, 3);
-        // The probes are for quiet connections; words that nobody acknowledges have a limit of their own.
-        let _ = sockopt::set_tcp_user_timeout(stream, 25_000);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = stream;
 }

@@ -16,7 +16,7 @@ use std::{
 
 use super::{
     now_us,
-    words::{FromService, Hello, Said, ToService, hear, say},
+    words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
 };
 
 /// How often the service looks whether it is to end.
@@ -31,6 +31,9 @@ pub struct Service {
     hall: Arc<Hall>,
     address: SocketAddr,
 }
+
+const LONGEST_NAME: usize = 100;
+const MOST_COMPANIES: usize = 100;
 
 /// What all threads share.
 struct Hall {
@@ -146,7 +149,7 @@ impl Hall {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(GLANCE))?;
         stream.set_write_timeout(Some(DEAF))?;
-        super::member::keep_alive(stream);
+        keep_alive(stream);
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut writer = stream.try_clone()?;
         let mut held = Vec::new();
@@ -194,6 +197,12 @@ impl Hall {
                 .wait_timeout(state, GLANCE)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+        if let Some(reason) = unfit(&hello) {
+            return Ok(Err(reason));
+        }
+        if state.guests.iter().any(|guest| guest.number == number) {
+            return Ok(Err("it has said hello already".to_owned()));
         }
         if state.begun || state.guests.len() == self.count {
             return Ok(Err(format!("its {} machines are all here", self.count)));
@@ -291,6 +300,24 @@ impl State {
     }
 }
 
+/// Why nobody could work with what a machine says of itself: names are shown on others' terminals, and turns are counted by
+/// companies.
+fn unfit(hello: &Hello) -> Option<String> {
+    let name = &hello.name;
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Some(format!(
+            "a name has 1 to {LONGEST_NAME} characters that can be shown: give --name"
+        ));
+    }
+    let fits = (1..=MOST_COMPANIES).contains(&hello.companies);
+    (!fits).then(|| {
+        format!(
+            "{} kinds of tenants; 1 to {MOST_COMPANIES} can be",
+            hello.companies
+        )
+    })
+}
+
 /// What is not the same, each with both values.
 fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<String> {
     let mut list = Vec::new();
@@ -309,9 +336,36 @@ fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<St
     list
 }
 
-pub(super) fn is_timeout(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_that_nobody_could_work_with_are_refused() {
+        let hello = |name: &str, companies| Hello {
+            name: name.to_owned(),
+            companies,
+            terms: Vec::new(),
+            key: String::new(),
+        };
+        assert_eq!(unfit(&hello("vm1", 1)), None);
+        assert_eq!(unfit(&hello("K\u{f6}ln 2", 100)), None);
+        assert!(unfit(&hello("", 1)).is_some() && unfit(&hello("\u{1b}[2J", 1)).is_some());
+        assert!(unfit(&hello(&"a".repeat(101), 1)).is_some());
+        assert!(unfit(&hello("vm1", 0)).is_some() && unfit(&hello("vm1", usize::MAX)).is_some());
+    }
+
+    #[test]
+    fn what_differs_is_told_with_both_values() {
+        let terms = |seconds: &str| vec![("--duration".to_owned(), seconds.to_owned())];
+        assert!(differences(&terms("3 s"), &terms("3 s")).is_empty());
+        assert_eq!(
+            differences(&terms("3 s"), &terms("2 s")),
+            ["--duration (2 s against 3 s)"]
+        );
+        assert_eq!(
+            differences(&terms("3 s"), &[]),
+            ["--duration (unknown against 3 s)"]
+        );
+    }
 }

@@ -1,11 +1,14 @@
-//! What machines and the service say to each other: one JSON value a line.
+//! What machines and the service say to each other, one JSON value a line, and the line that they say it on.
 
-use std::io::{self, BufRead, Read, Write};
+use std::{
+    io::{self, BufRead, Read, Write},
+    net::TcpStream,
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// The longest line: what is longer is no meeting's.
-const LONGEST: u64 = 64 << 10;
+/// The longest line, with room for what each of many machines says: what is longer is no meeting's.
+const LONGEST: u64 = 256 << 10;
 
 /// From a machine to the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +136,31 @@ pub(super) fn say(writer: &mut impl Write, word: &impl Serialize) -> io::Result<
     line.push(b'\n');
     writer.write_all(&line)?;
     writer.flush()
+}
+
+/// Nothing came in the time that a read waits.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+/// A machine that is gone without a word is found out within half a minute, by the system's own probes.
+pub(super) fn keep_alive(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::sockopt;
+        // Where the system refuses, a lost machine is waited for until the user stops.
+        let _ = sockopt::set_socket_keepalive(stream, true);
+        let _ = sockopt::set_tcp_keepidle(stream, std::time::Duration::from_secs(10));
+        let _ = sockopt::set_tcp_keepintvl(stream, std::time::Duration::from_secs(5));
+        let _ = sockopt::set_tcp_keepcnt(stream, 3);
+        // The probes are for quiet connections; words that nobody acknowledges have a limit of their own.
+        let _ = sockopt::set_tcp_user_timeout(stream, 25_000);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 #[cfg(test)]
