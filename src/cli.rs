@@ -876,12 +876,17 @@ fn host_and_port(text: &str) -> Result<String, String> {
 }
 
 fn place(text: &str) -> Result<Shard, String> {
-    shard(text).and_then(|place| machines(&place.of.to_string()).map(|_| place))
+    let place = shard(text)?;
+    a_meeting_of(place.of).map(|_| place)
+}
+
+fn machines(text: &str) -> Result<usize, String> {
+    a_meeting_of(count(text)?)
 }
 
 /// A meeting of one is none.
-fn machines(text: &str) -> Result<usize, String> {
-    match count(text)? {
+fn a_meeting_of(machines: usize) -> Result<usize, String> {
+    match machines {
         1 => Err("one machine needs nobody to keep it in step: leave this out".to_owned()),
         machines if machines > MOST_MACHINES => Err(format!("more than {MOST_MACHINES} machines")),
         machines => Ok(machines),

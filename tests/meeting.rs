@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{facebench, record, run};
+use common::{facebench, record, run, whole};
 use serde_json::Value;
 
 const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
@@ -83,14 +83,20 @@ fn merged(records: &[PathBuf], folder: &Path) -> Value {
         "{}",
         answer.stdout()
     );
-    let audit = run(facebench().arg("audit").arg(&path));
-    assert_eq!(audit.code(), 0, "{}", audit.all());
-    let all = record(&path);
-    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&all).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
-    all
+    whole(&answer, &path)
+}
+
+/// A record for each machine.
+fn records(folder: &Path, machines: usize) -> Vec<PathBuf> {
+    (0..machines).map(|n| folder.join(format!("{n}.json"))).collect()
+}
+
+/// A machine whose words nobody reads.
+fn quiet(words: &str, name: &str, record: &Path) -> Child {
+    tenants(words, name, record)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 fn near(value: &Value, want: f64) -> bool {
@@ -101,17 +107,16 @@ fn near(value: &Value, want: f64) -> bool {
 #[test]
 fn three_machines_measure_alone_in_turn_and_then_together() {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..3).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let paths = records(folder.path(), 3);
     let leader = Leader::start(&format!("-b null,delay=10ms --machines 3 {ROUNDS}"), &paths[0]);
     let join = format!("--join {}", leader.address);
     let others: Vec<Child> = [(1, "null,delay=10ms"), (2, "null,delay=20ms,label=slow")]
         .map(|(n, spec)| {
-            let mut command = tenants(
+            quiet(
                 &format!("-b {spec} {join} {ROUNDS}"),
                 &format!("vm{n}"),
                 &paths[n],
-            );
-            command.stderr(Stdio::null()).spawn().unwrap()
+            )
         })
         .into();
     for mut other in others {
@@ -169,7 +174,7 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
 #[test]
 fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let paths = records(folder.path(), 2);
     let leader = Leader::start(&format!("-b null --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("-b null --join {}", leader.address);
     let other = run(facebench()
@@ -189,10 +194,7 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
         .unwrap()
         .write_all(b"GET / HTTP/1.1\r\n\r\n")
         .unwrap();
-    let mut member = tenants(&format!("{join} {ROUNDS}"), "vm1", &paths[1])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut member = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
     assert!(measured(member.wait().unwrap().code()));
     let (code, told) = leader.end();
     assert!(measured(code), "{told}");
@@ -202,13 +204,10 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
 #[test]
 fn when_one_leaves_the_others_keep_what_they_have() {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let paths = records(folder.path(), 2);
     let leader = Leader::start(&format!("-b null,delay=5ms --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("-b null,delay=5ms --join {}", leader.address);
-    let mut member = tenants(&format!("{join} {ROUNDS}"), "vm1", &paths[1])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut member = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
     // The leader is the first to be alone, and writes its record as it goes.
     let until = Instant::now() + Duration::from_mins(1);
     while !paths[0].exists() && Instant::now() < until {
@@ -229,15 +228,14 @@ fn when_one_leaves_the_others_keep_what_they_have() {
 #[test]
 fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.json"))).collect();
+    let paths = records(folder.path(), 2);
     let start = jiff::Timestamp::now() + Duration::from_secs(4);
     let machines: Vec<Child> = (0..2)
         .map(|n| {
             let words = format!(
                 "-b null,delay=5ms --start-at {start} --place {n}/2 --study-slot 6s --slot 5s --processes 1"
             );
-            let mut command = tenants(&words, &format!("vm{n}"), &paths[n]);
-            command.stderr(Stdio::null()).spawn().unwrap()
+            quiet(&words, &format!("vm{n}"), &paths[n])
         })
         .collect();
     for mut machine in machines {

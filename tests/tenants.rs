@@ -5,7 +5,7 @@ mod common;
 
 use std::{path::Path, process::Command};
 
-use common::{Answer, facebench, record, run};
+use common::{Answer, facebench, run, whole};
 use serde_json::Value;
 
 fn tenants(words: &str, record: &Path) -> Command {
@@ -17,18 +17,6 @@ fn tenants(words: &str, record: &Path) -> Command {
         .arg("-o")
         .arg(record);
     command
-}
-
-/// The record, which fits the schema and is the same when it is computed again.
-fn whole(answer: &Answer, path: &Path) -> Value {
-    let record = record(path);
-    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&record).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
-    let audit = run(facebench().arg("audit").arg(path));
-    assert_eq!(audit.code(), 0, "{}{}", audit.all(), answer.all());
-    record
 }
 
 fn companies(record: &Value) -> &Vec<Value> {

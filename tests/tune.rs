@@ -29,10 +29,7 @@ fn tuned(answer: &Answer, path: &Path) -> Value {
     assert!(text.contains(&format!("\nfacebench run -b {spec}")), "{text}");
     let accepted = run(facebench().args(["run", "--dry-run", "-b", spec]));
     assert_eq!(accepted.code(), 0, "{}", accepted.all());
-    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<_> = validator.iter_errors(&record).map(|e| e.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:?}");
+    common::assert_fits_schema(&record);
     record
 }
 

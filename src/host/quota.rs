@@ -1,6 +1,11 @@
 //! A limit of processor time for one child process: a control group of its own below this process's.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use super::{
     Reading,
@@ -14,7 +19,7 @@ const PERIOD_US: u64 = 100_000;
 /// A control group with a quota. It is removed when dropped, which works once its processes are gone.
 #[derive(Debug)]
 pub struct Quota {
-    folder: String,
+    folder: PathBuf,
 }
 
 impl Quota {
@@ -22,12 +27,15 @@ impl Quota {
     pub fn new(cores: f64) -> Reading<Self> {
         let quota_us = ((cores * PERIOD_US as f64) as u64).max(1_000);
         let mut reasons = Vec::new();
-        for (number, (version, parent)) in writable(&Tree::new(Path::new("/")))?.into_iter().enumerate() {
-            let folder = format!("{parent}/facebench-{}-{}-{number}", std::process::id(), serial());
-            let quota = match fs::create_dir(&folder) {
-                Ok(()) => Self { folder },
+        for (version, parent) in writable(&Tree::new(Path::new("/")))? {
+            let made = tempfile::Builder::new().prefix("facebench-").tempdir_in(&parent);
+            let quota = match made {
+                // Its files are the kernel's: the folder alone is removed, by `drop` below.
+                Ok(folder) => Self {
+                    folder: folder.keep(),
+                },
                 Err(error) => {
-                    reasons.push(format!("{folder}: {error}"));
+                    reasons.push(format!("{parent}: {error}"));
                     continue;
                 }
             };
@@ -46,9 +54,9 @@ impl Quota {
                 self.write("cpu.cfs_quota_us", &quota_us.to_string())
             }
             Version::V2 => {
-                if !Path::new(&self.folder).join("cpu.max").exists() {
+                if !self.folder.join("cpu.max").exists() {
                     // Fails where the parent has processes of its own, or the controller is not handed down to it.
-                    put(&format!("{parent}/cgroup.subtree_control"), "+cpu")?;
+                    put(&Path::new(parent).join("cgroup.subtree_control"), "+cpu")?;
                 }
                 self.write("cpu.max", &format!("{quota_us} {PERIOD_US}"))
             }
@@ -61,7 +69,7 @@ impl Quota {
     }
 
     fn write(&self, name: &str, text: &str) -> Reading<()> {
-        put(&format!("{}/{name}", self.folder), text)
+        put(&self.folder.join(name), text)
     }
 }
 
@@ -77,15 +85,8 @@ impl Drop for Quota {
     }
 }
 
-fn put(path: &str, text: &str) -> Reading<()> {
-    fs::write(path, text).map_err(|error| format!("cannot write {path}: {error}"))
-}
-
-/// Tells groups of one process apart.
-fn serial() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+fn put(path: &Path, text: &str) -> Reading<()> {
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -125,6 +126,6 @@ mod tests {
         assert!(cores < 0.65 && cores > 0.05, "{cores} cores");
         let folder = quota.folder.clone();
         drop(quota);
-        assert!(!Path::new(&folder).exists());
+        assert!(!folder.exists());
     }
 }

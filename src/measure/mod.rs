@@ -28,5 +28,6 @@ pub mod study;
 pub mod summary;
 pub mod tenants;
 pub mod tune;
+pub mod wall_clock;
 pub mod witness;
 pub mod worker;

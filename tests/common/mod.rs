@@ -151,6 +151,23 @@ pub fn record(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).expect("the record was written")).expect("the record is JSON")
 }
 
+/// The record at `path` that `answer` tells of: it fits the schema and is the same when it is computed again.
+pub fn whole(answer: &Answer, path: &Path) -> serde_json::Value {
+    let record = record(path);
+    assert_fits_schema(&record);
+    let audit = run(facebench().arg("audit").arg(path));
+    assert_eq!(audit.code(), 0, "{}{}", audit.all(), answer.all());
+    record
+}
+
+/// That a record has the form that this program tells of.
+pub fn assert_fits_schema(record: &serde_json::Value) {
+    let schema = serde_json::to_value(facebench::record::schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(record).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
 /// The names of an arm's failed checks.
 pub fn failed_checks(arm: &serde_json::Value) -> Vec<String> {
     let checks = arm["checks"].as_array().unwrap();

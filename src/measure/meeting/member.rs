@@ -12,9 +12,10 @@ use std::{
 };
 
 use super::{
+    super::wall_clock::now_us,
     Apart, Meeting, Span, Verdict,
     clock::{self, Ping},
-    now_us, shifted,
+    shifted,
     words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
 };
 use crate::record::{self, ClockReading, Keeper};
@@ -53,7 +54,6 @@ pub struct Member {
     held: Vec<u8>,
     interrupted: Arc<AtomicBool>,
     facts: record::Meeting,
-    place: usize,
     companies: Vec<usize>,
     clock: ClockReading,
 }
@@ -87,7 +87,6 @@ impl Member {
                 machines: Vec::new(),
                 place: None,
             },
-            place: 0,
             companies: Vec::new(),
             clock: ClockReading {
                 offset_us: None,
@@ -110,7 +109,7 @@ impl Member {
                 member.facts.id = id;
                 member.facts.machines = machines;
                 member.facts.place = Some(place);
-                (member.place, member.companies) = (place, companies);
+                member.companies = companies;
                 Ok(member)
             }
             FromService::Refused { reason } => Err(Apart::Refused {
@@ -214,10 +213,6 @@ impl Member {
 impl Meeting for Member {
     fn facts(&self) -> &record::Meeting {
         &self.facts
-    }
-
-    fn place(&self) -> usize {
-        self.place
     }
 
     fn companies(&self) -> &[usize] {

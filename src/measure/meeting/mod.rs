@@ -14,7 +14,7 @@ mod words;
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use rand::{SeedableRng, seq::SliceRandom};
@@ -22,6 +22,7 @@ use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::wall_clock::now_us;
 use crate::record::{self, ClockReading};
 
 /// A time from and to, microseconds since 1970.
@@ -75,7 +76,9 @@ pub trait Meeting {
     fn facts(&self) -> &record::Meeting;
 
     /// The place of this machine, from 0.
-    fn place(&self) -> usize;
+    fn place(&self) -> usize {
+        self.facts().place.unwrap_or(0)
+    }
 
     /// Companies that each machine measures by itself, in the machines' places.
     fn companies(&self) -> &[usize];
@@ -129,12 +132,6 @@ pub fn turns(companies: &[usize], meeting: &str, round: usize) -> Vec<Turn> {
     seed.copy_from_slice(&digest);
     turns.shuffle(&mut ChaCha8Rng::from_seed(seed));
     turns
-}
-
-/// This machine's clock, microseconds since 1970.
-pub fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_micros() as u64
 }
 
 /// `micros` later by `offset`, which may be negative.

@@ -1,7 +1,7 @@
 //! The barrier service of a meeting: takes so many machines, tells them the time, and at each step hands what all have said
 //! to each of them. One thread a machine; it knows nothing of what is measured.
 //!
-//! It trusts its network: whoever reaches the port can take part or leave in the middle, and no more.
+//! It trusts its network: whoever reaches the port can take part in a meeting, spoil it or end it.
 
 use std::{
     io::{self, BufReader},
@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{
-    now_us,
+    super::wall_clock::now_us,
     words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
 };
 

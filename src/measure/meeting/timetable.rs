@@ -11,7 +11,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Apart, Meeting, Span, Verdict, now_us, sleep_until};
+use super::{
+    super::wall_clock::{micros, now_us},
+    Apart, Meeting, Span, Verdict, sleep_until,
+};
 use crate::record::{self, ClockReading, Keeper};
 
 /// Between the end of the work and the end of its slot: workers go home.
@@ -110,10 +113,6 @@ impl Meeting for Timetable {
         &self.facts
     }
 
-    fn place(&self) -> usize {
-        self.appointment.place
-    }
-
     fn companies(&self) -> &[usize] {
         &self.companies
     }
@@ -174,10 +173,6 @@ impl Meeting for Timetable {
     }
 
     fn farewell(&mut self) {}
-}
-
-fn micros(time: Duration) -> u64 {
-    time.as_micros() as u64
 }
 
 #[cfg(test)]

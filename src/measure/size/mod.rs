@@ -200,13 +200,11 @@ fn name(candidate: &Candidate<'_>, all: &[Candidate<'_>], before: &[Machine]) ->
         return label;
     }
     let name = format!("{label} ({})", candidate.study);
-    let twins = before
-        .iter()
-        .filter(|machine| machine.name.starts_with(&label) && machine.study == candidate.study);
-    match twins
-        .filter(|machine| machine.tenants == candidate.shared.map(|s| s.tenants))
-        .count()
-    {
+    let tenants = candidate.shared.map(|shared| shared.tenants);
+    let twins = before.iter().filter(|machine| {
+        machine.label == candidate.arm.label && machine.tenants == tenants && machine.study == candidate.study
+    });
+    match twins.count() {
         0 => name,
         twins => format!("{name} #{}", twins + 1),
     }

@@ -8,10 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     super::{
         child::{Child, ChildError, unexpected},
-        meeting::{Span, now_us},
+        meeting::Span,
         protocol::{Reply, Request, Shared, Sharing},
         summary::ArmRun,
         tenants::{settle, window, within},
+        wall_clock::{micros, now_us},
     },
     LOAD_PATIENCE, Observer, Study, StudyError,
     check_pass::Prepared,
@@ -76,8 +77,7 @@ impl Study {
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<Record, StudyError> {
-        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
-        let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
+        let (prepared, mut runs) = self.seen_again(&record, observer)?;
         let beside = [None, sharing.neighbour];
         let beside = &beside[..=usize::from(sharing.neighbour.is_some())];
         let companies: Vec<(&Vec<usize>, Option<f64>)> = beside
@@ -135,6 +135,17 @@ impl Study {
             }
         }
         Ok(record)
+    }
+
+    /// The check passes once more, for what photos cost; what `record` says of them stays as it is.
+    pub(super) fn seen_again(
+        &self,
+        record: &Record,
+        observer: &dyn Observer,
+    ) -> Result<(Prepared, Vec<ArmRun>), StudyError> {
+        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
+        let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
+        Ok((prepared, runs))
     }
 
     /// One round of tenants: the seconds in which all worked, and what each did in them.
@@ -322,10 +333,6 @@ impl Study {
         let uuid = self.places[arm].gpu.as_deref()?;
         nvml.counters(uuid, Some(id)).ok()?.process_memory_bytes.ok()
     }
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    time.as_micros() as u64
 }
 
 /// The cores of the `place`-th of `count` tenants: a share of its own, or one that it has with others where there are too

@@ -5,13 +5,14 @@ use std::{io, sync::atomic::Ordering};
 use super::{
     super::{
         child::ChildError,
-        meeting::{Apart, Meeting, Turn, Verdict, now_us, turns},
+        meeting::{Apart, Meeting, Turn, Verdict, turns},
         summary::ArmRun,
         tenants::settle,
+        wall_clock::{micros, now_us},
     },
     Observer, Sharers, Study, StudyError,
     check_pass::Prepared,
-    tenants::{NOTICE, micros},
+    tenants::NOTICE,
 };
 use crate::record::{Company, Record, Tenants, TenantsRound};
 
@@ -29,8 +30,8 @@ struct Part<'a> {
 
 impl Study {
     /// Measures the arms alone in this machine's turn, as [`Study::run`] does, then once a process every turn of the
-    /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has, and
-    /// the record says why it ended.
+    /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has;
+    /// why it ended is returned, and not in the record.
     pub fn together(
         &self,
         mut record: Record,
@@ -53,8 +54,7 @@ impl Study {
                 if record.interrupted {
                     return Ok((record, Some(Apart::Interrupted)));
                 }
-                let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
-                let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
+                let (prepared, runs) = self.seen_again(&record, observer)?;
                 part = Some(Part {
                     study: self,
                     sharing,

@@ -206,23 +206,15 @@ fn same_window(rounds: &[TenantsRound]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::record::{ClockReading, Keeper, Tenant};
+    use super::{super::tests::tenant, *};
+    use crate::record::{ClockReading, Keeper};
 
     fn round(number: usize, images: f64, from_us: u64) -> TenantsRound {
         TenantsRound {
             round: number,
             order: number,
             seconds: 2.0,
-            tenants: vec![Tenant {
-                images,
-                answered: 1,
-                service_us: vec![(1000, 1)],
-                cpu_seconds: None,
-                cores: None,
-                rss_peak_bytes: None,
-                device_memory_bytes: None,
-            }],
+            tenants: vec![tenant(images)],
             before: None,
             from_us: Some(from_us),
             clocks: vec![ClockReading {

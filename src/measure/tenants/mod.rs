@@ -185,6 +185,19 @@ fn at_most_one(estimate: Estimate) -> Estimate {
 mod tests {
     use super::*;
 
+    /// One that has answered a single photo, whatever work that was.
+    pub(super) fn tenant(images: f64) -> Tenant {
+        Tenant {
+            images,
+            answered: 1,
+            service_us: vec![(1000, 1)],
+            cpu_seconds: None,
+            cores: None,
+            rss_peak_bytes: None,
+            device_memory_bytes: None,
+        }
+    }
+
     fn stream(answers: &[(u64, u64)]) -> Shared {
         let answer = |(photo, (begun_us, ended_us)): (usize, &(u64, u64))| Answered {
             photo,
@@ -229,15 +242,6 @@ mod tests {
 
     #[test]
     fn two_that_halve_each_other_gain_nothing() {
-        let tenant = |images: f64| Tenant {
-            images,
-            answered: 1,
-            service_us: vec![(1000, 1)],
-            cpu_seconds: None,
-            cores: None,
-            rss_peak_bytes: None,
-            device_memory_bytes: None,
-        };
         let company = |images: &[f64]| Company {
             rounds: (0..3)
                 .map(|round| TenantsRound {

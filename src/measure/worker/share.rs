@@ -4,11 +4,14 @@
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use super::{
-    super::protocol::{Answered, Shared, Sharing},
+    super::{
+        protocol::{Answered, Shared, Sharing},
+        wall_clock::{self, now_us},
+    },
     Worker, WorkerError, joined,
 };
 
@@ -21,15 +24,14 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
+            micros: now_us(),
             instant: Instant::now(),
-            micros: since.as_micros() as u64,
         }
     }
 
     fn micros(self, at: Instant) -> u64 {
-        self.micros + at.saturating_duration_since(self.instant).as_micros() as u64
+        self.micros + wall_clock::micros(at.saturating_duration_since(self.instant))
     }
 
     pub(super) fn instant(self, micros: u64) -> Instant {
