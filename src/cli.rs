@@ -259,7 +259,7 @@ pub struct MeetingArgs {
         long,
         value_name = "ADDRESS:PORT",
         requires = "machines",
-        conflicts_with_all = ["join", "start_at", "counts", "neighbour"]
+        conflicts_with_all = ["join", "start_at", "counts", "neighbour", "keep_going"]
     )]
     pub lead: Option<SocketAddr>,
     /// How many machines come, the one with --lead included
@@ -271,14 +271,15 @@ pub struct MeetingArgs {
         long,
         value_name = "HOST:PORT",
         value_parser = host_and_port,
-        conflicts_with_all = ["start_at", "counts", "neighbour"]
+        conflicts_with_all = ["start_at", "counts", "neighbour", "keep_going"]
     )]
     pub join: Option<String>,
     /// Without a network between the machines: begin at this time, such as 2026-01-31T12:00:00Z, on all of them, by their
     /// own clocks, and keep to a timetable
-    #[arg(long, value_name = "TIME", requires = "place", conflicts_with_all = ["counts", "neighbour"])]
+    #[arg(long, value_name = "TIME", requires = "place", conflicts_with_all = ["counts", "neighbour", "keep_going"])]
     pub start_at: Option<jiff::Timestamp>,
-    /// This machine's place in the timetable, counted from 0, and the number of machines
+    /// This machine's place in the timetable, counted from 0, and the number of machines. All of them must have as many
+    /// kinds of tenants as this one
     #[arg(long, value_name = "I/N", requires = "start_at", value_parser = place)]
     pub place: Option<Shard>,
     /// Time in the timetable for one round of tenants, loading included, the same on all machines [default: 30s more than

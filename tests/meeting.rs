@@ -201,17 +201,15 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
     merged(&paths, folder.path());
 }
 
-#[test]
-fn when_one_leaves_the_others_keep_what_they_have() {
-    let folder = tempfile::tempdir().unwrap();
-    let paths = records(folder.path(), 2);
-    let leader = Leader::start(&format!("-b null,delay=5ms --machines 2 {ROUNDS}"), &paths[0]);
-    let join = format!("-b null,delay=5ms --join {}", leader.address);
-    let mut member = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
-    // The leader is the first to be alone, and writes its record as it goes.
+/// Ends the second of two machines as soon as `seen` says so of the first one's record; what both keep.
+fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> (Value, String) {
+    let paths = records(folder, 2);
+    let leader = Leader::start(&format!("{words} --machines 2 {ROUNDS}"), &paths[0]);
+    let join = format!("{words} --join {} {ROUNDS}", leader.address);
+    let mut member = quiet(&join, "vm1", &paths[1]);
     let until = Instant::now() + Duration::from_mins(1);
-    while !paths[0].exists() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(50));
+    while !(paths[0].exists() && seen(&record(&paths[0]))) && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
     }
     member.kill().unwrap();
     member.wait().unwrap();
@@ -221,8 +219,57 @@ fn when_one_leaves_the_others_keep_what_they_have() {
         told.contains("vm1 has left; what was measured before is kept"),
         "{told}"
     );
-    let record = record(&paths[0]);
-    assert_eq!(record["arms"].as_array().unwrap().len(), 1);
+    let audit = run(facebench().arg("audit").arg(&paths[0]));
+    assert_eq!(audit.code(), 0, "{}", audit.all());
+    let kept = record(&paths[0]);
+    assert_eq!(kept["interrupted"], true, "{kept}");
+    (kept, told)
+}
+
+#[test]
+fn when_one_leaves_the_others_keep_what_they_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = "--tenant null,delay=5ms --tenant null,delay=10ms";
+    // The leader is the first to be alone, and writes its record as it goes.
+    let (alone, _) = one_leaves(two, folder.path(), |_| true);
+    assert_eq!(alone["arms"].as_array().unwrap().len(), 2);
+    assert!(alone["tenants"].is_null());
+
+    let any = |record: &Value| {
+        let companies = record["tenants"]["companies"].as_array();
+        companies.is_some_and(|all| {
+            all.iter()
+                .any(|company| company["rounds"] != serde_json::json!([]))
+        })
+    };
+    let (rounds, _) = one_leaves(two, folder.path(), any);
+    let companies = rounds["tenants"]["companies"].as_array().unwrap();
+    let count = |company: &Value| company["rounds"].as_array().unwrap().len();
+    let measured: usize = companies.iter().map(count).sum();
+    assert!((1..12).contains(&measured), "{measured} rounds");
+}
+
+#[test]
+fn one_that_had_no_turn_leaves_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = records(folder.path(), 2);
+    let mut leader = Leader::start(&format!("-b null,delay=50ms --machines 2 {ROUNDS}"), &paths[0]);
+    let join = format!("-b null,delay=50ms --join {} {ROUNDS}", leader.address);
+    let member = tenants(&join, "vm1", &paths[1]).spawn().unwrap();
+    let until = Instant::now() + Duration::from_mins(1);
+    while !paths[0].exists() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(20));
+    }
+    leader.process.kill().unwrap();
+    leader.process.wait().unwrap();
+    let ended = member.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("it leaves no record") && !told.contains("record: "),
+        "{told}"
+    );
+    assert!(!paths[1].exists());
 }
 
 #[test]
@@ -260,6 +307,25 @@ fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
 }
 
 #[test]
+fn what_overruns_a_slot_is_stopped_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("0.json");
+    // Its check pass of 100 photos takes longer than the slot.
+    let start = jiff::Timestamp::now() + Duration::from_secs(3);
+    let words =
+        format!("-b null,delay=100ms --start-at {start} --place 0/2 --study-slot 6s --slot 5s --processes 1");
+    let machine = tenants(&words, "vm0", &path).spawn().unwrap();
+    let ended = machine.wait_with_output().unwrap();
+    let took = jiff::Timestamp::now().duration_since(start);
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("give all machines a longer --study-slot"), "{told}");
+    // The next machine's slot begins at six seconds.
+    assert!(took.as_secs_f64() < 6.0, "{took:?}");
+    assert_eq!(record(&path)["interrupted"], true);
+}
+
+#[test]
 fn words_that_make_no_meeting_are_told() {
     let cases = [
         ("--lead 127.0.0.1:0", 2, "--machines"),
@@ -268,6 +334,7 @@ fn words_that_make_no_meeting_are_told() {
         ("--join vm1:1 --counts 2", 2, "--counts"),
         ("--start-at 2020-01-01T00:00:00Z --place 0/2", 2, "is past"),
         ("--start-at noon --place 0/2", 2, "--start-at"),
+        ("--join vm1:1 --keep-going", 2, "--keep-going"),
         (
             "--start-at 2120-01-01T00:00:00Z --place 0/2 --slot 1s",
             2,

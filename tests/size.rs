@@ -268,3 +268,30 @@ fn tenants_are_a_machine_of_their_own_kind() {
         shown.all()
     );
 }
+
+/// Machines that met share a board where it is handed out in parts; where each has a board of its own, as many are needed.
+#[test]
+fn boards_are_halved_only_where_they_are_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, uuids, name, gpus) in [
+        ("vgpu", ["GPU-a", "GPU-b"], "2 on a device", 2),
+        ("physical", ["GPU-a", "GPU-a"], "2 on a device", 2),
+        ("passthrough", ["GPU-a", "GPU-b"], "2 at once", 4),
+    ] {
+        let record = fixture::met(mode, uuids).to_string();
+        let path = save(folder.path(), "met.json", &record);
+        let told = answer(&["--rate", "2900", "--p99", "1s"], None, &[&path]);
+        let machines = told["machines"].as_array().unwrap();
+        let met = machines
+            .iter()
+            .find(|machine| machine["tenants"] == json!(2))
+            .unwrap();
+        let told = met["name"].as_str().unwrap();
+        assert!(told.ends_with(name), "{mode}: {told}");
+        assert_eq!(
+            (&met["at_least"], &met["gpus"]),
+            (&json!(4), &json!(gpus)),
+            "{mode}"
+        );
+    }
+}

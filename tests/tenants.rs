@@ -278,3 +278,27 @@ fn a_tenant_of_half_a_core_shows_as_such() {
     }
     assert!(answer.stdout().contains("CORES OF EACH"), "{}", answer.stdout());
 }
+
+#[test]
+fn companies_with_an_arm_that_cannot_run_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let words =
+        "--tenant cuda:99 --tenant null,delay=5ms,label=a --tenant null,delay=10ms,label=b --keep-going";
+    let answer = run(&mut tenants(words, &path));
+    assert_eq!(answer.code(), 4, "{}", answer.all());
+    assert!(
+        answer.all().contains("2 companies of tenants are left out"),
+        "{}",
+        answer.all()
+    );
+    let record = whole(&answer, &path);
+    let told: Vec<&Value> = companies(&record)
+        .iter()
+        .map(|company| &company["tenants"])
+        .collect();
+    assert_eq!(told, [&serde_json::json!(["a"]), &serde_json::json!(["b"])]);
+    let rate = |place: usize| companies(&record)[place]["images_per_second"]["median"].as_f64();
+    let ratio = rate(0).unwrap() / rate(1).unwrap();
+    assert!((ratio / 2.0 - 1.0).abs() < 0.3, "{ratio}");
+}

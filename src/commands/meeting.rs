@@ -46,7 +46,7 @@ pub fn meet(
         terms: terms(study),
         key: String::new(),
     };
-    let join = |address: &str, introduction| Member::join(address, introduction, &study.interrupted, &tell);
+    let join = |address: &str, introduction| Member::join(address, introduction, &study.interruption, &tell);
     if let (Some(address), Some(machines)) = (args.lead, args.machines) {
         let key = format!("{:016x}{:016x}", fresh_seed(), std::process::id());
         let id = format!("{:08x}{:08x}", fresh_seed() as u32, std::process::id());
@@ -82,7 +82,7 @@ pub fn meet(
             terms: introduction.terms,
             ..appointment
         },
-        &study.interrupted,
+        &study.interruption,
     );
     Ok(Some(Met {
         meeting: Box::new(meeting),

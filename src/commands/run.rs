@@ -24,6 +24,7 @@ use crate::{
     dataset::Shard,
     host::{Gpus, Host, Nvml},
     measure::{
+        interruption::Interruption,
         place::Place,
         plan::Plan,
         study::{Study, size_kind},
@@ -216,7 +217,7 @@ impl Intent {
             preload_budget: args.measure.preload.0,
             strict: args.networks.strict,
             program: std::env::current_exe()?,
-            interrupted: on_interrupt(),
+            interruption: Interruption::new(on_interrupt()),
             plan,
         };
         Ok((study, record, path))

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{options::DataPath, spec::BackendSpec},
     cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
-    measure::study::Sharers,
+    measure::{plan::Plan, study::Sharers},
     record::Record,
     report::{table, tenants::sentences},
 };
@@ -25,8 +25,9 @@ pub fn tenants(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
-    let (args, sharing, meeting) = understood(args)?;
+    let (args, mut sharing, meeting) = understood(args)?;
     let mut intent = Intent::of(&args, USUAL, home)?;
+    seat_those_there(&mut sharing, &args.backends, &intent.plan);
     intent.plan.curve = false;
     intent.plan.blocks = 1;
     if args.measure.dry_run {
@@ -63,6 +64,10 @@ pub fn tenants(
         tell(&format!(
             "the machines are in step no more: {apart}; what was measured before is kept"
         ));
+    }
+    if record.arms.is_empty() {
+        tell("nothing was measured on this machine, so it leaves no record");
+        return Ok(1);
     }
     tell(&format!("record: {}", path.display()));
     export(&args.measure, &record, None, &[])?;
@@ -131,6 +136,28 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Fail
         neighbour,
     };
     Ok((run, sharing, args.meeting))
+}
+
+/// Leaves `sharing` the companies whose arms, counted as they were `asked` for, can all run (with --keep-going), and counts
+/// them as `plan` does.
+fn seat_those_there(sharing: &mut Sharers, asked: &[BackendSpec], plan: &Plan) {
+    let place = |arm: &usize| {
+        let requested = &asked[*arm].requested;
+        let mut arms = plan.arms.iter();
+        arms.position(|arm| arm.spec.requested == *requested)
+    };
+    let all = sharing.companies.len();
+    let there = sharing.companies.iter();
+    sharing.companies = there
+        .filter_map(|company| company.iter().map(place).collect())
+        .collect();
+    let missing = all - sharing.companies.len();
+    if missing > 0 {
+        let (plural, are) = if missing == 1 { ("y", "is") } else { ("ies", "are") };
+        tell(&format!(
+            "{missing} compan{plural} of tenants {are} left out: not all of their arms can run"
+        ));
+    }
 }
 
 /// A tenant takes a part of what all share: on the processor one stream of one thread, unless it says otherwise.

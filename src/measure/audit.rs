@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     backend::spec::Precision,
-    record::{Arm, Check, Gpu, Outcome, PlanSummary, Record, Status, Tune},
+    record::{Arm, Check, Outcome, PlanSummary, Record, Status, Tune},
 };
 
 /// A figure that came out otherwise.
@@ -104,14 +104,6 @@ fn plan_of<'a>(arm: &Arm, record: &'a Record) -> (&'a PlanSummary, bool) {
     })
 }
 
-/// The GPU that an arm ran on, of the machine that measured it.
-fn gpu_of<'a>(arm: &Arm, record: &'a Record) -> Option<&'a Gpu> {
-    let uuid = arm.backend.gpu.as_ref()?;
-    let source = record.source_of(arm);
-    let gpus = source.map_or(&record.gpus, |source| &source.gpus);
-    gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
-}
-
 fn recompute(arm: &mut Arm, record: &Record) {
     let (plan, quick) = plan_of(arm, record);
     let kinds: Vec<Kind> = arm.throughput.as_ref().map_or_else(Vec::new, |throughput| {
@@ -155,7 +147,7 @@ fn recompute(arm: &mut Arm, record: &Record) {
         .ceiling
         .as_ref()
         .and_then(|measured| ceiling::figures(&measured.runs, blocks, arm.streams, decoding));
-    if let Some(gpu) = gpu_of(arm, record) {
+    if let Some(gpu) = record.gpu_of(arm) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
     if let Some(witness) = &arm.witness {

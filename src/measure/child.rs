@@ -7,7 +7,6 @@ use std::{
     process::{ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
@@ -16,7 +15,10 @@ use std::{
 
 use thiserror::Error;
 
-use super::protocol::{Reply, Request};
+use super::{
+    interruption::Interruption,
+    protocol::{Reply, Request},
+};
 use crate::host::Quota;
 
 /// Lines of a worker's standard error that are kept for its obituary.
@@ -51,7 +53,7 @@ pub enum ChildError {
     /// Something that is no answer to the request.
     #[error("the worker answered what nobody asked: {0}")]
     Protocol(String),
-    /// The user stopped the study.
+    /// The user stopped the study, or its time is over.
     #[error("interrupted")]
     Interrupted,
 }
@@ -62,7 +64,7 @@ pub struct Child {
     requests: Option<ChildStdin>,
     replies: Receiver<String>,
     stderr: Arc<Mutex<VecDeque<String>>>,
-    interrupted: Arc<AtomicBool>,
+    interruption: Interruption,
     /// Goes after the process.
     quota: Option<Quota>,
 }
@@ -73,7 +75,7 @@ impl Child {
     pub fn spawn(
         program: &Path,
         environment: &[(String, String)],
-        interrupted: &Arc<AtomicBool>,
+        interruption: &Interruption,
     ) -> Result<Self, ChildError> {
         let mut command = Command::new(program);
         // A backtrace would push the reason out of the lines that are kept.
@@ -117,7 +119,7 @@ impl Child {
             requests,
             replies,
             stderr,
-            interrupted: Arc::clone(interrupted),
+            interruption: interruption.clone(),
             quota: None,
         })
     }
@@ -155,7 +157,7 @@ impl Child {
     pub fn answer(&mut self, patience: Duration) -> Result<Reply, ChildError> {
         let asked = Instant::now();
         loop {
-            if self.interrupted.load(Ordering::Relaxed) {
+            if self.interruption.is_asked() {
                 return Err(ChildError::Interrupted);
             }
             match self.replies.recv_timeout(GLANCE.min(patience)) {

@@ -92,15 +92,12 @@ type Kind = (String, Option<String>, Option<String>, Option<String>);
 fn kind(record: &Record, arm: &Arm) -> Kind {
     let source = record.source_of(arm);
     let host = source.map_or(&record.host, |source| &source.host);
-    let gpus = source.map_or(&record.gpus, |source| &source.gpus);
     let flavor = host.facts.iter().find(|fact| fact.kind == "openstack-flavor");
-    let gpu = arm.backend.gpu.as_ref();
-    let gpu = gpu.and_then(|uuid| gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid)));
     (
         arm.backend.requested.clone(),
         host.cpu.model.clone(),
         flavor.map(|fact| fact.value.clone()),
-        gpu.map(|gpu| gpu.name.clone()),
+        record.gpu_of(arm).map(|gpu| gpu.name.clone()),
     )
 }
 

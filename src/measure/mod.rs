@@ -16,6 +16,7 @@ pub mod comparisons;
 pub mod figures;
 pub mod fleet;
 pub mod ground_truth;
+pub mod interruption;
 pub mod meeting;
 pub mod merge;
 pub mod pipeline;

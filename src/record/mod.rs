@@ -92,6 +92,14 @@ impl Record {
         let id = arm.source.as_ref()?;
         self.sources.iter().find(|source| &source.id == id)
     }
+
+    /// The GPU that `arm` ran on, of the machine that measured it; `None` where it ran on none, or on one that the machine
+    /// was not told of.
+    pub fn gpu_of(&self, arm: &Arm) -> Option<&Gpu> {
+        let uuid = arm.backend.gpu.as_ref()?;
+        let gpus = self.source_of(arm).map_or(&self.gpus, |source| &source.gpus);
+        gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
+    }
 }
 
 /// A study that went into a merged record.

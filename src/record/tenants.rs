@@ -63,7 +63,7 @@ pub struct Company {
     pub machines: Vec<usize>,
     /// What was measured, raw.
     pub rounds: Vec<TenantsRound>,
-    /// Why it could not be measured any more; null where it could.
+    /// Why rounds are missing, the first reason; null where none is.
     pub error: Option<String>,
     /// Images a second of all tenants together, over rounds.
     pub images_per_second: Option<Estimate>,

@@ -387,6 +387,41 @@ pub fn merged() -> Value {
     record
 }
 
+/// Tenants of two machines that met, each with a device of the `mode` and of its `uuid`, in one record: each tenant held 3 GB
+/// of 8.
+pub fn met(mode: &str, uuids: [&str; 2]) -> Value {
+    let mut record = merged();
+    let labels = ["cuda:0 @ vm0", "cuda:0 @ vm1"];
+    for (place, uuid) in uuids.into_iter().enumerate() {
+        record["sources"][place]["gpus"] = json!([{"uuid": uuid, "name": "Example GPU", "index": 0,
+            "memory_bytes": 8_000_000_000_u64, "mode": mode, "unavailable": {}}]);
+        let mut one = arm(&CUDA, &[0, 1, 2, 3], false);
+        one["label"] = json!(labels[place]);
+        one["source"] = record["sources"][place]["id"].clone();
+        one["backend"]["gpu"] = json!(uuid);
+        record["arms"][place] = one;
+    }
+    record["comparisons"] = json!([]);
+    let tenant = json!({"images": 1460.0, "answered": 1460, "service_us": [[2600, 1460]], "cpu_seconds": 1.0, "cores": 0.5,
+        "rss_peak_bytes": 900_000_000, "device_memory_bytes": 3_000_000_000_u64});
+    let clock = |offset: i64| json!({"offset_us": offset, "within_us": 120});
+    let company = |places: &[usize], rate: f64| {
+        let of = |value: &Value| vec![value.clone(); places.len()];
+        let clocks: Vec<Value> = places.iter().map(|place| clock([0, -2500][*place])).collect();
+        json!({"tenants": places.iter().map(|place| labels[*place]).collect::<Vec<_>>(), "neighbour": null,
+            "machines": places, "error": null,
+            "rounds": [{"round": 0, "order": 0, "seconds": 2.0, "tenants": of(&tenant), "before": null,
+                "from_us": 1_800_000_000_000_000_u64, "clocks": clocks}],
+            "images_per_second": estimate(rate), "each": of(&estimate(rate / places.len() as f64)),
+            "slowdown": estimate(places.len() as f64), "fairness": estimate(1.0), "sharing_gain": estimate(1.0),
+            "kept": null, "latency_ms": latency(2.6, 1460), "worst_p99_ms": 4.0})
+    };
+    record["tenants"] = json!({"least_rate": null,
+        "companies": [company(&[0], 1460.0), company(&[1], 1460.0), company(&[0, 1], 1460.0)],
+        "meeting": {"id": "feed", "keeper": "service", "machines": ["vm0", "vm1"], "place": null}});
+    record
+}
+
 /// A search, and the study that confirms what it found.
 pub fn tuned() -> Value {
     let mut record = plain();

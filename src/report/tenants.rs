@@ -1,7 +1,7 @@
 //! What a study of tenants comes to, in sentences.
 
 use super::words::{bytes, maybe};
-use crate::record::{ClockReading, Company, Keeper, Record, Tenants};
+use crate::record::{ClockReading, Company, Gpu, Keeper, Record, Tenants};
 
 /// All that can be said of a record's tenants; nothing where it has none.
 pub fn sentences(record: &Record) -> Vec<String> {
@@ -36,8 +36,14 @@ fn clocks(tenants: &Tenants) -> Option<String> {
         .map(i64::unsigned_abs)
         .max()?;
     let within = met.iter().filter_map(|clock| clock.within_us).max()?;
+    let whose = match meeting.place {
+        // Its own clock is the common one.
+        Some(0) => return None,
+        Some(_) => "this machine's clock was",
+        None => "the machines' clocks were",
+    };
     Some(format!(
-        "the machines' clocks were up to {} from that of {}, which was read to within {}, and taken into account",
+        "{whose} up to {} from that of {}, which was read to within {}, and taken into account",
         span(offset),
         meeting.machines.first().map_or("the first", String::as_str),
         span(within)
@@ -53,32 +59,43 @@ fn span(micros: u64) -> String {
     }
 }
 
-/// What the largest tenant of the largest even company held of its part of the device's memory, one over their number.
+/// What the largest tenant of the largest even company held of its part of its device's memory, one over the number of those
+/// that are on that device: a vGPU's frame buffer is the one of its own machine.
 fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
     let company = tenants
         .companies
         .iter()
         .filter(|company| even(tenants, company) && !company.rounds.is_empty())
         .max_by_key(|company| company.tenants.len())?;
-    let arm = record.arms.iter().find(|arm| arm.label == company.tenants[0])?;
-    let gpu = record
-        .gpus
+    let devices: Vec<Option<&Gpu>> = company
+        .tenants
         .iter()
-        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == arm.backend.gpu)?;
-    let all = company.rounds.iter().flat_map(|round| &round.tenants);
-    let held = all.filter_map(|tenant| tenant.device_memory_bytes).max()?;
-    let count = company.tenants.len();
-    let part = gpu.memory_bytes? as f64 / count as f64;
-    let share = held as f64 / part;
+        .map(|label| record.gpu_of(record.arms.iter().find(|arm| arm.label == *label)?))
+        .collect();
+    let parts = devices.iter().enumerate().filter_map(|(place, device)| {
+        let gpu = (*device)?;
+        let all = devices.iter().flatten();
+        let count = all.filter(|other| other.uuid == gpu.uuid).count();
+        let rounds = company.rounds.iter();
+        let held = rounds.filter_map(|round| round.tenants.get(place)?.device_memory_bytes);
+        let (held, part) = (held.max()?, gpu.memory_bytes? as f64 / count as f64);
+        Some((held as f64 / part, part, held, count, &company.tenants[place]))
+    });
+    let (share, part, held, count, tenant) =
+        parts.reduce(|most, one| if one.0 > most.0 { one } else { most })?;
+    let among = if count == 1 {
+        "all of it its own".to_owned()
+    } else {
+        format!("where {count} share it evenly")
+    };
     let verdict = if share <= 0.5 {
         "half of it would do"
     } else {
         "half of it would not do"
     };
     Some(format!(
-        "of its part of the device's memory, {} where {count} share it evenly, a tenant of {} held {} at most, {:.0} %: {verdict}",
+        "of its part of the device's memory, {}, {among}, a tenant of {tenant} held {} at most, {:.0} %: {verdict}",
         bytes(Some(part as u64)),
-        company.tenants[0],
         bytes(Some(held)),
         share * 100.0
     ))
@@ -161,4 +178,49 @@ fn slowest(company: &Company) -> Option<f64> {
         .map(|each| each.as_ref().map(|each| each.low.unwrap_or(each.median)))
         .collect();
     rates?.into_iter().reduce(f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{super::fixture, *};
+
+    fn told(record: &Value) -> Vec<String> {
+        sentences(&serde_json::from_value(record.clone()).unwrap())
+    }
+
+    #[test]
+    fn a_tenant_has_the_whole_frame_buffer_of_its_own_vgpu() {
+        let apart = told(&fixture::met("vgpu", ["GPU-a", "GPU-b"]));
+        assert_eq!(
+            apart[0],
+            "of its part of the device's memory, 8000 MB, all of it its own, a tenant of cuda:0 @ vm0 held 3000 MB at \
+             most, 38 %: half of it would do"
+        );
+        let shared = told(&fixture::met("physical", ["GPU-a", "GPU-a"]));
+        assert!(
+            shared[0].contains("4000 MB, where 2 share it evenly")
+                && shared[0].ends_with("75 %: half of it would not do"),
+            "{}",
+            shared[0]
+        );
+    }
+
+    #[test]
+    fn each_machine_speaks_of_its_own_clock() {
+        let mut record = fixture::met("vgpu", ["GPU-a", "GPU-b"]);
+        let ends = |record: &Value, end: &str| told(record).last().unwrap().starts_with(end);
+        assert!(ends(
+            &record,
+            "the machines' clocks were up to 2.50 ms from that of vm0"
+        ));
+        record["tenants"]["meeting"]["place"] = json!(1);
+        assert!(ends(
+            &record,
+            "this machine's clock was up to 2.50 ms from that of vm0"
+        ));
+        record["tenants"]["meeting"]["place"] = json!(0);
+        assert!(!told(&record).iter().any(|sentence| sentence.contains("clock")));
+    }
 }

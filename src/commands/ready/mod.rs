@@ -16,7 +16,7 @@ use crate::{
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
     },
-    host::{Gpus, Quota},
+    host::Gpus,
     measure::place::Place,
     record::Unavailable,
     vision::decoder,
@@ -88,13 +88,13 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
         ));
     }
     if let Some(cores) = spec.quota {
-        // Made and taken away again: better now than in the middle of a study.
-        drop(Quota::new(cores).map_err(|reason| {
+        // Tried out: better now than in the middle of a study.
+        probe::quota(cores).map_err(|error| {
             Missing::new(
-                format!("quota={cores}: this process may make no control group: {reason}"),
+                format!("quota={cores}: this process may put none of its workers into a control group: {error}"),
                 "run it as root, or give the whole of facebench the quota: systemd-run --scope -p CPUQuota=50% facebench ...",
             )
-        })?);
+        })?;
     }
     let mut place = Place::default();
     let mut suitable = flavors(&spec.word);

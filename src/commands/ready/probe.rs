@@ -1,15 +1,13 @@
 //! Tries a backend in a process of its own: a provider that cannot start may take its process with it.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{Missing, explain::explain};
 use crate::{
     backend::spec::{BackendSpec, Reads},
     measure::{
         child::{Child, ChildError, unexpected},
+        interruption::Interruption,
         place::Place,
         protocol::{Job, Reply, Request},
     },
@@ -42,11 +40,22 @@ pub(super) fn probe(spec: &BackendSpec, place: &Place) -> Result<(), Missing> {
 
 fn ask(job: Job, place: &Place) -> Result<(), ChildError> {
     let program = std::env::current_exe().map_err(ChildError::Spawn)?;
-    let never = Arc::new(AtomicBool::new(false));
-    let mut child = Child::spawn(&program, &place.environment, &never)?;
+    let mut child = Child::spawn(&program, &place.environment, &never())?;
     child.ask(&Request::Probe(Box::new(job)))?;
     match child.answer(PATIENCE)? {
         Reply::Probed => Ok(()),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Puts a worker under a quota of `cores`, which ends at once: that it can be made says nothing yet of whether a process
+/// may be moved into it.
+pub(super) fn quota(cores: f64) -> Result<(), ChildError> {
+    let program = std::env::current_exe().map_err(ChildError::Spawn)?;
+    Child::spawn(&program, &[], &never())?.limit(cores)
+}
+
+/// Trying out takes a moment, which nobody has to end.
+fn never() -> Interruption {
+    Interruption::new(Arc::default())
 }

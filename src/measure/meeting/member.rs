@@ -3,16 +3,12 @@
 use std::{
     io::BufReader,
     net::{TcpStream, ToSocketAddrs},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    super::wall_clock::now_us,
+    super::{interruption::Interruption, wall_clock::now_us},
     Apart, Meeting, Span, Verdict,
     clock::{self, Ping},
     shifted,
@@ -52,10 +48,12 @@ pub struct Member {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
     held: Vec<u8>,
-    interrupted: Arc<AtomicBool>,
+    interruption: Interruption,
     facts: record::Meeting,
     companies: Vec<usize>,
+    /// The common clock as it was read at the beginning of this turn, or what holds for all of it, and when that was.
     clock: ClockReading,
+    read_at: Instant,
 }
 
 impl Member {
@@ -64,10 +62,10 @@ impl Member {
     pub fn join(
         address: &str,
         introduction: Introduction,
-        interrupted: &Arc<AtomicBool>,
+        interruption: &Interruption,
         waiting: &dyn Fn(&str),
     ) -> Result<Self, Apart> {
-        let stream = connect(address, interrupted, waiting)?;
+        let stream = connect(address, interruption, waiting)?;
         let lost = |error: std::io::Error| Apart::Lost {
             address: address.to_owned(),
             reason: error.to_string(),
@@ -80,7 +78,7 @@ impl Member {
             reader: BufReader::new(stream.try_clone().map_err(lost)?),
             writer: stream,
             held: Vec::new(),
-            interrupted: Arc::clone(interrupted),
+            interruption: interruption.clone(),
             facts: record::Meeting {
                 id: String::new(),
                 keeper: Keeper::Service,
@@ -92,6 +90,7 @@ impl Member {
                 offset_us: None,
                 within_us: None,
             },
+            read_at: Instant::now(),
         };
         member.say(&ToService::Hello(Hello {
             name: introduction.name,
@@ -129,7 +128,7 @@ impl Member {
     fn hear(&mut self, patience: Option<Duration>) -> Result<FromService, Apart> {
         let asked = Instant::now();
         loop {
-            if self.interrupted.load(Ordering::Relaxed) {
+            if self.interruption.is_asked() {
                 return Err(Apart::Interrupted);
             }
             match hear(&mut self.reader, &mut self.held) {
@@ -181,27 +180,24 @@ impl Member {
     }
 
     /// Reads the common clock.
-    fn read_clock(&mut self) -> Result<(), Apart> {
+    fn read_clock(&mut self) -> Result<ClockReading, Apart> {
         let mut pings = Vec::with_capacity(PINGS);
         for _ in 0..PINGS {
-            let sent_us = now_us();
+            let (sent_us, sent) = (now_us(), Instant::now());
             self.say(&ToService::Ping { sent_us })?;
             match self.hear(Some(LOST))? {
                 FromService::Pong {
-                    sent_us: sent,
+                    sent_us: echoed,
                     here_us,
-                } if sent == sent_us => pings.push(Ping {
+                } if echoed == sent_us => pings.push(Ping {
                     sent_us,
                     there_us: here_us,
-                    back_us: now_us(),
+                    way: sent.elapsed(),
                 }),
                 other => return Err(self.unexpected(&other)),
             }
         }
-        if let Some(clock) = clock::read(&pings) {
-            self.clock = clock;
-        }
-        Ok(())
+        Ok(clock::read(&pings).unwrap_or(self.clock))
     }
 
     /// What is to be added to this machine's clock to get the common one.
@@ -221,7 +217,8 @@ impl Meeting for Member {
 
     fn turn(&mut self, _: usize) -> Result<Verdict<()>, Apart> {
         // Before the others are let on: nobody works yet, and pings go as quick as they can.
-        self.read_clock()?;
+        self.clock = self.read_clock()?;
+        self.read_at = Instant::now();
         self.all_well(Ok(()))
     }
 
@@ -249,6 +246,12 @@ impl Meeting for Member {
     }
 
     fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart> {
+        // Once more now that the work is done: the reading of the beginning is what all times of this turn rest on.
+        let after = self.read_clock()?;
+        let mine = mine.and_then(|mine| {
+            self.clock = clock::held(self.clock, after, self.read_at.elapsed())?;
+            Ok(mine)
+        });
         let offset = self.offset();
         let account = |span: Option<Span>| {
             span.map_or(Said::Here, |(from, to)| Said::Worked {
@@ -283,7 +286,7 @@ impl Meeting for Member {
 }
 
 /// The service's own address, found as soon as it is there.
-fn connect(address: &str, interrupted: &AtomicBool, waiting: &dyn Fn(&str)) -> Result<TcpStream, Apart> {
+fn connect(address: &str, interruption: &Interruption, waiting: &dyn Fn(&str)) -> Result<TcpStream, Apart> {
     let began = Instant::now();
     let mut told = false;
     loop {
@@ -300,7 +303,7 @@ fn connect(address: &str, interrupted: &AtomicBool, waiting: &dyn Fn(&str)) -> R
                 reason
             }
         };
-        if interrupted.load(Ordering::Relaxed) {
+        if interruption.is_asked() {
             return Err(Apart::Interrupted);
         }
         if began.elapsed() > SEARCH {

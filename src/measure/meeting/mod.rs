@@ -11,18 +11,14 @@ pub mod service;
 pub mod timetable;
 mod words;
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::wall_clock::now_us;
+use super::{interruption::Interruption, wall_clock::now_us};
 use crate::record::{self, ClockReading};
 
 /// A time from and to, microseconds since 1970.
@@ -95,7 +91,7 @@ pub trait Meeting {
     /// The time in which all were at work that had a part in it, by this machine's clock.
     fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart>;
 
-    /// How this machine's clock stands to the common one, as of this turn.
+    /// How this machine's clock stands to the common one; once a turn is over, with a bound that holds for all of it.
     fn clock(&self) -> ClockReading;
 
     /// All turns are done.
@@ -109,6 +105,14 @@ pub struct Turn {
     pub machines: Vec<usize>,
     /// Which of its own companies each of them brings; `None` for the last, which is all of its tenants.
     pub company: Option<usize>,
+}
+
+impl Turn {
+    /// Which of the machines at work the one at `place` is, from 0.
+    pub fn position(&self, place: usize) -> usize {
+        let before = |other: &&usize| **other < place;
+        self.machines.iter().filter(before).count()
+    }
 }
 
 /// Every turn of a round, in a seeded order that is the same for all machines: each company of each machine alone, then the
@@ -140,9 +144,9 @@ fn shifted(micros: u64, offset: i64) -> u64 {
 }
 
 /// Sleeps until `until` by this machine's clock.
-fn sleep_until(until: u64, interrupted: &AtomicBool) -> Result<(), Apart> {
+fn sleep_until(until: u64, interruption: &Interruption) -> Result<(), Apart> {
     loop {
-        if interrupted.load(Ordering::Relaxed) {
+        if interruption.is_asked() {
             return Err(Apart::Interrupted);
         }
         let left = until.saturating_sub(now_us());

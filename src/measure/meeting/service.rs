@@ -178,8 +178,11 @@ impl Hall {
                 ToService::Said(said) => self.gather(said, number),
                 ToService::Bye => {
                     let mut state = self.lock();
-                    state.left += 1;
-                    self.changed.notify_all();
+                    // A stranger's goodbye is nobody's.
+                    if state.begun && state.guests.iter().any(|guest| guest.number == number) {
+                        state.left += 1;
+                        self.changed.notify_all();
+                    }
                     return Ok(());
                 }
             }
@@ -320,20 +323,18 @@ fn unfit(hello: &Hello) -> Option<String> {
 
 /// What is not the same, each with both values.
 fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<String> {
-    let mut list = Vec::new();
-    for (name, value) in first {
-        let there = other
-            .iter()
-            .find(|(other, _)| other == name)
-            .map(|(_, value)| value);
-        if there != Some(value) {
-            list.push(format!(
-                "{name} ({} against {value})",
-                there.map_or("unknown", String::as_str)
-            ));
-        }
+    fn value<'a>(terms: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        let (_, value) = terms.iter().find(|(other, _)| other == name)?;
+        Some(value)
     }
-    list
+    let only_there = other.iter().filter(|(name, _)| value(first, name).is_none());
+    let names = first.iter().chain(only_there).map(|(name, _)| name);
+    let unlike = |name: &String| {
+        let (here, there) = (value(first, name), value(other, name));
+        let told = |value: Option<&str>| value.unwrap_or("none").to_owned();
+        (here != there).then(|| format!("{name} ({} against {})", told(there), told(here)))
+    };
+    names.filter_map(unlike).collect()
 }
 
 #[cfg(test)]
@@ -363,9 +364,59 @@ mod tests {
             differences(&terms("3 s"), &terms("2 s")),
             ["--duration (2 s against 3 s)"]
         );
-        assert_eq!(
-            differences(&terms("3 s"), &[]),
-            ["--duration (unknown against 3 s)"]
-        );
+        assert_eq!(differences(&terms("3 s"), &[]), ["--duration (none against 3 s)"]);
+        assert_eq!(differences(&[], &terms("3 s")), ["--duration (3 s against none)"]);
+    }
+
+    /// A connection and what it hears.
+    struct Line(TcpStream, BufReader<TcpStream>);
+
+    impl Line {
+        fn to(service: &Service) -> Self {
+            let stream = TcpStream::connect(service.address()).unwrap();
+            let patience = Some(Duration::from_secs(20));
+            stream.set_read_timeout(patience).unwrap();
+            let reader = BufReader::new(stream.try_clone().unwrap());
+            Self(stream, reader)
+        }
+
+        fn say(&mut self, word: &ToService) {
+            say(&mut self.0, word).unwrap();
+        }
+
+        fn hear(&mut self) -> Option<FromService> {
+            hear(&mut self.1, &mut Vec::new()).unwrap()
+        }
+
+        fn hello(service: &Service, name: &str, key: &str) -> Self {
+            let mut line = Self::to(service);
+            line.say(&ToService::Hello(Hello {
+                name: name.to_owned(),
+                companies: 1,
+                terms: Vec::new(),
+                key: key.to_owned(),
+            }));
+            line
+        }
+    }
+
+    #[test]
+    fn a_strangers_goodbye_hides_nobodys_leaving() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let service = Service::start(any, 2, "m".to_owned(), "key".to_owned(), |_| {}).unwrap();
+        let mut lead = Line::hello(&service, "vm0", "key");
+        let mut other = Line::hello(&service, "vm1", "");
+        for line in [&mut lead, &mut other] {
+            assert!(matches!(line.hear(), Some(FromService::Welcome { .. })));
+        }
+        let mut stranger = Line::to(&service);
+        stranger.say(&ToService::Bye);
+        assert_eq!(stranger.hear(), None, "its connection is closed");
+        lead.say(&ToService::Said(Said::Here));
+        drop(other);
+        let gone = FromService::Gone {
+            name: "vm1".to_owned(),
+        };
+        assert_eq!(lead.hear(), Some(gone));
     }
 }

@@ -2,23 +2,25 @@
 //! between them. Their clocks must agree by themselves (NTP, PTP, or the hypervisor's clock), which nothing here proves.
 //!
 //! First comes one long slot for each machine, in which it measures its tenants alone; then one slot a turn. Work begins so
-//! that it ends just before its slot does: the rest is for loading and warming up.
+//! that it ends just before its slot does: the rest is for loading and warming up. What overruns a slot is stopped at its end.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    super::wall_clock::{micros, now_us},
+    super::{
+        interruption::Interruption,
+        wall_clock::{micros, now_us},
+    },
     Apart, Meeting, Span, Verdict, sleep_until,
 };
 use crate::record::{self, ClockReading, Keeper};
 
 /// Between the end of the work and the end of its slot: workers go home.
 const TAIL: Duration = Duration::from_secs(2);
+/// Before the end of a slot all that still works in it is stopped: the next machine's turn is not to suffer.
+const STOP: Duration = Duration::from_millis(500);
 /// A machine that begins a slot later than this is late.
 const LATE: Duration = Duration::from_secs(1);
 
@@ -52,7 +54,8 @@ pub struct Timetable {
     appointment: Appointment,
     facts: record::Meeting,
     companies: Vec<usize>,
-    interrupted: Arc<AtomicBool>,
+    /// Gets the end of each slot as its deadline.
+    interruption: Interruption,
     /// The beginning of the present slot.
     slot_us: u64,
     /// The part of the present slot that counts.
@@ -75,7 +78,7 @@ impl Appointment {
 
 impl Timetable {
     /// Keeps to `appointment`.
-    pub fn new(appointment: Appointment, interrupted: &Arc<AtomicBool>) -> Self {
+    pub fn new(appointment: Appointment, interruption: &Interruption) -> Self {
         let machines = (0..appointment.machines).map(|place| {
             if place == appointment.place {
                 appointment.name.clone()
@@ -84,9 +87,10 @@ impl Timetable {
             }
         });
         let told = format!(
-            "{} {} {:?} {:?} {:?}",
+            "{} {} {} {:?} {:?} {:?}",
             appointment.start_us,
             appointment.machines,
+            appointment.companies,
             appointment.study_slot,
             appointment.slot,
             appointment.terms
@@ -99,7 +103,7 @@ impl Timetable {
         };
         Self {
             companies: vec![appointment.companies; appointment.machines],
-            interrupted: Arc::clone(interrupted),
+            interruption: interruption.clone(),
             facts,
             slot_us: 0,
             counted: (0, 0),
@@ -119,10 +123,13 @@ impl Meeting for Timetable {
 
     fn turn(&mut self, number: usize) -> Result<Verdict<()>, Apart> {
         self.slot_us = self.appointment.begins_us(number);
+        let end = self.appointment.begins_us(number + 1);
+        self.interruption
+            .set_deadline(Some(end.saturating_sub(micros(STOP))));
         let late = Duration::from_micros(now_us().saturating_sub(self.slot_us));
         let study = number < self.appointment.machines;
         if late <= LATE {
-            sleep_until(self.slot_us, &self.interrupted)?;
+            sleep_until(self.slot_us, &self.interruption)?;
             return Ok(Ok(()));
         }
         let reason = |longer: &str| {
@@ -172,11 +179,15 @@ impl Meeting for Timetable {
         }
     }
 
-    fn farewell(&mut self) {}
+    fn farewell(&mut self) {
+        self.interruption.set_deadline(None);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn appointment(start_us: u64) -> Appointment {
@@ -207,7 +218,7 @@ mod tests {
 
     #[test]
     fn one_that_comes_late_is_told_so() {
-        let never = Arc::new(AtomicBool::new(false));
+        let never = Interruption::new(Arc::default());
         let mut late = Timetable::new(appointment(now_us() - 300_000_000), &never);
         assert!(matches!(late.turn(0), Err(Apart::Late(_))));
         assert!(late.turn(3).unwrap().unwrap_err().contains("--slot"));
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn all_have_one_window_or_none() {
-        let never = Arc::new(AtomicBool::new(false));
+        let never = Interruption::new(Arc::default());
         let mut table = Timetable::new(appointment(now_us()), &never);
         table.slot_us = 100_000_000;
         assert_eq!(table.begin(Ok(Some(99_000_000))).unwrap(), Ok(104_000_000));

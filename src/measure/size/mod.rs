@@ -50,6 +50,8 @@ struct Shared {
     tenants: usize,
     /// Machines that they are on.
     machines: usize,
+    /// Whether nothing shows that each of these has a device of its own.
+    one_device: bool,
 }
 
 impl Candidate<'_> {
@@ -57,9 +59,22 @@ impl Candidate<'_> {
     fn label(&self) -> String {
         match self.shared {
             None => self.arm.label.clone(),
-            Some(Shared { tenants, machines: 1 }) => format!("{}, {tenants} tenants", self.arm.label),
-            Some(Shared { machines, .. }) => format!("{}, {machines} on a device", self.arm.label),
+            Some(Shared {
+                tenants, machines: 1, ..
+            }) => format!("{}, {tenants} tenants", self.arm.label),
+            Some(Shared {
+                machines, one_device, ..
+            }) => {
+                let together = if one_device { "on a device" } else { "at once" };
+                format!("{}, {machines} {together}", self.arm.label)
+            }
         }
+    }
+
+    /// How many machines one device is enough for.
+    fn machines_of_a_device(&self) -> usize {
+        let shared = self.shared.filter(|shared| shared.one_device);
+        shared.map_or(1, |shared| shared.machines)
     }
 }
 
@@ -245,7 +260,7 @@ fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices
         cores: all.map(|count| count * candidate.plan.host_cores),
         gpus: all
             .filter(|_| gpu.is_some())
-            .map(|count| count.div_ceil(candidate.shared.map_or(1, |shared| shared.machines))),
+            .map(|count| count.div_ceil(candidate.machines_of_a_device())),
         gpu,
         price_per_hour: price,
         cost_per_hour: cost,

@@ -1,7 +1,5 @@
 //! What a study writes into its record: what was measured, and the arms as far as they have come.
 
-use std::sync::atomic::Ordering;
-
 use super::{
     super::{
         checks,
@@ -14,6 +12,12 @@ use crate::{
     host::Counters,
     record::{NetworkFacts, Record},
 };
+
+/// Marks `record` as that of a study that did not come to its end, and what may not be quoted for that.
+pub(super) fn cut_short(record: &mut Record) {
+    record.interrupted = true;
+    record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
+}
 
 impl Study {
     pub(super) fn describe(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
@@ -103,7 +107,7 @@ impl Study {
             })
             .collect();
         let terms = Terms {
-            interrupted: self.interrupted.load(Ordering::Relaxed),
+            interrupted: self.interruption.is_asked(),
             ..Terms::of(record)
         };
         record.comparisons = comparisons::with_first(&record.arms, terms);

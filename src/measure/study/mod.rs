@@ -14,21 +14,14 @@ mod together;
 mod tune;
 mod watch;
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
 use self::check_pass::Prepared;
 use super::{
     child::{Child, ChildError, unexpected},
+    interruption::Interruption,
     pipeline::Networks,
     place::Place,
     plan::{Plan, PlannedArm},
@@ -75,8 +68,8 @@ pub struct Study {
     pub strict: bool,
     /// The program whose `worker` command is run.
     pub program: PathBuf,
-    /// Set when the user wants to stop.
-    pub interrupted: Arc<AtomicBool>,
+    /// What ends it early.
+    pub interruption: Interruption,
 }
 
 /// What a study tells while it runs.
@@ -130,7 +123,7 @@ impl Study {
         save(&record)?;
         let mut order = 0;
         for process in 0..self.plan.processes {
-            if self.interrupted.load(Ordering::Relaxed) || runs.iter().all(|run| run.failed) {
+            if self.interruption.is_asked() || runs.iter().all(|run| run.failed) {
                 break;
             }
             observer.phase(&format!("process {} of {}", process + 1, self.plan.processes));
@@ -143,7 +136,7 @@ impl Study {
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
-        record.interrupted = self.interrupted.load(Ordering::Relaxed);
+        record.interrupted = self.interruption.is_asked();
         save(&record)?;
         Ok(record)
     }
@@ -227,7 +220,7 @@ impl Study {
             .program
             .as_ref()
             .map_or(&self.program, |program| &program.path);
-        let mut child = Child::spawn(program, &place.environment, &self.interrupted)?;
+        let mut child = Child::spawn(program, &place.environment, &self.interruption)?;
         if let Some(cores) = job.spec.quota {
             child.limit(cores)?;
         }

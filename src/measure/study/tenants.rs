@@ -1,6 +1,6 @@
 //! Tenants of one device: workers of several arms that are loaded, warmed up and at work at the same time.
 
-use std::{io, sync::atomic::Ordering, time::Duration};
+use std::{io, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -16,6 +16,7 @@ use super::{
     },
     LOAD_PATIENCE, Observer, Study, StudyError,
     check_pass::Prepared,
+    describe::cut_short,
     finish,
 };
 use crate::{
@@ -94,11 +95,14 @@ impl Study {
             meeting: None,
         };
         let mut order = 0;
-        for round in 0..self.plan.processes {
+        'rounds: for round in 0..self.plan.processes {
             let mut turns: Vec<usize> = (0..companies.len()).collect();
             turns.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed(round, 1 << 20)));
             for turn in turns {
-                if self.interrupted.load(Ordering::Relaxed) || tenants.companies[turn].error.is_some() {
+                if self.interruption.is_asked() {
+                    break 'rounds;
+                }
+                if tenants.companies[turn].error.is_some() {
                     continue;
                 }
                 let ((arms, neighbour), company) = (companies[turn], &mut tenants.companies[turn]);
@@ -120,7 +124,7 @@ impl Study {
                         order,
                         ..measured
                     }),
-                    Err(ChildError::Interrupted) => {}
+                    Err(ChildError::Interrupted) => break 'rounds,
                     Err(error) => {
                         let reason = format!("round {}: {error}", round + 1);
                         observer.notice(&format!("{} tenant{plural}: {reason}", arms.len()));
@@ -130,9 +134,14 @@ impl Study {
                 order += 1;
                 settle(&mut tenants);
                 record.tenants = Some(tenants.clone());
-                record.interrupted = self.interrupted.load(Ordering::Relaxed);
                 save(&record)?;
             }
+        }
+        if self.interruption.is_asked() {
+            settle(&mut tenants);
+            record.tenants = Some(tenants);
+            cut_short(&mut record);
+            save(&record)?;
         }
         Ok(record)
     }
@@ -161,7 +170,7 @@ impl Study {
             seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
         }
         self.warm_up_together(&mut seated)?;
-        let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0)?;
+        let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
         let together = |counted| {
             shift.together(counted).ok_or_else(|| {
                 ChildError::Refused(
@@ -220,8 +229,15 @@ impl Study {
         Ok(())
     }
 
-    /// Work from `begin` to `longer` microseconds after all that counts.
-    pub(super) fn at_work(&self, seated: &mut Seated, begin: u64, longer: u64) -> Result<Shift, ChildError> {
+    /// Work from `begin` to `longer` microseconds after all that counts, on a machine that is in the given position of so
+    /// many.
+    pub(super) fn at_work(
+        &self,
+        seated: &mut Seated,
+        begin: u64,
+        longer: u64,
+        machine: (usize, usize),
+    ) -> Result<Shift, ChildError> {
         // The first moments are as unmeasured as a block's.
         let stretch = |begin| {
             let counted = begin + micros(self.plan.lead_in());
@@ -240,8 +256,7 @@ impl Study {
             child.ask(&Request::Share(Sharing {
                 begin_us: begin,
                 end_us: counted.1 + longer,
-                // Nobody walks in step with another: crowds would then meet crowds.
-                first_photo: place * seated.photos / count,
+                first_photo: first_photo(seated.photos, machine, (place, count)),
             }))?;
         }
         let mut shared: Vec<Shared> = Vec::new();
@@ -319,7 +334,7 @@ impl Study {
         let arm = *arms.iter().find(on_device).unwrap_or(&arms[0]);
         let place = &self.places[arm];
         let job = self.job(&self.plan.arms[arm], place, dataset);
-        let mut child = Child::spawn(&self.program, &place.environment, &self.interrupted)?;
+        let mut child = Child::spawn(&self.program, &place.environment, &self.interruption)?;
         child.ask(&Request::Load(Box::new(job)))?;
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
             Reply::Loaded => Ok(child),
@@ -333,6 +348,12 @@ impl Study {
         let uuid = self.places[arm].gpu.as_deref()?;
         nvml.counters(uuid, Some(id)).ok()?.process_memory_bytes.ok()
     }
+}
+
+/// Where a tenant begins, the `place`-th of `count` on a machine in `position` of so many: nobody walks in step with another,
+/// for crowds would then meet crowds.
+fn first_photo(photos: usize, (position, machines): (usize, usize), (place, count): (usize, usize)) -> usize {
+    photos * (position * count + place) / (machines * count)
 }
 
 /// The cores of the `place`-th of `count` tenants: a share of its own, or one that it has with others where there are too
@@ -352,7 +373,19 @@ fn dealt(cores: &[usize], place: usize, count: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::dealt;
+    use super::{dealt, first_photo};
+
+    #[test]
+    fn tenants_begin_at_photos_that_are_far_apart_whichever_machine_they_are_on() {
+        let starts = |machines, count| -> Vec<usize> {
+            let of =
+                |position| (0..count).map(move |place| first_photo(60, (position, machines), (place, count)));
+            (0..machines).flat_map(of).collect()
+        };
+        assert_eq!(starts(1, 4), [0, 15, 30, 45]);
+        assert_eq!(starts(4, 1), [0, 15, 30, 45]);
+        assert_eq!(starts(2, 2), [0, 15, 30, 45]);
+    }
 
     #[test]
     fn cores_are_dealt_out_as_far_as_they_go() {

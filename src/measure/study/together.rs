@@ -1,6 +1,6 @@
 //! Tenants on several machines: each measures its own alone while the others wait, then all are at work at the same time.
 
-use std::{io, sync::atomic::Ordering};
+use std::io;
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
     },
     Observer, Sharers, Study, StudyError,
     check_pass::Prepared,
+    describe::cut_short,
     tenants::NOTICE,
 };
 use crate::record::{Company, Record, Tenants, TenantsRound};
@@ -30,8 +31,8 @@ struct Part<'a> {
 
 impl Study {
     /// Measures the arms alone in this machine's turn, as [`Study::run`] does, then once a process every turn of the
-    /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has;
-    /// why it ended is returned, and not in the record.
+    /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has, as
+    /// an interrupted study; why it ended is returned, and not in the record.
     pub fn together(
         &self,
         mut record: Record,
@@ -41,20 +42,51 @@ impl Study {
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<(Record, Option<Apart>), StudyError> {
-        let (machines, place) = (meeting.companies().len(), meeting.place());
+        let tenants = self.expected(sharing, meeting, least_rate);
+        let end = match self.alone(&mut record, sharing, meeting, observer, save)? {
+            Err(apart) => Some(apart),
+            Ok(None) => None,
+            Ok(Some(mut part)) => {
+                record.tenants = Some(tenants);
+                part.rounds(&mut record, meeting, observer, save)?
+            }
+        };
+        if end.is_none() {
+            meeting.farewell();
+        }
+        // A machine that never had its turn has nothing to keep.
+        if end.is_some() && !record.arms.is_empty() {
+            cut_short(&mut record);
+            save(&record)?;
+        }
+        Ok((record, end))
+    }
+
+    /// Each machine's turn to measure its tenants alone: what this one brings to the rounds, or why it came to none.
+    fn alone<'a>(
+        &'a self,
+        record: &mut Record,
+        sharing: &'a Sharers,
+        meeting: &mut dyn Meeting,
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<Result<Option<Part<'a>>, Apart>, StudyError> {
         let mut part = None;
-        for other in 0..machines {
+        for other in 0..meeting.companies().len() {
             match meeting.turn(other) {
                 Ok(Ok(())) => {}
-                Ok(Err(reason)) => return Ok((record, Some(Apart::Late(reason)))),
-                Err(apart) => return Ok((record, Some(apart))),
+                Ok(Err(reason)) => return Ok(Err(Apart::Late(reason))),
+                Err(apart) => return Ok(Err(apart)),
             }
-            if other == place {
-                record = self.run(record, observer, save)?;
+            if other == meeting.place() {
+                *record = self.run(record.clone(), observer, save)?;
                 if record.interrupted {
-                    return Ok((record, Some(Apart::Interrupted)));
+                    return Ok(Err(self.stopped()));
                 }
-                let (prepared, runs) = self.seen_again(&record, observer)?;
+                let (prepared, runs) = self.seen_again(record, observer)?;
+                if self.interruption.is_asked() {
+                    return Ok(Err(self.stopped()));
+                }
                 part = Some(Part {
                     study: self,
                     sharing,
@@ -65,64 +97,22 @@ impl Study {
                 let names = &meeting.facts().machines;
                 observer.phase(&format!("waiting for {}, which measures alone", names[other]));
             }
-            match meeting.all_well(Ok(())) {
-                Ok(_) => {}
-                Err(apart) => return Ok((record, Some(apart))),
+            if let Err(apart) = meeting.all_well(Ok(())) {
+                return Ok(Err(apart));
             }
         }
-        let Some(mut part) = part else {
-            return Ok((record, None));
-        };
-        let mut tenants = self.expected(sharing, meeting, least_rate);
-        let (mut order, mut end) = (0, None);
-        'rounds: for round in 0..self.plan.processes {
-            for turn in turns(meeting.companies(), &meeting.facts().id, round) {
-                let step = part.turn(
-                    &turn,
-                    machines + order,
-                    (round, self.plan.processes),
-                    meeting,
-                    observer,
-                );
-                let verdict = match step {
-                    Ok(verdict) => verdict,
-                    Err(apart) => {
-                        end = Some(apart);
-                        break 'rounds;
-                    }
-                };
-                let company = tenants
-                    .companies
-                    .iter_mut()
-                    .find(|company| part.is(company, &turn));
-                match (verdict, company) {
-                    (Ok(Some(measured)), Some(company)) => company.rounds.push(TenantsRound {
-                        round,
-                        order,
-                        ..measured
-                    }),
-                    (Err(reason), company) => {
-                        let reason = format!("round {}: {reason}", round + 1);
-                        observer.notice(&reason);
-                        if let Some(company) = company {
-                            company.error = Some(reason);
-                        }
-                    }
-                    _ => {}
-                }
-                order += 1;
-                settle(&mut tenants);
-                record.tenants = Some(tenants.clone());
-                save(&record)?;
-            }
+        Ok(Ok(part))
+    }
+
+    /// Why this machine's study alone was stopped.
+    fn stopped(&self) -> Apart {
+        if self.interruption.by_user() {
+            return Apart::Interrupted;
         }
-        if end.is_none() {
-            meeting.farewell();
-        }
-        record.interrupted = self.interrupted.load(Ordering::Relaxed) || end.is_some();
-        record.tenants = Some(tenants);
-        save(&record)?;
-        Ok((record, end))
+        Apart::Late(
+            "this machine was not done alone when its slot ended: give all machines a longer --study-slot"
+                .to_owned(),
+        )
     }
 
     /// The companies of this machine's record: its own, and those that it is part of.
@@ -143,17 +133,64 @@ impl Study {
             .collect();
         others.sort_by_key(Vec::len);
         let all = sharing.companies.last().map_or(&[][..], Vec::as_slice);
-        Tenants {
+        let mut tenants = Tenants {
             least_rate,
             companies: alone
                 .chain(others.into_iter().map(|machines| of(all, machines)))
                 .collect(),
             meeting: Some(meeting.facts().clone()),
-        }
+        };
+        settle(&mut tenants);
+        tenants
     }
 }
 
 impl Part<'_> {
+    /// All turns of all rounds, into the companies that `record` has; why they ended before their end.
+    fn rounds(
+        &mut self,
+        record: &mut Record,
+        meeting: &mut dyn Meeting,
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<Option<Apart>, StudyError> {
+        let (mut order, rounds) = (0, self.study.plan.processes);
+        for round in 0..rounds {
+            for turn in turns(meeting.companies(), &meeting.facts().id, round) {
+                let number = meeting.companies().len() + order;
+                let verdict = match self.turn(&turn, number, (round, rounds), meeting, observer) {
+                    Ok(verdict) => verdict,
+                    Err(apart) => return Ok(Some(apart)),
+                };
+                let Some(tenants) = &mut record.tenants else {
+                    return Ok(None);
+                };
+                let mut companies = tenants.companies.iter_mut();
+                let company = companies.find(|company| self.is(company, &turn));
+                match (verdict, company) {
+                    (Ok(Some(measured)), Some(company)) => company.rounds.push(TenantsRound {
+                        round,
+                        order,
+                        ..measured
+                    }),
+                    (Err(reason), company) => {
+                        let reason = format!("round {}: {reason}", round + 1);
+                        observer.notice(&reason);
+                        if let Some(company) = company {
+                            // The first reason: what follows from it often has others.
+                            company.error.get_or_insert(reason);
+                        }
+                    }
+                    _ => {}
+                }
+                order += 1;
+                settle(tenants);
+                save(record)?;
+            }
+        }
+        Ok(None)
+    }
+
     /// One turn: what this machine did in it, `None` where it had no part; or why it came to nothing on some machine.
     fn turn(
         &mut self,
@@ -175,11 +212,10 @@ impl Part<'_> {
         let arms = mine.then(|| self.arms(turn).to_vec());
         let seated = match (here, &arms) {
             (Ok(()), Some(arms)) => {
-                kept(
-                    self.study
-                        .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs),
-                )?
-                .map(Some)
+                let seated = self
+                    .study
+                    .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs);
+                self.kept(seated)?.map(Some)
             }
             (here, _) => here.map(|()| None),
         };
@@ -189,7 +225,8 @@ impl Part<'_> {
         }
         let warm = match seated.as_mut() {
             Some(seated) => {
-                kept(self.study.warm_up_together(seated))?.map(|()| Some(now_us() + micros(NOTICE)))
+                let warm = self.study.warm_up_together(seated);
+                self.kept(warm)?.map(|()| Some(now_us() + micros(NOTICE)))
             }
             None => Ok(None),
         };
@@ -198,7 +235,11 @@ impl Part<'_> {
             Err(reason) => return Ok(Err(reason)),
         };
         let shift = match seated.as_mut() {
-            Some(seated) => kept(self.study.at_work(seated, begin, LONGER_US))?.map(Some),
+            Some(seated) => {
+                let whole = (turn.position(meeting.place()), turn.machines.len());
+                let shift = self.study.at_work(seated, begin, LONGER_US, whole);
+                self.kept(shift)?.map(Some)
+            }
             None => Ok(None),
         };
         let (shift, told) = apart(shift);
@@ -217,14 +258,25 @@ impl Part<'_> {
             return Ok(Ok(None));
         };
         let clock = meeting.clock();
-        let account = kept(self.study.account(seated, &shift, (None, window), &self.runs))?;
-        Ok(account.map(|round| {
+        let account = self.study.account(seated, &shift, (None, window), &self.runs);
+        Ok(self.kept(account)?.map(|round| {
             Some(TenantsRound {
                 from_us: Some(window.0.saturating_add_signed(clock.offset_us.unwrap_or(0))),
                 clocks: vec![clock],
                 ..round
             })
         }))
+    }
+
+    /// A worker's error as a word for the others; the user's wish to stop ends the meeting.
+    fn kept<T>(&self, result: Result<T, ChildError>) -> Result<Verdict<T>, Apart> {
+        match result {
+            Err(ChildError::Interrupted) if self.study.interruption.by_user() => Err(Apart::Interrupted),
+            Err(ChildError::Interrupted) => Ok(Err(
+                "its slot ended before its work did: give all machines a longer --slot".to_owned(),
+            )),
+            other => Ok(other.map_err(|error| error.to_string())),
+        }
     }
 
     /// The tenants of this machine in a turn that it has a part in.
@@ -238,14 +290,6 @@ impl Part<'_> {
     fn is(&self, company: &Company, turn: &Turn) -> bool {
         let label = |arm: &usize| &self.study.plan.arms[*arm].label;
         company.machines == turn.machines && company.tenants.iter().eq(self.arms(turn).iter().map(label))
-    }
-}
-
-/// A worker's error as a word for the others; the user's wish to stop ends the meeting.
-fn kept<T>(result: Result<T, ChildError>) -> Result<Verdict<T>, Apart> {
-    match result {
-        Err(ChildError::Interrupted) => Err(Apart::Interrupted),
-        other => Ok(other.map_err(|error| error.to_string())),
     }
 }
 

@@ -2,7 +2,7 @@
 //! still in the search measures all of the same threads and decoders; each round has workers of its own, so that the
 //! luck of one process does not carry its candidates through.
 
-use std::{collections::BTreeMap, io, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use super::{
     super::{
@@ -74,7 +74,7 @@ impl Study {
             Err(Stop::Interrupted) => Vec::new(),
             Err(Stop::Save(error)) => return Err(error.into()),
         };
-        record.interrupted = self.interrupted.load(Ordering::Relaxed);
+        record.interrupted = self.interruption.is_asked();
         if let Some(tune) = &mut record.tune {
             tune.candidates = candidates;
         }
