@@ -269,6 +269,7 @@ fn a_tenant_of_half_a_core_shows_as_such() {
         return;
     }
     let record = whole(&answer, &path);
+    assert_eq!(record["arms"][1]["backend"]["options"]["quota"], "0.5");
     let both = companies(&record).last().unwrap();
     assert_eq!(both["tenants"], serde_json::json!(["cpu", "half"]));
     for round in both["rounds"].as_array().unwrap() {

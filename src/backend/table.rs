@@ -94,6 +94,7 @@ const NULL: &[&str] = &[
     "wrong",
     "placement",
     "on",
+    "quota",
 ];
 
 const fn row(

@@ -407,6 +407,9 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
         ("streams".to_owned(), arm.streams.to_string()),
         ("batch".to_owned(), arm.batch.to_string()),
     ]);
+    if let Some(cores) = spec.quota {
+        options.insert("quota".into(), cores.to_string());
+    }
     if spec.is_null() {
         options.insert("delay".into(), format!("{:?}", spec.null.delay));
         options.insert("faces".into(), spec.null.faces.to_string());
