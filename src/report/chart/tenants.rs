@@ -21,6 +21,9 @@ const GAP: i32 = 84;
 /// Above the highest point, for its number.
 const ROOM: f64 = 1.15;
 
+/// The place of the plane of fairness.
+const FAIRNESS: i32 = 1;
+
 /// A point: number of tenants and a value.
 type Points = Vec<(f64, f64)>;
 
@@ -71,7 +74,10 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 let plane = Plane {
                     area,
                     x: counts_axis(points),
-                    y: Axis::linear(name, most * ROOM),
+                    y: match place {
+                        FAIRNESS => unit_axis(name),
+                        _ => Axis::linear(name, most * ROOM),
+                    },
                     top,
                     bottom: top + HIGH,
                 };
@@ -87,9 +93,10 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 look.line(area, at(points))?;
                 for (index, ((_, value), point)) in points.iter().zip(at(points)).enumerate() {
                     look.mark(area, point)?;
-                    let text = match place {
-                        1 => format!("{value:.3}"),
-                        _ => crate::report::words::number(*value),
+                    let (text, lift) = match place {
+                        // Its plane ends at 1, where most of the points are.
+                        FAIRNESS => (format!("{value:.3}"), if *value > 0.5 { 10 } else { -24 }),
+                        _ => (crate::report::words::number(*value), -24),
                     };
                     // The last one's number would lie beyond the sheet.
                     let (beside, side) = if index + 1 == points.len() {
@@ -97,7 +104,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                     } else {
                         (8, HPos::Left)
                     };
-                    write(area, &text, (point.0 + beside, point.1 - 24), 12.0, QUIET, side)?;
+                    write(area, &text, (point.0 + beside, point.1 + lift), 12.0, QUIET, side)?;
                 }
             }
             Ok(())
@@ -140,6 +147,13 @@ fn counts_axis(points: &Points) -> Axis {
         .map(|(count, _)| (*count, format!("{count}")))
         .collect();
     Axis::with_ticks("tenants", false, (ends.0.min(1.0), ends.1), ticks)
+}
+
+/// From 0 to 1, which nothing exceeds.
+fn unit_axis(name: &str) -> Axis {
+    let ticks = [0.0, 0.25, 0.5, 0.75, 1.0];
+    let ticks = ticks.iter().map(|at| (*at, format!("{at}"))).collect();
+    Axis::with_ticks(name, false, (0.0, 1.0), ticks)
 }
 
 #[cfg(test)]
