@@ -335,6 +335,7 @@ fn words_that_make_no_meeting_are_told() {
         ("--start-at 2020-01-01T00:00:00Z --place 0/2", 2, "is past"),
         ("--start-at noon --place 0/2", 2, "--start-at"),
         ("--join vm1:1 --keep-going", 2, "--keep-going"),
+        ("--join vm1:1 --photos 5", 2, "--seed"),
         (
             "--start-at 2120-01-01T00:00:00Z --place 0/2 --slot 1s",
             2,

@@ -159,6 +159,7 @@ fn appointment(args: &MeetingArgs, plan: &Plan, companies: usize) -> Result<Opti
             .study_slot
             .unwrap_or_else(|| whole(2 * plan.expected() + CHECKING)),
         slot: args.slot.unwrap_or_else(|| whole(plan.warmup + work + LOADING)),
+        warmup: plan.warmup,
         lead_in: plan.lead_in(),
         duration: plan.duration,
         terms: Vec::new(),
@@ -192,6 +193,10 @@ fn terms(study: &Study) -> Vec<(String, String)> {
         ("--duration", seconds(plan.duration)),
         ("--warmup", seconds(plan.warmup)),
         ("--processes", plan.processes.to_string()),
+        (
+            "--latency-bound",
+            format!("{} ms at p{}", plan.bound.ms, plan.bound.percentile),
+        ),
     ];
     if let Some(networks) = &study.networks {
         terms.push(("the detector", short(&networks.detector.sha256)));

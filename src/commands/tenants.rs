@@ -97,6 +97,11 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Fail
     }
     let (pinned, neighbour) = (args.pin, args.neighbour.map(f64::from));
     let apart = !args.meeting.is_one();
+    if apart && args.measure.photos.is_some() && args.measure.seed.is_none() {
+        return Err(Failure::Usage(
+            "--photos takes a sample, which must be the same on all machines: give all of them the same --seed".to_owned(),
+        ));
+    }
     let (mut arms, mut companies): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
     if args.tenants.is_empty() {
         arms.push(one_of_many(args.backend));

@@ -228,6 +228,12 @@ impl Meeting for Member {
     }
 
     fn begin(&mut self, mine: Verdict<Option<u64>>) -> Result<Verdict<u64>, Apart> {
+        // A clock that was set while tenants were loaded must not have all wait for a time far away.
+        let now = self.read_clock()?;
+        let mine = mine.and_then(|mine| {
+            clock::held(self.clock, now, self.read_at.elapsed())?;
+            Ok(mine)
+        });
         let offset = self.offset();
         let proposal = |at: Option<u64>| {
             at.map_or(Said::Here, |at| Said::Begin {

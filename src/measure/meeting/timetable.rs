@@ -17,7 +17,7 @@ use super::{
 };
 use crate::record::{self, ClockReading, Keeper};
 
-/// Between the end of the work and the end of its slot: workers go home.
+/// The least time between the end of the work and the end of its slot: workers go home.
 const TAIL: Duration = Duration::from_secs(2);
 /// Before the end of a slot all that still works in it is stopped: the next machine's turn is not to suffer.
 const STOP: Duration = Duration::from_millis(500);
@@ -41,6 +41,8 @@ pub struct Appointment {
     pub study_slot: Duration,
     /// Length of the slot of one turn.
     pub slot: Duration,
+    /// How long tenants are warmed up before it.
+    pub warmup: Duration,
     /// The first part of the work, which does not count.
     pub lead_in: Duration,
     /// The part that counts.
@@ -63,9 +65,12 @@ pub struct Timetable {
 }
 
 impl Appointment {
-    /// The time from the beginning of a turn's slot to the beginning of its work: for loading and warming up.
+    /// The time from the beginning of a turn's slot to the beginning of its work, for loading and warming up: most of what
+    /// the slot has to spare. The rest is for photos that take long to end. `None` where it is too short for the work.
     pub fn preparation(&self) -> Option<Duration> {
-        self.slot.checked_sub(self.lead_in + self.duration + TAIL)
+        let work = self.warmup + self.lead_in + self.duration + TAIL;
+        let spare = self.slot.checked_sub(work)?;
+        Some(self.warmup + spare * 3 / 4)
     }
 
     /// When slot `number` begins, microseconds since 1970.
@@ -138,6 +143,10 @@ impl Meeting for Timetable {
                 late.as_secs_f64()
             )
         };
+        // In another's slot it only waits.
+        if study && number != self.appointment.place {
+            return Ok(Ok(()));
+        }
         if study {
             return Err(Apart::Late(reason("a later --start-at or a longer --study-slot")));
         }
@@ -199,6 +208,7 @@ mod tests {
             companies: 1,
             study_slot: Duration::from_mins(1),
             slot: Duration::from_secs(10),
+            warmup: Duration::ZERO,
             lead_in: Duration::from_secs(1),
             duration: Duration::from_secs(3),
             terms: Vec::new(),
@@ -213,14 +223,15 @@ mod tests {
             (seconds(0), seconds(2), seconds(3), seconds(5)),
             (1, 121, 181, 201)
         );
-        assert_eq!(appointment.preparation(), Some(Duration::from_secs(4)));
+        assert_eq!(appointment.preparation(), Some(Duration::from_secs(3)));
     }
 
     #[test]
     fn one_that_comes_late_is_told_so() {
         let never = Interruption::new(Arc::default());
         let mut late = Timetable::new(appointment(now_us() - 300_000_000), &never);
-        assert!(matches!(late.turn(0), Err(Apart::Late(_))));
+        assert!(matches!(late.turn(1), Err(Apart::Late(_))));
+        assert_eq!(late.turn(0).unwrap(), Ok(()));
         assert!(late.turn(3).unwrap().unwrap_err().contains("--slot"));
         let begin = late.begin(Ok(Some(now_us()))).unwrap();
         assert!(begin.unwrap_err().contains("--slot"));
@@ -231,13 +242,13 @@ mod tests {
         let never = Interruption::new(Arc::default());
         let mut table = Timetable::new(appointment(now_us()), &never);
         table.slot_us = 100_000_000;
-        assert_eq!(table.begin(Ok(Some(99_000_000))).unwrap(), Ok(104_000_000));
-        let all = (105_000_000, 108_000_000);
+        assert_eq!(table.begin(Ok(Some(99_000_000))).unwrap(), Ok(103_000_000));
+        let all = (104_000_000, 107_000_000);
         assert_eq!(table.together(Ok(Some(all))).unwrap(), Ok(all));
         assert_eq!(table.together(Ok(None)).unwrap(), Ok(all));
         assert!(
             table
-                .together(Ok(Some((105_100_000, 108_000_000))))
+                .together(Ok(Some((104_100_000, 107_000_000))))
                 .unwrap()
                 .is_err()
         );

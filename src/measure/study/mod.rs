@@ -136,7 +136,9 @@ impl Study {
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
-        record.interrupted = self.interruption.is_asked();
+        if self.interruption.is_asked() {
+            describe::cut_short(&mut record);
+        }
         save(&record)?;
         Ok(record)
     }

@@ -260,9 +260,8 @@ impl Study {
             }))?;
         }
         let mut shared: Vec<Shared> = Vec::new();
-        let patience = self.plan.patience
-            + 2 * self.plan.duration
-            + Duration::from_micros(begin.saturating_sub(now_us()) + longer);
+        let left = (counted.1 + longer).saturating_sub(now_us());
+        let patience = self.plan.patience + Duration::from_micros(left);
         for child in &mut seated.children {
             match child.answer(patience)? {
                 Reply::Shared(answer) => shared.push(*answer),

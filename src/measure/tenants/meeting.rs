@@ -108,7 +108,7 @@ pub fn gathered(
         });
     }
     let mut meeting = first.meeting.clone();
-    let least_rate = first.tenants.least_rate;
+    let least_rate = parts.iter().find_map(|part| part.tenants.least_rate);
     meeting.place = None;
     for part in &mut parts {
         // By a timetable each knows its own name only.
