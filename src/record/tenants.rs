@@ -45,7 +45,8 @@ pub enum Keeper {
 pub struct ClockReading {
     /// What is to be added to it, microseconds; null where nobody measured it.
     pub offset_us: Option<i64>,
-    /// How wrong that may be: half of the quickest ping's way; null where nobody measured it.
+    /// How wrong that may be: half of the quickest ping's way, and what the clocks moved against each
+    /// other in that time; null where nobody measured it.
     pub within_us: Option<u64>,
 }
 
@@ -74,8 +75,8 @@ pub struct Company {
     /// Jain's index of the shares of its own speed alone that each tenant gets: 1 where all get the same, one over their
     /// number where one gets everything.
     pub fairness: Option<Estimate>,
-    /// Images a second of all together over the mean of their speeds alone: 1 where sharing gains nothing, the number of
-    /// tenants where nobody is in another's way.
+    /// The sum of what each gets of its own speed alone: 1 where sharing gains nothing, the number of tenants where nobody is
+    /// in another's way.
     pub sharing_gain: Option<Estimate>,
     /// Part of its speed that a tenant keeps when the neighbour begins, the middle of all tenants; null without one.
     pub kept: Option<Estimate>,
