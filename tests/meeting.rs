@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use common::{facebench, record, run, whole};
+use common::{facebench, record, run, until, whole};
 use serde_json::Value;
 
 const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
@@ -201,16 +201,15 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
     merged(&paths, folder.path());
 }
 
-/// Ends the second of two machines as soon as `seen` says so of the first one's record; what both keep.
-fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> (Value, String) {
+/// Ends the second of two machines as soon as `seen` says so of the first one's record; what the first one keeps.
+fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Value {
     let paths = records(folder, 2);
     let leader = Leader::start(&format!("{words} --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("{words} --join {} {ROUNDS}", leader.address);
     let mut member = quiet(&join, "vm1", &paths[1]);
-    let until = Instant::now() + Duration::from_mins(1);
-    while !(paths[0].exists() && seen(&record(&paths[0]))) && Instant::now() < until {
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("what the first keeps", || {
+        paths[0].exists() && seen(&record(&paths[0]))
+    });
     member.kill().unwrap();
     member.wait().unwrap();
     let (code, told) = leader.end();
@@ -223,7 +222,7 @@ fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> (Val
     assert_eq!(audit.code(), 0, "{}", audit.all());
     let kept = record(&paths[0]);
     assert_eq!(kept["interrupted"], true, "{kept}");
-    (kept, told)
+    kept
 }
 
 #[test]
@@ -231,7 +230,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
     let folder = tempfile::tempdir().unwrap();
     let two = "--tenant null,delay=5ms --tenant null,delay=10ms";
     // The leader is the first to be alone, and writes its record as it goes.
-    let (alone, _) = one_leaves(two, folder.path(), |_| true);
+    let alone = one_leaves(two, folder.path(), |_| true);
     assert_eq!(alone["arms"].as_array().unwrap().len(), 2);
     assert!(alone["tenants"].is_null());
 
@@ -242,7 +241,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
                 .any(|company| company["rounds"] != serde_json::json!([]))
         })
     };
-    let (rounds, _) = one_leaves(two, folder.path(), any);
+    let rounds = one_leaves(two, folder.path(), any);
     let companies = rounds["tenants"]["companies"].as_array().unwrap();
     let count = |company: &Value| company["rounds"].as_array().unwrap().len();
     let measured: usize = companies.iter().map(count).sum();
@@ -256,10 +255,7 @@ fn one_that_had_no_turn_leaves_no_record() {
     let mut leader = Leader::start(&format!("-b null,delay=50ms --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("-b null,delay=50ms --join {} {ROUNDS}", leader.address);
     let member = tenants(&join, "vm1", &paths[1]).spawn().unwrap();
-    let until = Instant::now() + Duration::from_mins(1);
-    while !paths[0].exists() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(20));
-    }
+    until("the first one's record", || paths[0].exists());
     leader.process.kill().unwrap();
     leader.process.wait().unwrap();
     let ended = member.wait_with_output().unwrap();
