@@ -33,10 +33,15 @@ pub struct Cli {
 const EXITS: &str = "Exit status: 0 all arms valid; 1 the study could not be made or an arm failed; 2 wrong words; \
 3 an arm is invalid or unstable, or an audit found a difference; 4 a backend cannot run; 5 a regression.";
 
+/// Where `demo` is laid out otherwise than its options say.
+const DEMO: &str = "A demo is shorter than a run: 5 processes of 2 blocks of 2s each after 1s of warm-up, where nothing is \
+said. It leaves results/NAME.json, NAME.svg and NAME.html, in place of what is there (NAME: --name, or demo).";
+
 /// What facebench can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure the embedded workload on the CPU and every accelerator that is ready; table, record, chart, page
+    #[command(after_help = DEMO)]
     Demo(Box<MeasureArgs>),
     /// Measure: arms x processes x blocks, a table, a record
     Run(Box<RunArgs>),
@@ -172,7 +177,8 @@ pub struct NetworkArgs {
 /// `facebench run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// What to measure, once for each arm: a backend with options (cpu,threads=1,streams=2)
+    /// What to measure, once for each arm: a backend with options (cpu,threads=1,streams=2; docs/spec.md has them all, and
+    /// a wrong one is answered by the backend's list)
     #[arg(short, long = "backend", value_name = "SPEC", default_value = "cpu")]
     pub backends: Vec<BackendSpec>,
     /// Photos and networks by one name; -i, --detector and --recognizer replace its parts

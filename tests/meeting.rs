@@ -232,7 +232,13 @@ fn when_one_leaves_the_others_keep_what_they_have() {
     // The leader is the first to be alone, and writes its record as it goes.
     let alone = one_leaves(two, folder.path(), |_| true);
     assert_eq!(alone["arms"].as_array().unwrap().len(), 2);
-    assert!(alone["tenants"].is_null());
+    let expected = alone["tenants"]["companies"].as_array().unwrap();
+    assert_eq!(expected.len(), 4, "its tenants, both, and both machines'");
+    assert!(
+        expected
+            .iter()
+            .all(|company| company["rounds"] == serde_json::json!([]))
+    );
 
     let any = |record: &Value| {
         let companies = record["tenants"]["companies"].as_array();
@@ -318,7 +324,9 @@ fn what_overruns_a_slot_is_stopped_at_its_end() {
     assert!(told.contains("give all machines a longer --study-slot"), "{told}");
     // The next machine's slot begins at six seconds.
     assert!(took.as_secs_f64() < 6.0, "{took:?}");
-    assert_eq!(record(&path)["interrupted"], true);
+    let kept = record(&path);
+    assert_eq!(kept["interrupted"], true);
+    assert_eq!(kept["tenants"]["meeting"]["place"], 0, "it is of a meeting");
 }
 
 #[test]
@@ -336,6 +344,11 @@ fn words_that_make_no_meeting_are_told() {
             "--start-at 2120-01-01T00:00:00Z --place 0/2 --slot 1s",
             2,
             "--slot",
+        ),
+        (
+            "--start-at 2120-01-01T00:00:00Z --place 0/2 --study-slot 400ms",
+            2,
+            "--study-slot",
         ),
         ("--lead 192.0.2.1:9 --machines 2", 1, "--lead 192.0.2.1:9"),
     ];

@@ -29,6 +29,12 @@ fn near(value: &Value, want: f64, tolerance: f64) -> bool {
         .is_some_and(|value| (value / want - 1.0).abs() < tolerance)
 }
 
+/// The words that put all work on the first host core.
+fn one_core() -> [String; 2] {
+    let core = facebench::host::Host::current().cpu.affinity.unwrap()[0];
+    ["--host-cores".to_owned(), core.to_string()]
+}
+
 #[test]
 fn tenants_that_sleep_are_in_nobodys_way() {
     let folder = tempfile::tempdir().unwrap();
@@ -69,10 +75,8 @@ fn tenants_that_sleep_are_in_nobodys_way() {
 fn tenants_of_one_core_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let core = facebench::host::Host::current().cpu.affinity.unwrap()[0].to_string();
     // Work that keeps a core busy, from the embedded networks on a few photos.
-    let mut command = tenants("-b cpu --counts 2 --photos 8", &path);
-    let answer = run(command.args(["--host-cores", &core]));
+    let answer = run(tenants("-b cpu --counts 2 --photos 8", &path).args(one_core()));
     let record = whole(&answer, &path);
     let two = &companies(&record)[1];
     // Twice the tenants on the same core are half as fast each; how exactly is no matter of a test on a busy machine.
@@ -120,25 +124,38 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
 fn a_neighbour_on_the_same_core_is_felt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(&mut tenants(
-        "-b null,delay=5ms --counts 1 --neighbour 0.3",
-        &path,
-    ));
+    let answer = run(tenants("-b cpu --counts 1 --neighbour 1 --photos 8", &path).args(one_core()));
     let record = whole(&answer, &path);
     let companies = companies(&record);
     assert_eq!(companies.len(), 2, "alone, and beside the neighbour");
-    assert!(companies[0]["neighbour"].is_null() && companies[1]["neighbour"].as_f64().unwrap() > 0.29);
+    assert!(companies[0]["neighbour"].is_null());
+    assert_eq!(companies[1]["neighbour"], 1.0);
     assert!(
-        answer.stdout().contains("beside a load of 30 %"),
+        answer.stdout().contains("beside a load of 100 %"),
         "{}",
         answer.all()
     );
     assert!(companies[0]["kept"].is_null() && companies[0]["rounds"][0]["before"].is_null());
     assert!(companies[1]["rounds"][0]["before"]["seconds"].as_f64().unwrap() > 0.1);
-    assert!(near(&companies[1]["kept"], 1.0, 0.5), "{}", companies[1]);
+    // Two that always want the same core get half of it each; how exactly is no matter of a test on a busy machine.
+    let kept = companies[1]["kept"]["median"].as_f64().unwrap();
+    assert!(kept < 0.8, "{}", companies[1]);
     assert!(answer.stdout().contains("KEPT"), "{}", answer.all());
-    // One that sleeps is not slowed down by much.
-    assert!(near(&companies[1]["slowdown"], 1.0, 0.5), "{}", companies[1]);
+}
+
+#[test]
+fn one_that_sleeps_does_not_feel_its_neighbour() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(&mut tenants(
+        "-b null,delay=5ms --counts 1 --neighbour 0.3",
+        &path,
+    ));
+    let record = whole(&answer, &path);
+    let beside = &companies(&record)[1];
+    assert!(beside["neighbour"].as_f64().unwrap() > 0.29);
+    assert!(near(&beside["kept"], 1.0, 0.5), "{beside}");
+    assert!(near(&beside["slowdown"], 1.0, 0.5), "{beside}");
 }
 
 #[test]
@@ -149,7 +166,22 @@ fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
         "--tenant null,delay=5ms --tenant peer:/bin/false",
         &path,
     ));
-    assert!(answer.code() != 0, "{}", answer.all());
+    assert_eq!(answer.code(), 1, "{}", answer.all());
+    let record = common::record(&path);
+    for company in companies(&record) {
+        let dies = company["tenants"]
+            .as_array()
+            .unwrap()
+            .contains(&"peer:/bin/false".into());
+        let rounds = company["rounds"].as_array().unwrap().len();
+        assert_eq!(rounds, if dies { 0 } else { 3 }, "{company}");
+        assert_eq!(company["error"].is_null(), !dies, "{company}");
+    }
+    assert!(near(&companies(&record)[0]["images_per_second"], 200.0, 0.35));
+}
+
+#[test]
+fn words_of_tenants_are_checked_and_planned() {
     let wrong = run(facebench().args(["tenants", "--counts", "0"]));
     assert_eq!(wrong.code(), 2, "{}", wrong.all());
     let plan = run(facebench().args(["tenants", "-b", "null", "--counts", "2", "--dry-run"]));
@@ -241,14 +273,12 @@ fn the_neighbour_of_a_device_works_on_that_device() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     // The CPU in a device's place: its products run where the networks do, in ONNX Runtime.
-    let answer = run(&mut tenants(
-        "-b cpu,path=device,streams=1,batch=2 --counts 1 --neighbour 1 --photos 4",
-        &path,
-    ));
+    let words = "-b cpu,path=device,streams=1,batch=2 --counts 1 --neighbour 1 --photos 4";
+    let answer = run(tenants(words, &path).args(one_core()));
     let record = whole(&answer, &path);
     let beside = &companies(&record)[1];
     assert!(beside["error"].is_null(), "{}", answer.all());
-    assert!(beside["kept"]["median"].as_f64().unwrap() < 1.2, "{beside}");
+    assert!(beside["kept"]["median"].as_f64().unwrap() < 0.8, "{beside}");
 }
 
 #[test]

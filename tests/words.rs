@@ -401,3 +401,34 @@ fn help_and_completions_are_there() {
     let list = run(facebench().args(["models", "list"]));
     assert!(list.stdout().contains("yunet-2023mar") && list.stdout().contains("sface-2021dec"));
 }
+
+#[test]
+fn the_page_of_specs_has_every_option() {
+    let page = std::fs::read_to_string(common::package("docs/spec.md")).unwrap();
+    let options = BACKENDS.iter().flat_map(|row| row.options);
+    let missing: Vec<&&str> = options
+        .filter(|option| !page.contains(&format!("`{option}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/spec.md says nothing of {missing:?}");
+}
+
+#[test]
+fn a_demo_says_how_it_is_laid_out() {
+    let help = run(facebench().args(["demo", "--help"])).stdout();
+    let told = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("5 processes of 2 blocks of 2s each after 1s of warm-up"),
+        "{help}"
+    );
+    let plan = run(facebench().args(["demo", "--dry-run"]));
+    if plan.code() == 4 {
+        println!("SKIPPED: a_demo_says_how_it_is_laid_out ({})", plan.all().trim());
+        return;
+    }
+    assert!(
+        plan.stdout()
+            .contains("5 processes x 2 blocks of 2s after 1s of warm-up"),
+        "{}",
+        plan.all()
+    );
+}

@@ -23,6 +23,8 @@ use crate::{
 
 /// The default of `--slot` beside the work itself: loading networks, on a device planning them too.
 const LOADING: Duration = Duration::from_secs(30);
+/// The least of `--study-slot` beside the work: nothing is loaded and checked in less.
+const CHECKING_LEAST: Duration = Duration::from_secs(1);
 /// The default of `--study-slot` beside twice the work: loading, and the check pass.
 const CHECKING: Duration = Duration::from_mins(1);
 
@@ -164,6 +166,13 @@ fn appointment(args: &MeetingArgs, plan: &Plan, companies: usize) -> Result<Opti
         duration: plan.duration,
         terms: Vec::new(),
     };
+    if appointment.study_slot < plan.expected() + CHECKING_LEAST {
+        return Err(Failure::Usage(format!(
+            "--study-slot {}s: measuring alone takes {:.1} s, and loading and the check pass need some seconds more",
+            appointment.study_slot.as_secs_f64(),
+            plan.expected().as_secs_f64()
+        )));
+    }
     let least = plan.warmup + Duration::from_secs(1);
     if appointment.preparation().is_none_or(|time| time < least) {
         return Err(Failure::Usage(format!(

@@ -1,4 +1,5 @@
-//! A limit of processor time for one child process: a control group of its own below this process's.
+//! A limit of processor time for one child process: a control group of its own, below this process's or,
+//! in version 2, beside it.
 
 use std::{
     fs,

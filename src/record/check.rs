@@ -193,8 +193,8 @@ pub const RULES: &[Rule] = &[
     make(
         "license",
         Invalid,
-        "Was the vGPU licensed, before and after?",
-        "licensed both times",
+        "Was the vGPU licensed, before, between and after the processes?",
+        "licensed each time",
         "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell, neither the guest's nor the host's (`facebench witness`)",
     ),
     make(

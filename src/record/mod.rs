@@ -100,6 +100,21 @@ impl Record {
         let gpus = self.source_of(arm).map_or(&self.gpus, |source| &source.gpus);
         gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
     }
+
+    /// Whether the tenants of `company` share a device as far as can be known: not where each machine has a board that is
+    /// its own.
+    pub fn is_one_device(&self, company: &Company) -> bool {
+        let arms = company
+            .tenants
+            .iter()
+            .filter_map(|label| self.arms.iter().find(|arm| arm.label == *label));
+        let gpus: Vec<&Gpu> = arms.filter_map(|arm| self.gpu_of(arm)).collect();
+        let shares = |gpu: &&Gpu| {
+            let parts = [GpuMode::Vgpu, GpuMode::MigVgpu, GpuMode::Mig];
+            gpu.mode.is_some_and(|mode| parts.contains(&mode))
+        };
+        gpus.iter().all(shares) || gpus.windows(2).all(|pair| pair[0].uuid == pair[1].uuid)
+    }
 }
 
 /// A study that went into a merged record.

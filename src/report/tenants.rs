@@ -8,7 +8,7 @@ pub fn sentences(record: &Record) -> Vec<String> {
     let Some(tenants) = &record.tenants else {
         return Vec::new();
     };
-    let mut sentences = packing(tenants);
+    let mut sentences = packing(record, tenants);
     sentences.extend(memory(record, tenants));
     sentences.extend(clocks(tenants));
     sentences
@@ -130,8 +130,9 @@ pub(super) fn elsewhere<'a>(tenants: &'a Tenants, company: &Company) -> Vec<&'a 
         .collect()
 }
 
-/// How many tenants the device serves, for each kind of company; nothing where no least rate was asked for.
-fn packing(tenants: &Tenants) -> Vec<String> {
+/// How many tenants the device serves, or machines with a device each, for each kind of company; nothing where no least
+/// rate was asked for.
+fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
     let Some(least) = tenants.least_rate else {
         return Vec::new();
     };
@@ -159,8 +160,13 @@ fn packing(tenants: &Tenants) -> Vec<String> {
                 Some(company) => {
                     let count = company.tenants.len();
                     let plural = if count == 1 { "" } else { "s" };
+                    let these = if record.is_one_device(company) {
+                        "this device serves"
+                    } else {
+                        "these machines, each with a device of its own, serve"
+                    };
                     format!(
-                        "this device serves {count} tenant{plural} of {one} at {wanted} images/s or more each (of the numbers \
+                        "{these} {count} tenant{plural} of {one} at {wanted} images/s or more each (of the numbers \
                          that were tried; by the lower end of the slowest one's interval)"
                     )
                 }
@@ -204,6 +210,27 @@ mod tests {
                 && shared[0].ends_with("75 %: half of it would not do"),
             "{}",
             shared[0]
+        );
+    }
+
+    #[test]
+    fn machines_with_a_board_each_are_not_called_one_device() {
+        let serves = |mode, uuids| {
+            let mut record = fixture::met(mode, uuids);
+            record["tenants"]["least_rate"] = json!(1);
+            // By kind, whichever machine it is on.
+            told(&record).remove(0)
+        };
+        let apart = serves("physical", ["GPU-a", "GPU-b"]);
+        assert!(
+            apart.starts_with("these machines, each with a device of its own, serve 2 tenants of cuda:0 at"),
+            "{apart}"
+        );
+        // Two vGPUs have two names, and may be of one board.
+        let shared = serves("vgpu", ["GPU-a", "GPU-b"]);
+        assert!(
+            shared.starts_with("this device serves 2 tenants of cuda:0 at"),
+            "{shared}"
         );
     }
 

@@ -325,3 +325,117 @@ fn connect(address: &str, interruption: &Interruption, waiting: &dyn Fn(&str)) -
         thread::sleep(AGAIN);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::TcpListener,
+        sync::{
+            Arc,
+            atomic::{AtomicI64, Ordering},
+        },
+    };
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+    const SECOND: u64 = 1_000_000;
+
+    /// A service whose clock is `apart` microseconds from this machine's, and another machine there that says `others`, a
+    /// word a step, in the service's time.
+    fn meeting(apart: &Arc<AtomicI64>, others: Vec<Said>) -> Member {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let apart = Arc::clone(apart);
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut reader, mut held) = (BufReader::new(stream.try_clone().unwrap()), Vec::new());
+            let mut others = others.into_iter();
+            while let Ok(Some(word)) = hear::<ToService>(&mut reader, &mut held) {
+                let answer = match word {
+                    ToService::Hello(_) => FromService::Welcome {
+                        id: "m".to_owned(),
+                        place: 1,
+                        machines: vec!["vm0".to_owned(), "vm1".to_owned()],
+                        companies: vec![1, 1],
+                    },
+                    ToService::Ping { sent_us } => FromService::Pong {
+                        sent_us,
+                        here_us: shifted(now_us(), apart.load(Ordering::Relaxed)),
+                    },
+                    ToService::Said(said) => FromService::All {
+                        said: vec![others.next().unwrap_or(Said::Here), said],
+                    },
+                    ToService::Bye => return,
+                };
+                say(&mut stream, &answer).unwrap();
+            }
+        });
+        let introduction = Introduction {
+            name: "vm1".to_owned(),
+            companies: 1,
+            terms: Vec::new(),
+            key: String::new(),
+        };
+        let never = Interruption::new(Arc::default());
+        let mut member = Member::join(&address, introduction, &never, &|_| {}).unwrap();
+        assert_eq!(member.turn(0).unwrap(), Ok(()));
+        member
+    }
+
+    /// `time` as the other clock tells it.
+    fn there(time: u64) -> u64 {
+        shifted(time, HOUR)
+    }
+
+    /// Within a tenth of a second: pings of a busy machine are slow, and an hour is far from that.
+    fn near(told: u64, want: u64) -> bool {
+        told.abs_diff(want) < SECOND / 10
+    }
+
+    #[test]
+    fn times_of_the_common_clock_are_told_in_this_machines() {
+        let now = now_us();
+        let others = vec![
+            Said::Here,
+            Said::Begin {
+                at_us: there(now + 5 * SECOND),
+            },
+            Said::Worked {
+                from_us: there(now + 6 * SECOND),
+                to_us: there(now + 8 * SECOND),
+            },
+        ];
+        let mut member = meeting(&Arc::new(AtomicI64::new(HOUR)), others);
+        assert!(near(shifted(now, member.clock().offset_us.unwrap()), there(now)));
+        // The other one is ready later, and it ends later; this one begins later.
+        let begin = member.begin(Ok(Some(now + 4 * SECOND))).unwrap().unwrap();
+        assert!(near(begin, now + 5 * SECOND), "{begin}");
+        let mine = (now + 7 * SECOND, now + 8 * SECOND - SECOND / 4);
+        let (from, to) = member.together(Ok(Some(mine))).unwrap().unwrap();
+        assert!(near(from, mine.0) && near(to, mine.1), "{from} to {to}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_before_the_beginning_fails_the_turn() {
+        let apart = Arc::new(AtomicI64::new(0));
+        let mut member = meeting(&apart, Vec::new());
+        apart.store(HOUR, Ordering::Relaxed);
+        let reason = member.begin(Ok(Some(now_us()))).unwrap().unwrap_err();
+        assert!(reason.starts_with("vm1: a clock was set"), "{reason}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_at_work_fails_the_turn() {
+        let apart = Arc::new(AtomicI64::new(0));
+        let mut member = meeting(&apart, Vec::new());
+        let now = now_us();
+        assert!(member.begin(Ok(Some(now))).unwrap().is_ok());
+        apart.store(-HOUR, Ordering::Relaxed);
+        let reason = member
+            .together(Ok(Some((now, now + SECOND))))
+            .unwrap()
+            .unwrap_err();
+        assert!(reason.starts_with("vm1: a clock was set"), "{reason}");
+    }
+}

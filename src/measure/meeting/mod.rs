@@ -79,6 +79,11 @@ pub trait Meeting {
     /// Companies that each machine measures by itself, in the machines' places.
     fn companies(&self) -> &[usize];
 
+    /// Every turn of `round`, counted from 0, in an order that is the same for all machines.
+    fn turns(&self, round: usize) -> Vec<Turn> {
+        turns(self.companies(), &self.facts().id, round)
+    }
+
     /// Waits until all machines are at turn `number`, counted from 0, and nobody works any more.
     fn turn(&mut self, number: usize) -> Result<Verdict<()>, Apart>;
 
@@ -115,9 +120,9 @@ impl Turn {
     }
 }
 
-/// Every turn of a round, in a seeded order that is the same for all machines: each company of each machine alone, then the
-/// first two machines, the first four, eight and so on, and all of them.
-pub fn turns(companies: &[usize], meeting: &str, round: usize) -> Vec<Turn> {
+/// Every turn of a round, in an order by `seed` that is the same for all machines: each company of each machine alone, then
+/// the first two machines, the first four, eight and so on, and all of them.
+pub fn turns(companies: &[usize], seed: &str, round: usize) -> Vec<Turn> {
     let alone = companies.iter().enumerate().flat_map(|(place, count)| {
         (0..*count).map(move |company| Turn {
             machines: vec![place],
@@ -131,7 +136,7 @@ pub fn turns(companies: &[usize], meeting: &str, round: usize) -> Vec<Turn> {
         company: None,
     });
     let mut turns: Vec<Turn> = alone.chain(together).collect();
-    let digest = Sha256::digest(format!("{meeting} {round}"));
+    let digest = Sha256::digest(format!("{seed} {round}"));
     let mut seed = [0; 32];
     seed.copy_from_slice(&digest);
     turns.shuffle(&mut ChaCha8Rng::from_seed(seed));

@@ -13,7 +13,7 @@ use super::{
         interruption::Interruption,
         wall_clock::{micros, now_us},
     },
-    Apart, Meeting, Span, Verdict, sleep_until,
+    Apart, Meeting, Span, Turn, Verdict, sleep_until, turns,
 };
 use crate::record::{self, ClockReading, Keeper};
 
@@ -124,6 +124,12 @@ impl Meeting for Timetable {
 
     fn companies(&self) -> &[usize] {
         &self.companies
+    }
+
+    fn turns(&self, round: usize) -> Vec<Turn> {
+        // Not by the terms: a machine whose terms are other than the rest's must not be in their way.
+        let seed = self.appointment.start_us.to_string();
+        turns(&self.companies, &seed, round)
     }
 
     fn turn(&mut self, number: usize) -> Result<Verdict<()>, Apart> {
@@ -263,5 +269,18 @@ mod tests {
         let same = Timetable::new(appointment(5), &never);
         assert_eq!(other.facts().id, same.facts().id);
         assert_eq!(other.facts().machines, ["vm0", "machine 1", "machine 2"]);
+        let unlike = Timetable::new(
+            Appointment {
+                terms: vec![("--duration".to_owned(), "9 s".to_owned())],
+                ..appointment(5)
+            },
+            &never,
+        );
+        assert_ne!(unlike.facts().id, same.facts().id, "merge is to refuse it");
+        assert_eq!(
+            unlike.turns(1),
+            same.turns(1),
+            "and till then it keeps to its turns"
+        );
     }
 }

@@ -132,10 +132,7 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
 fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
     let of_arm = |arm, shared: Option<(Shared, Told)>| {
         let arm: &Arm = arm;
-        let source = record
-            .sources
-            .iter()
-            .find(|source| Some(&source.id) == arm.source.as_ref());
+        let source = record.source_of(arm);
         let (plan, name, id, quick) = source.map_or(
             (
                 &record.plan,

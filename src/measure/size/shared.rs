@@ -4,7 +4,7 @@ use super::{
     Shared,
     evidence::{Told, unusable},
 };
-use crate::record::{Arm, Company, Estimate, Evidence, Gpu, GpuMode, LatencyBound, Record, Tenants};
+use crate::record::{Arm, Company, Estimate, Evidence, LatencyBound, Record, Tenants};
 
 /// For each kind of tenant, the company that suits `bound` best: of those whose slowest tenant held it, the one that
 /// gives most together.
@@ -38,7 +38,7 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
             let shared = Shared {
                 tenants: company.tenants.len(),
                 machines: company.machines.len().max(1),
-                one_device: one_device(record, company),
+                one_device: record.is_one_device(company),
             };
             Some((arm, shared, told(record, arm, company, shared, bound)))
         })
@@ -59,21 +59,6 @@ fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &Company) -> Option<
     let first = arm(&company.tenants[0])?;
     let alike = |label| arm(label).is_some_and(|arm| arm.backend.requested == first.backend.requested);
     company.tenants.iter().all(alike).then_some(first)
-}
-
-/// Whether tenants share a device as far as can be known: not where each machine has a board that is its own.
-fn one_device(record: &Record, company: &Company) -> bool {
-    let arms = company
-        .tenants
-        .iter()
-        .filter_map(|label| record.arms.iter().find(|arm| arm.label == *label));
-    let gpus: Vec<&Gpu> = arms.filter_map(|arm| record.gpu_of(arm)).collect();
-    let shares = |gpu: &&Gpu| {
-        let parts = [GpuMode::Vgpu, GpuMode::MigVgpu, GpuMode::Mig];
-        gpu.mode.is_some_and(|mode| parts.contains(&mode))
-    };
-    let same = |pair: &[&Gpu]| pair[0].uuid == pair[1].uuid;
-    gpus.iter().all(shares) || gpus.windows(2).all(same)
 }
 
 /// Of those that held the bound the one that gives most; else, of those whose latency is not known, likewise; else the one

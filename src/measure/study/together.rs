@@ -42,14 +42,12 @@ impl Study {
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<(Record, Option<Apart>), StudyError> {
-        let tenants = self.expected(sharing, meeting, least_rate);
+        // From the beginning: what a machine keeps that is left early is its account of this meeting too.
+        record.tenants = Some(self.expected(sharing, meeting, least_rate));
         let end = match self.alone(&mut record, sharing, meeting, observer, save)? {
             Err(apart) => Some(apart),
             Ok(None) => None,
-            Ok(Some(mut part)) => {
-                record.tenants = Some(tenants);
-                part.rounds(&mut record, meeting, observer, save)?
-            }
+            Ok(Some(mut part)) => part.rounds(&mut record, meeting, observer, save)?,
         };
         if end.is_none() {
             meeting.farewell();
@@ -156,7 +154,7 @@ impl Part<'_> {
     ) -> Result<Option<Apart>, StudyError> {
         let (mut order, rounds) = (0, self.study.plan.processes);
         for round in 0..rounds {
-            for turn in turns(meeting.companies(), &meeting.facts().id, round) {
+            for turn in meeting.turns(round) {
                 let number = meeting.companies().len() + order;
                 let verdict = match self.turn(&turn, number, (round, rounds), meeting, observer) {
                     Ok(verdict) => verdict,

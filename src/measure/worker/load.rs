@@ -43,8 +43,9 @@ pub(super) enum Load {
 impl Load {
     /// Where the arm of `job` has its networks: on its device, or else on one host core.
     pub(super) fn prepare(job: &Job) -> Result<Self, WorkerError> {
+        // On a device too: what hands it work takes no core that the study was not given.
+        stay_on(&job.host_cores)?;
         if job.spec.is_null() || job.spec.data_path() == DataPath::Host {
-            stay_on(&job.host_cores)?;
             let a = Array2::from_shape_fn((HOST_SIDE, HOST_SIDE), |(row, column)| {
                 (row * 31 + column) as f32 / 1e4
             });

@@ -1,4 +1,4 @@
-//! Tenants of one device: one row a company.
+//! Tenants at work at the same time: one row a company.
 
 use crate::{
     record::{Company, Estimate, Record, Tenants},
@@ -47,8 +47,8 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         cells: cells(tenants, company, has_device, has_kept),
     });
     let mut note = "only the time in which all tenants were at work counts. Slowdown: how many times as long as alone a tenant \
-                    takes. Fairness: Jain's index of what each gets of its speed alone. Gain: images/s of all over the mean \
-                    of their speeds alone"
+                    takes. Fairness: Jain's index of what each gets of its speed alone. Gain: the sum of what each gets of \
+                    its speed alone"
         .to_owned();
     if has_kept {
         note.push_str(". Kept: the part of its speed that a tenant keeps when the load beside it begins");
@@ -57,8 +57,16 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         note.push_str(". ");
         note.push_str(&line);
     }
+    let one_device = tenants
+        .companies
+        .iter()
+        .all(|company| record.is_one_device(company));
     Some(Grid {
-        title: "Tenants of one device",
+        title: if one_device {
+            "Tenants of one device"
+        } else {
+            "Tenants of several devices"
+        },
         note,
         columns,
         rows: rows.collect(),
