@@ -232,7 +232,8 @@ pub struct TenantsArgs {
     pub pin: bool,
     /// Measure all of it once more beside a process that multiplies matrices for this share of the time, above 0 and up to 1,
     /// on the tenants' device or, on the processor, one core: inference beside light training. It begins late, and what
-    /// tenants keep of their speed is told
+    /// tenants keep of their speed is told. Where several machines meet it is beside the tenants of all the others, while
+    /// this machine's rest
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub neighbour: Option<f32>,
     /// Tenants on several machines.
@@ -265,7 +266,7 @@ pub struct MeetingArgs {
         long,
         value_name = "ADDRESS:PORT",
         requires = "machines",
-        conflicts_with_all = ["join", "start_at", "counts", "neighbour", "keep_going"]
+        conflicts_with_all = ["join", "start_at", "counts", "keep_going"]
     )]
     pub lead: Option<SocketAddr>,
     /// How many machines come, the one with --lead included
@@ -277,7 +278,7 @@ pub struct MeetingArgs {
         long,
         value_name = "HOST:PORT",
         value_parser = host_and_port,
-        conflicts_with_all = ["start_at", "counts", "neighbour", "keep_going"]
+        conflicts_with_all = ["start_at", "counts", "keep_going"]
     )]
     pub join: Option<String>,
     /// Without a network between the machines: begin at this time, such as 2026-01-31T12:00:00Z, on all of them, by their

@@ -11,10 +11,11 @@ use crate::{
     cli::MeetingArgs,
     measure::{
         meeting::{
-            Meeting,
+            Brings, Meeting,
             member::{Introduction, Member},
             service::Service,
             timetable::{Appointment, Timetable},
+            turns,
         },
         plan::{Plan, fresh_seed},
         study::Study,
@@ -39,12 +40,12 @@ pub struct Met {
 pub fn meet(
     args: &MeetingArgs,
     study: &Study,
-    companies: usize,
+    brings: Brings,
     name: Option<&str>,
 ) -> Result<Option<Met>, Failure> {
     let introduction = Introduction {
         name: name.map_or_else(machine, str::to_owned),
-        companies,
+        brings,
         terms: terms(study),
         key: String::new(),
     };
@@ -75,7 +76,7 @@ pub fn meet(
             _service: None,
         }));
     }
-    let Some(appointment) = appointment(args, &study.plan, companies)? else {
+    let Some(appointment) = appointment(args, &study.plan, brings.companies)? else {
         return Ok(None);
     };
     let meeting = Timetable::new(
@@ -93,12 +94,7 @@ pub fn meet(
 }
 
 /// Prints what a meeting would do.
-pub fn announce(
-    args: &MeetingArgs,
-    plan: &Plan,
-    companies: usize,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub fn announce(args: &MeetingArgs, plan: &Plan, brings: Brings, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(machines) = args.machines {
         writeln!(
             out,
@@ -108,7 +104,14 @@ pub fn announce(
     if let Some(address) = &args.join {
         writeln!(out, "then together with the machines at {address}")?;
     }
-    if let Some(appointment) = appointment(args, plan, companies)? {
+    if let (Some(share), false) = (brings.neighbour, args.is_one()) {
+        let percent = share * 100.0;
+        writeln!(
+            out,
+            "then the others beside a load of {percent:.0} % on this machine"
+        )?;
+    }
+    if let Some(appointment) = appointment(args, plan, brings.companies)? {
         timetable(&appointment, plan.processes, out)?;
     }
     Ok(())
@@ -128,8 +131,7 @@ fn timetable(appointment: &Appointment, rounds: usize, out: &mut dyn Write) -> i
         };
         writeln!(out, "{}  machine {place} alone{this}", at(place))?;
     }
-    let companies = vec![appointment.companies; machines];
-    let turns = crate::measure::meeting::turns(&companies, "", 0).len() * rounds;
+    let turns = turns(&vec![appointment.brings(); machines], "", 0).len() * rounds;
     writeln!(
         out,
         "{}  {turns} turns, one every {} s",

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{options::DataPath, spec::BackendSpec},
     cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
-    measure::{plan::Plan, study::Sharers},
+    measure::{meeting::Brings, plan::Plan, study::Sharers},
     record::Record,
     report::{table, tenants::sentences},
 };
@@ -36,17 +36,12 @@ pub fn tenants(
             let labels: Vec<&str> = company.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
         }
-        meeting::announce(&meeting, &intent.plan, sharing.companies.len(), out)?;
+        meeting::announce(&meeting, &intent.plan, brings(&sharing), out)?;
         writeln!(out, "after each arm alone:")?;
         return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
     }
     let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
-    let met = meeting::meet(
-        &meeting,
-        &study,
-        sharing.companies.len(),
-        args.measure.name.as_deref(),
-    )?;
+    let met = meeting::meet(&meeting, &study, brings(&sharing), args.measure.name.as_deref())?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let mut save = |record: &Record| record.save(&path);
     let (record, apart) = if let Some(mut met) = met {
@@ -86,6 +81,14 @@ pub fn tenants(
         0 | 3 if broken || apart.is_some() => 1,
         code => code,
     })
+}
+
+/// What this machine brings where several meet.
+fn brings(sharing: &Sharers) -> Brings {
+    Brings {
+        companies: sharing.companies.len(),
+        neighbour: sharing.neighbour,
+    }
 }
 
 /// The study of the arms alone, and which of them stand side by side.

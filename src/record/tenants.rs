@@ -56,8 +56,12 @@ pub struct Company {
     /// The arm of each tenant.
     pub tenants: Vec<String>,
     /// Share of the time in which another process multiplied matrices beside them, on their device or, on the processor,
-    /// one host core; null where none did.
+    /// one host core; null where none did. It began late: see [`TenantsRound::before`].
     pub neighbour: Option<f64>,
+    /// The place of the machine in a meeting that this process was on, which is none of `machines`; absent where it was on
+    /// the tenants' own, or nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour_machine: Option<usize>,
     /// The places of the machines at work in a meeting: those of `tenants` in a merged record, and others besides in one
     /// machine's own; absent without a meeting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -92,6 +96,7 @@ impl Company {
         Self {
             tenants,
             neighbour,
+            neighbour_machine: None,
             machines: Vec::new(),
             rounds: Vec::new(),
             error: None,

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     super::{interruption::Interruption, wall_clock::now_us},
-    Apart, Meeting, Span, Verdict,
+    Apart, Brings, Meeting, Span, Verdict,
     clock::{self, Ping},
     shifted,
     words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
@@ -34,8 +34,8 @@ const LOST: Duration = Duration::from_secs(10);
 pub struct Introduction {
     /// What it is called.
     pub name: String,
-    /// Companies that it measures by itself.
-    pub companies: usize,
+    /// What it brings.
+    pub brings: Brings,
     /// What must be the same on all machines, by name.
     pub terms: Vec<(String, String)>,
     /// The service's own machine says the service's key; others nothing.
@@ -50,7 +50,7 @@ pub struct Member {
     held: Vec<u8>,
     interruption: Interruption,
     facts: record::Meeting,
-    companies: Vec<usize>,
+    brings: Vec<Brings>,
     /// The common clock as it was read at the beginning of this turn, or what holds for all of it, and when that was.
     clock: ClockReading,
     read_at: Instant,
@@ -85,7 +85,7 @@ impl Member {
                 machines: Vec::new(),
                 place: None,
             },
-            companies: Vec::new(),
+            brings: Vec::new(),
             clock: ClockReading {
                 offset_us: None,
                 within_us: None,
@@ -94,7 +94,7 @@ impl Member {
         };
         member.say(&ToService::Hello(Hello {
             name: introduction.name,
-            companies: introduction.companies,
+            brings: introduction.brings,
             terms: introduction.terms,
             key: introduction.key,
         }))?;
@@ -103,12 +103,12 @@ impl Member {
                 id,
                 place,
                 machines,
-                companies,
+                brings,
             } => {
                 member.facts.id = id;
                 member.facts.machines = machines;
                 member.facts.place = Some(place);
-                member.companies = companies;
+                member.brings = brings;
                 Ok(member)
             }
             FromService::Refused { reason } => Err(Apart::Refused {
@@ -211,8 +211,8 @@ impl Meeting for Member {
         &self.facts
     }
 
-    fn companies(&self) -> &[usize] {
-        &self.companies
+    fn brings(&self) -> &[Brings] {
+        &self.brings
     }
 
     fn turn(&mut self, _: usize) -> Result<Verdict<()>, Apart> {
@@ -340,6 +340,10 @@ mod tests {
 
     const HOUR: i64 = 3_600_000_000;
     const SECOND: u64 = 1_000_000;
+    const ONE: Brings = Brings {
+        companies: 1,
+        neighbour: None,
+    };
 
     /// A service whose clock is `apart` microseconds from this machine's, and another machine there that says `others`, a
     /// word a step, in the service's time.
@@ -357,7 +361,7 @@ mod tests {
                         id: "m".to_owned(),
                         place: 1,
                         machines: vec!["vm0".to_owned(), "vm1".to_owned()],
-                        companies: vec![1, 1],
+                        brings: vec![ONE, ONE],
                     },
                     ToService::Ping { sent_us } => FromService::Pong {
                         sent_us,
@@ -373,7 +377,7 @@ mod tests {
         });
         let introduction = Introduction {
             name: "vm1".to_owned(),
-            companies: 1,
+            brings: ONE,
             terms: Vec::new(),
             key: String::new(),
         };

@@ -15,6 +15,7 @@ use std::{thread, time::Duration};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -26,6 +27,16 @@ pub type Span = (u64, u64);
 
 /// What all machines come to together: a value, or why one of them could not do its part.
 pub type Verdict<T> = Result<T, String>;
+
+/// What a machine brings to a meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Brings {
+    /// Companies of tenants that it measures by itself, the last of them all of its tenants; at least 1.
+    pub companies: usize,
+    /// Share of its time, above 0 and up to 1, of a load that begins late beside the other machines' tenants.
+    pub neighbour: Option<f64>,
+}
 
 /// Why a machine is not in step with the others any more.
 #[derive(Debug, Error)]
@@ -76,12 +87,12 @@ pub trait Meeting {
         self.facts().place.unwrap_or(0)
     }
 
-    /// Companies that each machine measures by itself, in the machines' places.
-    fn companies(&self) -> &[usize];
+    /// What each machine brings, in the machines' places.
+    fn brings(&self) -> &[Brings];
 
     /// Every turn of `round`, counted from 0, in an order that is the same for all machines.
     fn turns(&self, round: usize) -> Vec<Turn> {
-        turns(self.companies(), &self.facts().id, round)
+        turns(self.brings(), &self.facts().id, round)
     }
 
     /// Waits until all machines are at turn `number`, counted from 0, and nobody works any more.
@@ -110,6 +121,8 @@ pub struct Turn {
     pub machines: Vec<usize>,
     /// Which of its own companies each of them brings; `None` for the last, which is all of its tenants.
     pub company: Option<usize>,
+    /// The place of the machine whose load begins late beside them; that machine's own tenants rest.
+    pub neighbour: Option<usize>,
 }
 
 impl Turn {
@@ -121,21 +134,30 @@ impl Turn {
 }
 
 /// Every turn of a round, in an order by `seed` that is the same for all machines: each company of each machine alone, then
-/// the first two machines, the first four, eight and so on, and all of them.
-pub fn turns(companies: &[usize], seed: &str, round: usize) -> Vec<Turn> {
-    let alone = companies.iter().enumerate().flat_map(|(place, count)| {
-        (0..*count).map(move |company| Turn {
+/// the first two machines, the first four, eight and so on, and all of them; and for each machine that brings a load, all the
+/// others beside it.
+pub fn turns(brings: &[Brings], seed: &str, round: usize) -> Vec<Turn> {
+    let alone = brings.iter().enumerate().flat_map(|(place, brings)| {
+        (0..brings.companies).map(move |company| Turn {
             machines: vec![place],
             company: Some(company),
+            neighbour: None,
         })
     });
-    let all = companies.len();
+    let all = brings.len();
     let sizes = std::iter::successors(Some(2), |size| Some(size * 2)).take_while(|size| *size < all);
     let together = sizes.chain(std::iter::once(all)).map(|size| Turn {
         machines: (0..size).collect(),
         company: None,
+        neighbour: None,
     });
-    let mut turns: Vec<Turn> = alone.chain(together).collect();
+    let loads = (0..all).filter(|place| brings[*place].neighbour.is_some());
+    let burdened = loads.map(|load| Turn {
+        machines: (0..all).filter(|place| *place != load).collect(),
+        company: None,
+        neighbour: Some(load),
+    });
+    let mut turns: Vec<Turn> = alone.chain(together).chain(burdened).collect();
     let digest = Sha256::digest(format!("{seed} {round}"));
     let mut seed = [0; 32];
     seed.copy_from_slice(&digest);
@@ -166,9 +188,19 @@ fn sleep_until(until: u64, interruption: &Interruption) -> Result<(), Apart> {
 mod tests {
     use super::*;
 
+    /// Machines with so many companies each, and no load.
+    fn bring(companies: &[usize]) -> Vec<Brings> {
+        let of = |companies: &usize| Brings {
+            companies: *companies,
+            neighbour: None,
+        };
+        companies.iter().map(of).collect()
+    }
+
     #[test]
     fn every_machine_is_alone_once_and_together_in_growing_numbers() {
-        let mut turns = turns(&[1, 2, 1, 1, 1], "a", 0);
+        let brings = bring(&[1, 2, 1, 1, 1]);
+        let mut turns = turns(&brings, "a", 0);
         let order = turns.clone();
         turns.sort_by_key(|turn| (turn.machines.len(), turn.machines.clone(), turn.company));
         let told: Vec<(usize, Option<usize>)> = turns
@@ -189,17 +221,30 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(
-            super::turns(&[1, 2, 1, 1, 1], "a", 0),
+            super::turns(&brings, "a", 0),
             order,
             "all machines have the same order"
         );
-        assert_ne!(super::turns(&[1, 2, 1, 1, 1], "a", 1), order, "rounds differ");
+        assert_ne!(super::turns(&brings, "a", 1), order, "rounds differ");
     }
 
     #[test]
     fn two_machines_meet_once_a_round() {
-        let turns = turns(&[1, 1], "b", 0);
+        let turns = turns(&bring(&[1, 1]), "b", 0);
         assert_eq!(turns.iter().filter(|turn| turn.machines == [0, 1]).count(), 1);
         assert_eq!(turns.len(), 3);
+    }
+
+    #[test]
+    fn a_load_is_beside_all_the_others() {
+        let mut brings = bring(&[1, 1, 1]);
+        brings[1].neighbour = Some(0.5);
+        let turns = turns(&brings, "c", 0);
+        let burdened: Vec<&Turn> = turns.iter().filter(|turn| turn.neighbour.is_some()).collect();
+        let [only] = &burdened[..] else {
+            panic!("{burdened:?}")
+        };
+        assert_eq!((&only.machines[..], only.neighbour), (&[0, 2][..], Some(1)));
+        assert_eq!(turns.len(), 6, "three alone, two, three, and two beside the load");
     }
 }

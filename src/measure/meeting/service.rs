@@ -16,6 +16,7 @@ use std::{
 
 use super::{
     super::wall_clock::now_us,
+    Brings,
     words::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
 };
 
@@ -238,11 +239,9 @@ impl Hall {
         if state.guests.len() == self.count {
             state.begun = true;
             state.said = vec![None; self.count];
-            let of = |word: fn(&Hello) -> String| -> Vec<String> {
-                state.guests.iter().map(|guest| word(&guest.hello)).collect()
-            };
-            let machines = of(|hello| hello.name.clone());
-            let companies: Vec<usize> = state.guests.iter().map(|guest| guest.hello.companies).collect();
+            let all = || state.guests.iter().map(|guest| &guest.hello);
+            let machines: Vec<String> = all().map(|hello| hello.name.clone()).collect();
+            let brings: Vec<Brings> = all().map(|hello| hello.brings).collect();
             for (place, guest) in state.guests.iter_mut().enumerate() {
                 // One that cannot be told is gone, which its own thread will find out.
                 let _ = say(
@@ -251,7 +250,7 @@ impl Hall {
                         id: self.id.clone(),
                         place,
                         machines: machines.clone(),
-                        companies: companies.clone(),
+                        brings: brings.clone(),
                     },
                 );
             }
@@ -312,13 +311,14 @@ fn unfit(hello: &Hello) -> Option<String> {
             "a name has 1 to {LONGEST_NAME} characters that can be shown: give --name"
         ));
     }
-    let fits = (1..=MOST_COMPANIES).contains(&hello.companies);
-    (!fits).then(|| {
-        format!(
-            "{} kinds of tenants; 1 to {MOST_COMPANIES} can be",
-            hello.companies
-        )
-    })
+    let Brings { companies, neighbour } = hello.brings;
+    if !(1..=MOST_COMPANIES).contains(&companies) {
+        return Some(format!(
+            "{companies} kinds of tenants; 1 to {MOST_COMPANIES} can be"
+        ));
+    }
+    let share = neighbour.filter(|share| !(*share > 0.0 && *share <= 1.0))?;
+    Some(format!("a neighbour of {share}; above 0 and up to 1 can be"))
 }
 
 /// What is not the same, each with both values.
@@ -345,7 +345,10 @@ mod tests {
     fn machines_that_nobody_could_work_with_are_refused() {
         let hello = |name: &str, companies| Hello {
             name: name.to_owned(),
-            companies,
+            brings: Brings {
+                companies,
+                neighbour: None,
+            },
             terms: Vec::new(),
             key: String::new(),
         };
@@ -354,6 +357,13 @@ mod tests {
         assert!(unfit(&hello("", 1)).is_some() && unfit(&hello("\u{1b}[2J", 1)).is_some());
         assert!(unfit(&hello(&"a".repeat(101), 1)).is_some());
         assert!(unfit(&hello("vm1", 0)).is_some() && unfit(&hello("vm1", usize::MAX)).is_some());
+        let with = |share| {
+            let mut hello = hello("vm1", 1);
+            hello.brings.neighbour = Some(share);
+            unfit(&hello)
+        };
+        assert_eq!(with(1.0), None);
+        assert!(with(0.0).is_some() && with(1.5).is_some() && with(f64::NAN).is_some());
     }
 
     #[test]
@@ -392,7 +402,10 @@ mod tests {
             let mut line = Self::to(service);
             line.say(&ToService::Hello(Hello {
                 name: name.to_owned(),
-                companies: 1,
+                brings: Brings {
+                    companies: 1,
+                    neighbour: None,
+                },
                 terms: Vec::new(),
                 key: key.to_owned(),
             }));

@@ -13,7 +13,7 @@ use super::{
         interruption::Interruption,
         wall_clock::{micros, now_us},
     },
-    Apart, Meeting, Span, Turn, Verdict, sleep_until, turns,
+    Apart, Brings, Meeting, Span, Turn, Verdict, sleep_until, turns,
 };
 use crate::record::{self, ClockReading, Keeper};
 
@@ -55,7 +55,7 @@ pub struct Appointment {
 pub struct Timetable {
     appointment: Appointment,
     facts: record::Meeting,
-    companies: Vec<usize>,
+    brings: Vec<Brings>,
     /// Gets the end of each slot as its deadline.
     interruption: Interruption,
     /// The beginning of the present slot.
@@ -71,6 +71,14 @@ impl Appointment {
         let work = self.warmup + self.lead_in + self.duration + TAIL;
         let spare = self.slot.checked_sub(work)?;
         Some(self.warmup + spare * 3 / 4)
+    }
+
+    /// What each machine brings: no load, for that would have to be known to all.
+    pub fn brings(&self) -> Brings {
+        Brings {
+            companies: self.companies,
+            neighbour: None,
+        }
     }
 
     /// When slot `number` begins, microseconds since 1970.
@@ -107,7 +115,7 @@ impl Timetable {
             place: Some(appointment.place),
         };
         Self {
-            companies: vec![appointment.companies; appointment.machines],
+            brings: vec![appointment.brings(); appointment.machines],
             interruption: interruption.clone(),
             facts,
             slot_us: 0,
@@ -122,14 +130,14 @@ impl Meeting for Timetable {
         &self.facts
     }
 
-    fn companies(&self) -> &[usize] {
-        &self.companies
+    fn brings(&self) -> &[Brings] {
+        &self.brings
     }
 
     fn turns(&self, round: usize) -> Vec<Turn> {
         // Not by the terms: a machine whose terms are other than the rest's must not be in their way.
         let seed = self.appointment.start_us.to_string();
-        turns(&self.companies, &seed, round)
+        turns(&self.brings, &seed, round)
     }
 
     fn turn(&mut self, number: usize) -> Result<Verdict<()>, Apart> {

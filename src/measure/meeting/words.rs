@@ -7,11 +7,13 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::Brings;
+
 /// The longest line, with room for what each of many machines says: what is longer is no meeting's.
 const LONGEST: u64 = 256 << 10;
 
 /// From a machine to the service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum ToService {
     /// The first word.
@@ -28,12 +30,12 @@ pub(super) enum ToService {
 }
 
 /// Who comes, and what it is about to measure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Hello {
     /// What the machine is called.
     pub(super) name: String,
-    /// Companies that it measures by itself.
-    pub(super) companies: usize,
+    /// What it brings.
+    pub(super) brings: Brings,
     /// What must be the same on all machines, by name.
     pub(super) terms: Vec<(String, String)>,
     /// The service's own machine proves by this that it is the first; empty for others.
@@ -66,7 +68,7 @@ pub(super) enum Said {
 }
 
 /// From the service to a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum FromService {
     /// All are here.
@@ -77,8 +79,8 @@ pub(super) enum FromService {
         place: usize,
         /// All machines' names.
         machines: Vec<String>,
-        /// Companies that each measures by itself.
-        companies: Vec<usize>,
+        /// What each brings.
+        brings: Vec<Brings>,
     },
     /// The machine cannot take part.
     Refused {
@@ -173,7 +175,10 @@ mod tests {
     fn words_come_back_as_they_were_said() {
         let hello = ToService::Hello(Hello {
             name: "vm1".to_owned(),
-            companies: 1,
+            brings: Brings {
+                companies: 1,
+                neighbour: Some(0.5),
+            },
             terms: vec![("the photos".to_owned(), "ab".to_owned())],
             key: String::new(),
         });

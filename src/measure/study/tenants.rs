@@ -42,8 +42,10 @@ pub(super) struct Seated {
     arms: Vec<usize>,
     /// One a tenant, in the company's order.
     children: Vec<Child>,
-    /// The neighbour and the share of its time in which it works.
+    /// The neighbour that is on this machine, and the share of its time in which it works.
     neighbour: Option<(Child, f64)>,
+    /// Whether a neighbour begins late, on whichever machine.
+    pub(super) burdened: bool,
     /// How many photos each has.
     photos: usize,
 }
@@ -52,7 +54,7 @@ pub(super) struct Seated {
 pub(super) struct Shift {
     shared: Vec<Shared>,
     /// Before the neighbour began; `None` without one.
-    before: Option<Span>,
+    pub(super) before: Option<Span>,
     /// What counts.
     pub(super) counted: Span,
 }
@@ -168,6 +170,7 @@ impl Study {
         let mut seated = self.seat(arms, pinned, prepared, runs)?;
         if let Some(share) = neighbour {
             seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
+            seated.burdened = true;
         }
         self.warm_up_together(&mut seated)?;
         let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
@@ -208,6 +211,23 @@ impl Study {
             arms: arms.to_vec(),
             children,
             neighbour: None,
+            burdened: false,
+            photos: prepared.dataset.photos.len(),
+        })
+    }
+
+    /// No tenants, and the load that `neighbour` makes for those of other machines.
+    pub(super) fn seat_neighbour(
+        &self,
+        arms: &[usize],
+        share: f64,
+        prepared: &Prepared,
+    ) -> Result<Seated, ChildError> {
+        Ok(Seated {
+            arms: Vec::new(),
+            children: Vec::new(),
+            neighbour: Some((self.neighbour(arms, &prepared.dataset)?, share)),
+            burdened: true,
             photos: prepared.dataset.photos.len(),
         })
     }
@@ -245,11 +265,13 @@ impl Study {
         };
         let mut counted = stretch(begin);
         let mut before = None;
-        if let Some((load, share)) = &mut seated.neighbour {
-            let (share, begin_us) = (*share, counted.1);
-            load.ask(&Request::Burden { share, begin_us })?;
+        if seated.burdened {
             before = Some(counted);
-            counted = stretch(begin_us);
+            counted = stretch(counted.1);
+        }
+        if let (Some((load, share)), Some(before)) = (&mut seated.neighbour, before) {
+            let (share, begin_us) = (*share, before.1);
+            load.ask(&Request::Burden { share, begin_us })?;
         }
         let count = seated.children.len();
         for (place, child) in seated.children.iter_mut().enumerate() {
@@ -269,8 +291,10 @@ impl Study {
             }
         }
         if let Some((load, _)) = &mut seated.neighbour {
-            // It never answers; one that has an answer is gone, and nobody was beside the tenants.
-            match load.answer(Duration::ZERO) {
+            // It never answers; one that has an answer is gone, and nobody was beside the tenants. On a machine without
+            // tenants all of their time is still to come.
+            let left = (counted.1 + longer).saturating_sub(now_us());
+            match load.answer(Duration::from_micros(left)) {
                 Err(ChildError::Silent { .. }) => {}
                 Err(error) => return Err(error),
                 Ok(reply) => return Err(unexpected(&reply)),

@@ -5,7 +5,7 @@ use std::io;
 use super::{
     super::{
         child::ChildError,
-        meeting::{Apart, Meeting, Turn, Verdict, turns},
+        meeting::{Apart, Meeting, Span, Turn, Verdict, turns},
         summary::ArmRun,
         tenants::settle,
         wall_clock::{micros, now_us},
@@ -13,7 +13,7 @@ use super::{
     Observer, Sharers, Study, StudyError,
     check_pass::Prepared,
     describe::cut_short,
-    tenants::NOTICE,
+    tenants::{NOTICE, Seated, Shift},
 };
 use crate::record::{Company, Record, Tenants, TenantsRound};
 
@@ -70,7 +70,7 @@ impl Study {
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<Result<Option<Part<'a>>, Apart>, StudyError> {
         let mut part = None;
-        for other in 0..meeting.companies().len() {
+        for other in 0..meeting.brings().len() {
             match meeting.turn(other) {
                 Ok(Ok(())) => {}
                 Ok(Err(reason)) => return Ok(Err(Apart::Late(reason))),
@@ -116,26 +116,28 @@ impl Study {
     /// The companies of this machine's record: its own, and those that it is part of.
     fn expected(&self, sharing: &Sharers, meeting: &dyn Meeting, least_rate: Option<f64>) -> Tenants {
         let place = meeting.place();
-        let of = |arms: &[usize], machines: Vec<usize>| {
-            let labels = arms.iter().map(|arm| self.plan.arms[*arm].label.clone());
+        let mut mine: Vec<Turn> = turns(meeting.brings(), "", 0)
+            .into_iter()
+            .filter(|turn| turn.machines.contains(&place))
+            .collect();
+        // Its own companies first, in their order; then growing numbers, and at last those beside a load.
+        mine.sort_by_key(|turn| {
+            let together = turn.company.is_none();
+            (turn.neighbour, together, turn.company, turn.machines.len())
+        });
+        let of = |turn: Turn| {
+            let labels = sharing.arms(&turn).iter();
+            let labels = labels.map(|arm| self.plan.arms[*arm].label.clone()).collect();
+            let share = turn.neighbour.and_then(|load| meeting.brings()[load].neighbour);
             Company {
-                machines,
-                ..Company::new(labels.collect(), None)
+                machines: turn.machines,
+                neighbour_machine: turn.neighbour,
+                ..Company::new(labels, share)
             }
         };
-        let alone = sharing.companies.iter().map(|arms| of(arms, vec![place]));
-        let mut others: Vec<Vec<usize>> = turns(meeting.companies(), "", 0)
-            .into_iter()
-            .filter(|turn| turn.company.is_none() && turn.machines.contains(&place))
-            .map(|turn| turn.machines)
-            .collect();
-        others.sort_by_key(Vec::len);
-        let all = sharing.companies.last().map_or(&[][..], Vec::as_slice);
         let mut tenants = Tenants {
             least_rate,
-            companies: alone
-                .chain(others.into_iter().map(|machines| of(all, machines)))
-                .collect(),
+            companies: mine.into_iter().map(of).collect(),
             meeting: Some(meeting.facts().clone()),
         };
         settle(&mut tenants);
@@ -155,7 +157,7 @@ impl Part<'_> {
         let (mut order, rounds) = (0, self.study.plan.processes);
         for round in 0..rounds {
             for turn in meeting.turns(round) {
-                let number = meeting.companies().len() + order;
+                let number = meeting.brings().len() + order;
                 let verdict = match self.turn(&turn, number, (round, rounds), meeting, observer) {
                     Ok(verdict) => verdict,
                     Err(apart) => return Ok(Some(apart)),
@@ -200,22 +202,21 @@ impl Part<'_> {
     ) -> Result<Verdict<Option<TenantsRound>>, Apart> {
         let names = &meeting.facts().machines;
         let at_work: Vec<&str> = turn.machines.iter().map(|place| names[*place].as_str()).collect();
+        let load = turn
+            .neighbour
+            .map(|load| format!(" beside a load on {}", names[load]));
         observer.phase(&format!(
-            "round {} of {rounds}: {}",
+            "round {} of {rounds}: {}{}",
             round + 1,
-            at_work.join(" + ")
+            at_work.join(" + "),
+            load.unwrap_or_default()
         ));
-        let here = meeting.turn(number)?;
-        let mine = turn.machines.contains(&meeting.place());
-        let arms = mine.then(|| self.arms(turn).to_vec());
-        let seated = match (here, &arms) {
-            (Ok(()), Some(arms)) => {
-                let seated = self
-                    .study
-                    .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs);
-                self.kept(seated)?.map(Some)
+        let seated = match meeting.turn(number)? {
+            Ok(()) => {
+                let seated = self.seat(turn, meeting.place());
+                self.kept(seated)?
             }
-            (here, _) => here.map(|()| None),
+            Err(reason) => Err(reason),
         };
         let (mut seated, told) = apart(seated);
         if let Err(reason) = meeting.all_well(told)? {
@@ -241,22 +242,31 @@ impl Part<'_> {
             None => Ok(None),
         };
         let (shift, told) = apart(shift);
-        let span = match &shift {
-            Some(shift) => shift
-                .together(shift.counted)
+        let mine = turn.machines.contains(&meeting.place());
+        // What this machine's tenants did in a time that all machines are asked for.
+        let told_of = |span: fn(&Shift) -> Option<Span>| match shift.as_ref().filter(|_| mine) {
+            Some(shift) => span(shift)
+                .and_then(|span| shift.together(span))
                 .map(Some)
                 .ok_or_else(|| "its tenants were never at work at the same time".to_owned()),
             None => Ok(None),
         };
-        let window = match meeting.together(told.and(span))? {
+        let mut before = None;
+        if turn.neighbour.is_some() {
+            match meeting.together(told.clone().and(told_of(|shift| shift.before)))? {
+                Ok(window) => before = Some(window),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        let window = match meeting.together(told.and(told_of(|shift| Some(shift.counted))))? {
             Ok(window) => window,
             Err(reason) => return Ok(Err(reason)),
         };
-        let (Some(seated), Some(shift)) = (seated, shift) else {
+        let (Some(seated), Some(shift)) = (seated.filter(|_| mine), shift) else {
             return Ok(Ok(None));
         };
         let clock = meeting.clock();
-        let account = self.study.account(seated, &shift, (None, window), &self.runs);
+        let account = self.study.account(seated, &shift, (before, window), &self.runs);
         Ok(self.kept(account)?.map(|round| {
             Some(TenantsRound {
                 from_us: Some(window.0.saturating_add_signed(clock.offset_us.unwrap_or(0))),
@@ -277,17 +287,42 @@ impl Part<'_> {
         }
     }
 
-    /// The tenants of this machine in a turn that it has a part in.
-    fn arms(&self, turn: &Turn) -> &[usize] {
-        let companies = &self.sharing.companies;
-        let company = turn.company.unwrap_or(companies.len() - 1);
-        &companies[company]
+    /// Workers for this machine's part in `turn`, where it is in this `place`: its tenants or its load, loaded.
+    fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ChildError> {
+        let arms = self.sharing.arms(turn);
+        if turn.machines.contains(&place) {
+            let mut seated = self
+                .study
+                .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs)?;
+            seated.burdened = turn.neighbour.is_some();
+            return Ok(Some(seated));
+        }
+        match self.sharing.neighbour {
+            Some(share) if turn.neighbour == Some(place) => {
+                let load = self.study.seat_neighbour(arms, share, &self.prepared)?;
+                Ok(Some(load))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Whether `company`, of this machine's record, is that of `turn`.
     fn is(&self, company: &Company, turn: &Turn) -> bool {
         let label = |arm: &usize| &self.study.plan.arms[*arm].label;
-        company.machines == turn.machines && company.tenants.iter().eq(self.arms(turn).iter().map(label))
+        company.machines == turn.machines
+            && company.neighbour_machine == turn.neighbour
+            && company
+                .tenants
+                .iter()
+                .eq(self.sharing.arms(turn).iter().map(label))
+    }
+}
+
+impl Sharers {
+    /// The tenants of this machine in a turn that it has a part in.
+    fn arms(&self, turn: &Turn) -> &[usize] {
+        let last = self.companies.len() - 1;
+        &self.companies[turn.company.unwrap_or(last)]
     }
 }
 

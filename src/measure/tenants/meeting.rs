@@ -62,10 +62,10 @@ impl Part {
         })
     }
 
-    /// Its company of the machines at `places`.
-    fn company(&self, places: &[usize]) -> Option<&Company> {
+    /// Its company of the machines of `other`, beside the same load.
+    fn company(&self, other: &Company) -> Option<&Company> {
         let mut companies = self.tenants.companies.iter();
-        companies.find(|company| company.machines == places)
+        companies.find(|company| alike(company, other))
     }
 }
 
@@ -123,14 +123,16 @@ pub fn gathered(
     });
     let mut companies: Vec<Company> = alone.collect();
     companies.sort_by_key(|company| company.tenants.len());
-    let mut sets: Vec<&Vec<usize>> = Vec::new();
+    let mut sets: Vec<&Company> = Vec::new();
     for company in parts.iter().flat_map(|part| &part.tenants.companies) {
-        if company.machines.len() > 1 && !sets.contains(&&company.machines) {
-            sets.push(&company.machines);
+        if company.machines.len() > 1 && !sets.iter().any(|other| alike(company, other)) {
+            sets.push(company);
         }
     }
-    sets.sort_by_key(|set| set.len());
+    sets.sort_by_key(|set| set.machines.len());
     companies.extend(sets.into_iter().map(|set| common(set, &parts)));
+    // Those beside a load last, as on one machine.
+    companies.sort_by_key(|company| company.neighbour_machine);
     let mut tenants = Tenants {
         least_rate,
         companies,
@@ -140,20 +142,27 @@ pub fn gathered(
     Ok(Some(tenants))
 }
 
-/// The company of the machines at `places`: rounds that all of them have.
-fn common(places: &[usize], parts: &[Part]) -> Company {
-    let own: Vec<(&Part, Option<&Company>)> = places
+/// Whether both are of the same turn.
+fn alike(a: &Company, b: &Company) -> bool {
+    a.machines == b.machines && a.neighbour_machine == b.neighbour_machine
+}
+
+/// The company of the machines of `one`, which any of them had: rounds that all of them have.
+fn common(one: &Company, parts: &[Part]) -> Company {
+    let own: Vec<(&Part, Option<&Company>)> = one
+        .machines
         .iter()
         .filter_map(|place| parts.iter().find(|part| part.place == *place))
-        .map(|part| (part, part.company(places)))
+        .map(|part| (part, part.company(one)))
         .collect();
     let labels = own
         .iter()
         .filter_map(|(_, company)| *company)
         .flat_map(|c| c.tenants.clone());
     let mut all = Company {
-        machines: places.to_vec(),
-        ..Company::new(labels.collect(), None)
+        machines: one.machines.clone(),
+        neighbour_machine: one.neighbour_machine,
+        ..Company::new(labels.collect(), one.neighbour)
     };
     all.error = own.iter().find_map(|(part, company)| {
         let name = &part.meeting.machines[part.place];
@@ -187,6 +196,9 @@ fn common(places: &[usize], parts: &[Part]) -> Company {
             Some(rounds) => all.rounds.extend(rounds.into_iter().reduce(|mut all, round| {
                 all.tenants.extend(round.tenants);
                 all.clocks.extend(round.clocks);
+                if let (Some(all), Some(before)) = (&mut all.before, round.before) {
+                    all.images.extend(before.images);
+                }
                 all
             })),
         }
@@ -200,7 +212,12 @@ fn same_window(rounds: &[TenantsRound]) -> bool {
         let (Some(a), Some(b)) = (from(&pair[0]), from(&pair[1])) else {
             return false;
         };
-        (a - b).abs() < SAME && (pair[0].seconds - pair[1].seconds).abs() < SAME
+        let before = |round: &TenantsRound| round.before.as_ref().map_or(0.0, |before| before.seconds);
+        let lengths = [
+            (pair[0].seconds, pair[1].seconds),
+            (before(&pair[0]), before(&pair[1])),
+        ];
+        (a - b).abs() < SAME && lengths.iter().all(|(one, other)| (one - other).abs() < SAME)
     })
 }
 
@@ -271,6 +288,43 @@ mod tests {
         assert!((middle(&all.sharing_gain) - 1.0).abs() < 1e-9);
         assert_eq!(tenants.meeting.unwrap().place, None);
         assert_eq!(all.error, None);
+    }
+
+    #[test]
+    fn what_two_machines_keep_beside_the_load_of_a_third_is_of_both() {
+        let burdened = |place, kept: f64| {
+            let mut part = part(place, 30.0, 9_000_000);
+            let rounds = (0..3).map(|number| TenantsRound {
+                before: Some(crate::record::BeforeNeighbour {
+                    seconds: 2.0,
+                    images: vec![30.0],
+                }),
+                ..round(number, 30.0 * kept, 20_000_000)
+            });
+            let beside = Company {
+                machines: vec![0, 1],
+                neighbour_machine: Some(2),
+                rounds: rounds.collect(),
+                ..Company::new(vec!["cpu".to_owned()], Some(1.0))
+            };
+            part.tenants.companies.push(beside);
+            part.meeting.machines.push("vm2".to_owned());
+            part
+        };
+        let mut load = part(2, 0.0, 0);
+        load.tenants.companies.truncate(1);
+        load.meeting.machines.push("vm2".to_owned());
+        let parts = vec![burdened(0, 0.5), burdened(1, 0.7), load];
+        let tenants = gathered(parts, &renamed).unwrap().unwrap();
+        let last = tenants.companies.last().unwrap();
+        assert_eq!((last.neighbour, last.neighbour_machine), (Some(1.0), Some(2)));
+        assert_eq!((last.error.as_ref(), last.rounds.len()), (None, 3));
+        assert_eq!(last.rounds[0].before.as_ref().unwrap().images, [30.0, 30.0]);
+        let kept = last.kept.unwrap().median;
+        assert!((kept - 0.6).abs() < 1e-9, "{kept}");
+        // Both together without a load are another company.
+        let unburdened = &tenants.companies[tenants.companies.len() - 2];
+        assert_eq!((unburdened.machines.len(), unburdened.neighbour), (2, None));
     }
 
     #[test]

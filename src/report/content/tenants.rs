@@ -96,10 +96,23 @@ fn who(tenants: &Tenants, company: &Company) -> String {
     format!("{kinds} on {}", names.join(", "))
 }
 
+/// The machine of the load, where it is another than the tenants'.
+fn where_it_is(tenants: &Tenants, company: &Company) -> String {
+    let name = || {
+        let machines = &tenants.meeting.as_ref()?.machines;
+        machines.get(company.neighbour_machine?)
+    };
+    name().map_or_else(String::new, |name| format!(" on {name}"))
+}
+
 fn cells(tenants: &Tenants, company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
     let kinds = who(tenants, company);
     let kinds = match company.neighbour {
-        Some(share) => format!("{kinds} beside a load of {:.0} %", share * 100.0),
+        Some(share) => format!(
+            "{kinds} beside a load of {:.0} %{}",
+            share * 100.0,
+            where_it_is(tenants, company)
+        ),
         None => kinds,
     };
     let name = match &company.error {
