@@ -79,7 +79,7 @@ fn merged(records: &[PathBuf], folder: &Path) -> Value {
     let answer = run(facebench().arg("merge").args(records).arg("-o").arg(&path));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     assert!(
-        answer.stdout().contains("TENANTS OF ONE DEVICE"),
+        answer.stdout().contains("TENANTS AT THE SAME TIME"),
         "{}",
         answer.stdout()
     );
@@ -296,6 +296,75 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     assert!(beside["kept"]["median"].as_f64().unwrap() < 0.85, "{beside}");
     let told = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
     assert!(told.contains("beside a load of 100 % on vm2"), "{told}");
+}
+
+#[test]
+fn machines_may_bring_other_numbers_of_tenants() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = records(folder.path(), 2);
+    let rounds = "--processes 2";
+    let leader = Leader::start(&format!("-b null,delay=10ms --machines 2 {rounds}"), &paths[0]);
+    let two = "--tenant null,delay=5ms,label=a --tenant null,delay=10ms,label=b";
+    let mut other = quiet(
+        &format!("{two} --join {} {rounds}", leader.address),
+        "vm1",
+        &paths[1],
+    );
+    assert!(measured(other.wait().unwrap().code()));
+    let (code, told) = leader.end();
+    assert!(measured(code), "{told}");
+    let all = merged(&paths, folder.path());
+    let companies = all["tenants"]["companies"].as_array().unwrap();
+    let counts: Vec<usize> = companies
+        .iter()
+        .map(|company| company["tenants"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(counts, [1, 1, 1, 2, 3], "each kind, both on vm1, and all");
+    for company in companies {
+        assert!(company["error"].is_null(), "{company}");
+        assert_eq!(company["rounds"].as_array().unwrap().len(), 2, "{company}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_load_that_dies_costs_its_turn_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = records(folder.path(), 2);
+    let rounds = "--processes 2";
+    let leader = Leader::start(&format!("-b null,delay=10ms --machines 2 {rounds}"), &paths[0]);
+    let words = format!(
+        "-b null,delay=10ms --join {} {rounds} --neighbour 1",
+        leader.address
+    );
+    let mut load = tenants(&words, "vm1", &paths[1]).spawn().unwrap();
+    let lines = BufReader::new(load.stderr.take().unwrap()).lines();
+    let mut killed = false;
+    for line in lines.map_while(Result::ok) {
+        if killed || !line.contains("beside a load on vm1") {
+            continue;
+        }
+        // All children of this machine in this turn: its load.
+        let children = format!("/proc/{0}/task/{0}/children", load.id());
+        until("the load", || {
+            let all = std::fs::read_to_string(&children).unwrap_or_default();
+            killed = all.split_whitespace().any(|id| {
+                let killed = Command::new("kill").args(["-9", id]).status();
+                killed.is_ok_and(|status| status.success())
+            });
+            killed
+        });
+    }
+    assert_eq!(load.wait().unwrap().code(), Some(1), "its record cannot say so");
+    let (code, told) = leader.end();
+    assert_eq!(code, Some(1), "{told}");
+    let all = merged(&paths, folder.path());
+    for company in all["tenants"]["companies"].as_array().unwrap() {
+        let burdened = !company["neighbour"].is_null();
+        let rounds = company["rounds"].as_array().unwrap().len();
+        assert_eq!(rounds, if burdened { 1 } else { 2 }, "{company}");
+        assert_eq!(company["error"].is_null(), !burdened, "{company}");
+    }
 }
 
 #[test]

@@ -12,7 +12,11 @@ use super::{
 use crate::{
     backend::{options::DataPath, spec::BackendSpec},
     cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
-    measure::{meeting::Brings, plan::Plan, study::Sharers},
+    measure::{
+        meeting::Brings,
+        plan::Plan,
+        study::{Sharers, Together},
+    },
     record::Record,
     report::{table, tenants::sentences},
 };
@@ -44,7 +48,11 @@ pub fn tenants(
     let met = meeting::meet(&meeting, &study, brings(&sharing), args.measure.name.as_deref())?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let mut save = |record: &Record| record.save(&path);
-    let (record, apart) = if let Some(mut met) = met {
+    let Together {
+        record,
+        apart,
+        load_failed,
+    } = if let Some(mut met) = met {
         let meeting = &mut *met.meeting;
         study.together(record, &sharing, meeting, least_rate, &progress, &mut save)?
     } else {
@@ -52,7 +60,11 @@ pub fn tenants(
         if !record.interrupted {
             record = study.tenants(record, &sharing, least_rate, &progress, &mut save)?;
         }
-        (record, None)
+        Together {
+            record,
+            apart: None,
+            load_failed: false,
+        }
     };
     progress.finish();
     if let Some(apart) = &apart {
@@ -76,7 +88,7 @@ pub fn tenants(
     }
     show(out, &text)?;
     let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.companies);
-    let broken = companies.any(|company| company.error.is_some());
+    let broken = load_failed || companies.any(|company| company.error.is_some());
     Ok(match exit_code(&record) {
         0 | 3 if broken || apart.is_some() => 1,
         code => code,

@@ -41,7 +41,7 @@ pub enum Request {
     /// Get ready to be what others are measured beside, where the job's networks would run; answered by
     /// [`Reply::Loaded`].
     Load(Box<Job>),
-    /// Multiply matrices until the study is gone; never answered.
+    /// Multiply matrices until the study is gone; answered by [`Reply::Burdened`] as it begins, and never again.
     Burden {
         /// Part of the time, above 0 and up to 1.
         share: f64,
@@ -178,6 +178,11 @@ pub enum Reply {
     Probed,
     /// The load is ready to work.
     Loaded,
+    /// The load begins.
+    Burdened {
+        /// When, microseconds since 1970.
+        began_us: u64,
+    },
     /// Still alive: photos done since the request.
     Progress {
         /// Photos done.

@@ -101,19 +101,23 @@ impl Record {
         gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
     }
 
-    /// Whether the tenants of `company` share a device as far as can be known: not where each machine has a board that is
-    /// its own.
-    pub fn is_one_device(&self, company: &Company) -> bool {
+    /// Whether the tenants of `company` share a device: `false` where each machine has a board that is its own, `None` where
+    /// nothing tells. Parts of a board have names of their own, so those of several machines may be of one.
+    pub fn one_device(&self, company: &Company) -> Option<bool> {
         let arms = company
             .tenants
             .iter()
             .filter_map(|label| self.arms.iter().find(|arm| arm.label == *label));
-        let gpus: Vec<&Gpu> = arms.filter_map(|arm| self.gpu_of(arm)).collect();
+        let gpus: Vec<Option<&Gpu>> = arms.map(|arm| self.gpu_of(arm)).collect();
+        if gpus.iter().all(Option::is_none) {
+            return (company.machines.len() < 2).then_some(true);
+        }
+        let gpus: Vec<&Gpu> = gpus.into_iter().collect::<Option<_>>()?;
         let shares = |gpu: &&Gpu| {
             let parts = [GpuMode::Vgpu, GpuMode::MigVgpu, GpuMode::Mig];
             gpu.mode.is_some_and(|mode| parts.contains(&mode))
         };
-        gpus.iter().all(shares) || gpus.windows(2).all(|pair| pair[0].uuid == pair[1].uuid)
+        Some(gpus.iter().all(shares) || gpus.windows(2).all(|pair| pair[0].uuid == pair[1].uuid))
     }
 }
 

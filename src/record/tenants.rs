@@ -138,6 +138,9 @@ pub struct TenantsRound {
 pub struct BeforeNeighbour {
     /// The time in which all tenants were at work, seconds.
     pub seconds: f64,
+    /// When that time began in a meeting, microseconds since 1970 by the common clock; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_us: Option<u64>,
     /// Photos of each tenant in it, in the company's order, counted as everywhere.
     pub images: Vec<f64>,
 }

@@ -3,6 +3,22 @@
 use super::words::{bytes, maybe};
 use crate::record::{ClockReading, Company, Gpu, Keeper, Record, Tenants};
 
+/// What they share, as far as is known of all companies.
+pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
+    let all: Vec<Option<bool>> = tenants
+        .companies
+        .iter()
+        .map(|company| record.one_device(company))
+        .collect();
+    if all.contains(&Some(false)) {
+        "Tenants of several devices"
+    } else if all.contains(&None) {
+        "Tenants at the same time"
+    } else {
+        "Tenants of one device"
+    }
+}
+
 /// All that can be said of a record's tenants; nothing where it has none.
 pub fn sentences(record: &Record) -> Vec<String> {
     let Some(tenants) = &record.tenants else {
@@ -20,7 +36,7 @@ fn clocks(tenants: &Tenants) -> Option<String> {
     let met: Vec<&ClockReading> = tenants
         .companies
         .iter()
-        .filter(|company| company.machines.len() > 1)
+        .filter(|company| company.machines.len() > 1 || company.neighbour_machine.is_some())
         .flat_map(|company| &company.rounds)
         .flat_map(|round| &round.clocks)
         .collect();
@@ -130,15 +146,16 @@ pub(super) fn elsewhere<'a>(tenants: &'a Tenants, company: &Company) -> Vec<&'a 
         .collect()
 }
 
-/// How many tenants the device serves, or machines with a device each, for each kind of company; nothing where no least
-/// rate was asked for.
+/// How many tenants the device serves, or machines with a device each, for each kind of company that was measured; nothing
+/// where no least rate was asked for.
 fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
     let Some(least) = tenants.least_rate else {
         return Vec::new();
     };
     let wanted = maybe(Some(least));
     let mut kinds: Vec<&str> = Vec::new();
-    for company in tenants.companies.iter().filter(|company| even(tenants, company)) {
+    let measured = |company: &&Company| even(tenants, company) && slowest(company).is_some();
+    for company in tenants.companies.iter().filter(measured) {
         let kind = kind(&company.tenants[0]);
         if !kinds.contains(&kind) {
             kinds.push(kind);
@@ -160,10 +177,10 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
                 Some(company) => {
                     let count = company.tenants.len();
                     let plural = if count == 1 { "" } else { "s" };
-                    let these = if record.is_one_device(company) {
-                        "this device serves"
-                    } else {
-                        "these machines, each with a device of its own, serve"
+                    let these = match record.one_device(company) {
+                        Some(true) => "this device serves",
+                        Some(false) => "these machines, each with a device of its own, serve",
+                        None => "these machines serve",
                     };
                     format!(
                         "{these} {count} tenant{plural} of {one} at {wanted} images/s or more each (of the numbers \
@@ -215,6 +232,10 @@ mod tests {
 
     #[test]
     fn machines_with_a_board_each_are_not_called_one_device() {
+        let title_of = |mode, uuids| {
+            let record: Record = serde_json::from_value(fixture::met(mode, uuids)).unwrap();
+            title(&record, record.tenants.as_ref().unwrap())
+        };
         let serves = |mode, uuids| {
             let mut record = fixture::met(mode, uuids);
             record["tenants"]["least_rate"] = json!(1);
@@ -226,12 +247,39 @@ mod tests {
             apart.starts_with("these machines, each with a device of its own, serve 2 tenants of cuda:0 at"),
             "{apart}"
         );
+        assert_eq!(
+            title_of("physical", ["GPU-a", "GPU-b"]),
+            "Tenants of several devices"
+        );
+        assert_eq!(title_of("vgpu", ["GPU-a", "GPU-b"]), "Tenants of one device");
         // Two vGPUs have two names, and may be of one board.
         let shared = serves("vgpu", ["GPU-a", "GPU-b"]);
         assert!(
             shared.starts_with("this device serves 2 tenants of cuda:0 at"),
             "{shared}"
         );
+    }
+
+    #[test]
+    fn of_machines_without_a_known_device_nothing_is_claimed() {
+        let mut record = fixture::met("physical", ["GPU-a", "GPU-a"]);
+        for arm in record["arms"].as_array_mut().unwrap() {
+            arm["backend"]["gpu"] = Value::Null;
+        }
+        record["tenants"]["least_rate"] = json!(1);
+        let told = told(&record).remove(0);
+        assert!(told.starts_with("these machines serve 2 tenants"), "{told}");
+    }
+
+    #[test]
+    fn one_that_was_not_measured_serves_no_number() {
+        let mut record = fixture::met("vgpu", ["GPU-a", "GPU-b"]);
+        record["tenants"]["least_rate"] = json!(1);
+        for company in record["tenants"]["companies"].as_array_mut().unwrap() {
+            company["rounds"] = json!([]);
+            company["each"] = json!([]);
+        }
+        assert!(!told(&record).iter().any(|sentence| sentence.contains("serve")));
     }
 
     #[test]

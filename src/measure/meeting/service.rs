@@ -159,6 +159,14 @@ impl Hall {
                 Ok(Some(word)) => word,
                 Ok(None) => return Ok(()),
                 Err(error) if is_timeout(&error) => continue,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let version = env!("CARGO_PKG_VERSION");
+                    let reason = format!(
+                        "it does not speak as facebench {version} does: have the same on all machines"
+                    );
+                    let _state = self.lock();
+                    return say(&mut writer, &FromService::Refused { reason });
+                }
                 Err(error) => return Err(error),
             };
             match word {

@@ -38,7 +38,7 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
             let shared = Shared {
                 tenants: company.tenants.len(),
                 machines: company.machines.len().max(1),
-                one_device: record.is_one_device(company),
+                one_device: record.one_device(company) != Some(false),
             };
             Some((arm, shared, told(record, arm, company, shared, bound)))
         })

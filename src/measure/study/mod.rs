@@ -35,7 +35,7 @@ use crate::{
     record::{Block, Gpu, Record},
 };
 
-pub use self::{kinds::size_kind, tenants::Sharers};
+pub use self::{kinds::size_kind, tenants::Sharers, together::Together};
 
 /// Loading and a first run of a network may take long and show no progress.
 const LOAD_PATIENCE: Duration = Duration::from_mins(10);

@@ -52,16 +52,34 @@ pub(super) struct Seated {
 
 /// What they did.
 pub(super) struct Shift {
+    /// Empty on a machine that brings a load alone.
     shared: Vec<Shared>,
-    /// Before the neighbour began; `None` without one.
-    pub(super) before: Option<Span>,
-    /// What counts.
-    pub(super) counted: Span,
+    /// The stretch before the neighbour; `None` without one.
+    before: Option<Span>,
+    /// The stretch that counts.
+    counted: Span,
+    /// When the neighbour began, where it is on this machine.
+    began: Option<u64>,
 }
 
 impl Shift {
-    /// The part of `span` in which all were at work.
-    pub(super) fn together(&self, span: Span) -> Option<Span> {
+    /// The time that counts: all tenants were at work, and the neighbour.
+    pub(super) fn counted(&self) -> Option<Span> {
+        let (from, to) = self.counted;
+        self.together((self.began.map_or(from, |began| from.max(began)), to))
+    }
+
+    /// The time in which all tenants were at work and the neighbour not yet.
+    pub(super) fn before(&self) -> Option<Span> {
+        let (from, to) = self.before?;
+        self.together((from, self.began.map_or(to, |began| to.min(began))))
+    }
+
+    /// The part of `span` in which all tenants were at work.
+    fn together(&self, span: Span) -> Option<Span> {
+        if self.shared.is_empty() {
+            return (span.0 < span.1).then_some(span);
+        }
         window(&self.shared, span.0, span.1)
     }
 }
@@ -174,15 +192,15 @@ impl Study {
         }
         self.warm_up_together(&mut seated)?;
         let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
-        let together = |counted| {
-            shift.together(counted).ok_or_else(|| {
+        let found = |span: Option<Span>| {
+            span.ok_or_else(|| {
                 ChildError::Refused(
                     "the tenants were never at work at the same time: give a longer --duration".to_owned(),
                 )
             })
         };
-        let before = shift.before.map(together).transpose()?;
-        let window = together(shift.counted)?;
+        let before = neighbour.map(|_| found(shift.before())).transpose()?;
+        let window = found(shift.counted())?;
         self.account(seated, &shift, (before, window), runs)
     }
 
@@ -290,20 +308,15 @@ impl Study {
                 other => return Err(unexpected(&other)),
             }
         }
-        if let Some((load, _)) = &mut seated.neighbour {
-            // It never answers; one that has an answer is gone, and nobody was beside the tenants. On a machine without
-            // tenants all of their time is still to come.
-            let left = (counted.1 + longer).saturating_sub(now_us());
-            match load.answer(Duration::from_micros(left)) {
-                Err(ChildError::Silent { .. }) => {}
-                Err(error) => return Err(error),
-                Ok(reply) => return Err(unexpected(&reply)),
-            }
-        }
+        let began = match &mut seated.neighbour {
+            Some((load, _)) => Some(seen_through(load, counted.1 + longer)?),
+            None => None,
+        };
         Ok(Shift {
             shared,
             before,
             counted,
+            began,
         })
     }
 
@@ -343,6 +356,7 @@ impl Study {
             tenants,
             before: before.map(|before| BeforeNeighbour {
                 seconds: seconds(before),
+                from_us: None,
                 images: unburdened,
             }),
             from_us: None,
@@ -370,6 +384,27 @@ impl Study {
         let nvml = self.nvml.as_ref()?;
         let uuid = self.places[arm].gpu.as_deref()?;
         nvml.counters(uuid, Some(id)).ok()?.process_memory_bytes.ok()
+    }
+}
+
+/// When `load` began, which must be at work until `end`: on a machine without tenants that is still to come.
+fn seen_through(load: &mut Child, end: u64) -> Result<u64, ChildError> {
+    let left = || Duration::from_micros(end.saturating_sub(now_us()));
+    let began = match load.answer(left()) {
+        Ok(Reply::Burdened { began_us }) => began_us,
+        Ok(reply) => return Err(unexpected(&reply)),
+        Err(ChildError::Silent { .. }) => {
+            return Err(ChildError::Refused(
+                "the load beside the tenants never began".to_owned(),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    // It says nothing more: one that has another answer is gone, and nobody was beside the tenants.
+    match load.answer(left()) {
+        Err(ChildError::Silent { .. }) => Ok(began),
+        Err(error) => Err(error),
+        Ok(reply) => Err(unexpected(&reply)),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     describe::cut_short,
     tenants::{NOTICE, Seated, Shift},
 };
-use crate::record::{Company, Record, Tenants, TenantsRound};
+use crate::record::{BeforeNeighbour, Company, Record, Tenants, TenantsRound};
 
 /// How much longer than what counts all work, microseconds: clocks are not read exactly, and nobody's end is to cut off
 /// another's last photos.
@@ -27,12 +27,24 @@ struct Part<'a> {
     sharing: &'a Sharers,
     prepared: Prepared,
     runs: Vec<ArmRun>,
+    /// Whether the load that it brings failed once: its record has no company to say so in.
+    load_failed: bool,
+}
+
+/// What came of a machine's part in a meeting.
+pub struct Together {
+    /// What it measured.
+    pub record: Record,
+    /// Why it was in step no more; `None` where it came to its end.
+    pub apart: Option<Apart>,
+    /// Whether its load, beside the others' tenants, failed in a round.
+    pub load_failed: bool,
 }
 
 impl Study {
     /// Measures the arms alone in this machine's turn, as [`Study::run`] does, then once a process every turn of the
     /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has, as
-    /// an interrupted study; why it ended is returned, and not in the record.
+    /// an interrupted study; why it ended is not in the record.
     pub fn together(
         &self,
         mut record: Record,
@@ -41,13 +53,18 @@ impl Study {
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<(Record, Option<Apart>), StudyError> {
+    ) -> Result<Together, StudyError> {
         // From the beginning: what a machine keeps that is left early is its account of this meeting too.
         record.tenants = Some(self.expected(sharing, meeting, least_rate));
+        let mut load_failed = false;
         let end = match self.alone(&mut record, sharing, meeting, observer, save)? {
             Err(apart) => Some(apart),
             Ok(None) => None,
-            Ok(Some(mut part)) => part.rounds(&mut record, meeting, observer, save)?,
+            Ok(Some(mut part)) => {
+                let end = part.rounds(&mut record, meeting, observer, save)?;
+                load_failed = part.load_failed;
+                end
+            }
         };
         if end.is_none() {
             meeting.farewell();
@@ -57,7 +74,11 @@ impl Study {
             cut_short(&mut record);
             save(&record)?;
         }
-        Ok((record, end))
+        Ok(Together {
+            record,
+            apart: end,
+            load_failed,
+        })
     }
 
     /// Each machine's turn to measure its tenants alone: what this one brings to the rounds, or why it came to none.
@@ -90,6 +111,7 @@ impl Study {
                     sharing,
                     prepared,
                     runs,
+                    load_failed: false,
                 });
             } else {
                 let names = &meeting.facts().machines;
@@ -176,6 +198,7 @@ impl Part<'_> {
                     (Err(reason), company) => {
                         let reason = format!("round {}: {reason}", round + 1);
                         observer.notice(&reason);
+                        self.load_failed |= turn.neighbour == Some(meeting.place());
                         if let Some(company) = company {
                             // The first reason: what follows from it often has others.
                             company.error.get_or_insert(reason);
@@ -242,35 +265,39 @@ impl Part<'_> {
             None => Ok(None),
         };
         let (shift, told) = apart(shift);
-        let mine = turn.machines.contains(&meeting.place());
-        // What this machine's tenants did in a time that all machines are asked for.
-        let told_of = |span: fn(&Shift) -> Option<Span>| match shift.as_ref().filter(|_| mine) {
+        // When this machine's tenants were at work, or its load.
+        let told_of = |span: fn(&Shift) -> Option<Span>| match &shift {
             Some(shift) => span(shift)
-                .and_then(|span| shift.together(span))
                 .map(Some)
-                .ok_or_else(|| "its tenants were never at work at the same time".to_owned()),
+                .ok_or_else(|| "it was not at work in the time that counts".to_owned()),
             None => Ok(None),
         };
         let mut before = None;
         if turn.neighbour.is_some() {
-            match meeting.together(told.clone().and(told_of(|shift| shift.before)))? {
+            match meeting.together(told.clone().and(told_of(Shift::before)))? {
                 Ok(window) => before = Some(window),
                 Err(reason) => return Ok(Err(reason)),
             }
         }
-        let window = match meeting.together(told.and(told_of(|shift| Some(shift.counted))))? {
+        let window = match meeting.together(told.and(told_of(Shift::counted)))? {
             Ok(window) => window,
             Err(reason) => return Ok(Err(reason)),
         };
+        let mine = turn.machines.contains(&meeting.place());
         let (Some(seated), Some(shift)) = (seated.filter(|_| mine), shift) else {
             return Ok(Ok(None));
         };
         let clock = meeting.clock();
+        let common = |at: u64| Some(at.saturating_add_signed(clock.offset_us.unwrap_or(0)));
         let account = self.study.account(seated, &shift, (before, window), &self.runs);
         Ok(self.kept(account)?.map(|round| {
             Some(TenantsRound {
-                from_us: Some(window.0.saturating_add_signed(clock.offset_us.unwrap_or(0))),
+                from_us: common(window.0),
                 clocks: vec![clock],
+                before: round.before.map(|all| BeforeNeighbour {
+                    from_us: before.and_then(|before| common(before.0)),
+                    ..all
+                }),
                 ..round
             })
         }))
@@ -289,8 +316,8 @@ impl Part<'_> {
 
     /// Workers for this machine's part in `turn`, where it is in this `place`: its tenants or its load, loaded.
     fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ChildError> {
-        let arms = self.sharing.arms(turn);
         if turn.machines.contains(&place) {
+            let arms = self.sharing.arms(turn);
             let mut seated = self
                 .study
                 .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs)?;
@@ -299,6 +326,7 @@ impl Part<'_> {
         }
         match self.sharing.neighbour {
             Some(share) if turn.neighbour == Some(place) => {
+                let arms = self.sharing.arms(turn);
                 let load = self.study.seat_neighbour(arms, share, &self.prepared)?;
                 Ok(Some(load))
             }

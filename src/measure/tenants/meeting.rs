@@ -92,6 +92,12 @@ pub fn gathered(
             b: pair[1].id.clone(),
         });
     }
+    // It ended before anything was measured in it: what each machine did alone stands in its arms, and no other can be asked
+    // for an account.
+    let companies = || parts.iter().flat_map(|part| &part.tenants.companies);
+    if companies().all(|company| company.rounds.is_empty()) {
+        return Ok(None);
+    }
     let count = first.meeting.machines.len();
     let missing: Vec<String> = first
         .meeting
@@ -206,18 +212,20 @@ fn common(one: &Company, parts: &[Part]) -> Company {
     all
 }
 
+/// Whether all tell of the same time, and of the same time before a load.
 fn same_window(rounds: &[TenantsRound]) -> bool {
-    let from = |round: &TenantsRound| round.from_us.map(|micros| micros as f64 / 1e6);
+    /// Beginning and length, seconds; no beginning is that of no other.
+    fn span(from_us: Option<u64>, seconds: f64) -> (f64, f64) {
+        (from_us.map_or(f64::NAN, |micros| micros as f64 / 1e6), seconds)
+    }
+    let same = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < SAME && (a.1 - b.1).abs() < SAME;
     rounds.windows(2).all(|pair| {
-        let (Some(a), Some(b)) = (from(&pair[0]), from(&pair[1])) else {
-            return false;
+        let counted = |round: &TenantsRound| span(round.from_us, round.seconds);
+        let before = match (&pair[0].before, &pair[1].before) {
+            (Some(a), Some(b)) => same(span(a.from_us, a.seconds), span(b.from_us, b.seconds)),
+            (a, b) => a.is_none() && b.is_none(),
         };
-        let before = |round: &TenantsRound| round.before.as_ref().map_or(0.0, |before| before.seconds);
-        let lengths = [
-            (pair[0].seconds, pair[1].seconds),
-            (before(&pair[0]), before(&pair[1])),
-        ];
-        (a - b).abs() < SAME && lengths.iter().all(|(one, other)| (one - other).abs() < SAME)
+        before && same(counted(&pair[0]), counted(&pair[1]))
     })
 }
 
@@ -292,11 +300,12 @@ mod tests {
 
     #[test]
     fn what_two_machines_keep_beside_the_load_of_a_third_is_of_both() {
-        let burdened = |place, kept: f64| {
+        let burdened = |place, kept: f64, before_us: u64| {
             let mut part = part(place, 30.0, 9_000_000);
             let rounds = (0..3).map(|number| TenantsRound {
                 before: Some(crate::record::BeforeNeighbour {
                     seconds: 2.0,
+                    from_us: Some(before_us),
                     images: vec![30.0],
                 }),
                 ..round(number, 30.0 * kept, 20_000_000)
@@ -311,17 +320,26 @@ mod tests {
             part.meeting.machines.push("vm2".to_owned());
             part
         };
-        let mut load = part(2, 0.0, 0);
-        load.tenants.companies.truncate(1);
-        load.meeting.machines.push("vm2".to_owned());
-        let parts = vec![burdened(0, 0.5), burdened(1, 0.7), load];
-        let tenants = gathered(parts, &renamed).unwrap().unwrap();
+        let load = || {
+            let mut load = part(2, 0.0, 0);
+            load.tenants.companies.truncate(1);
+            load.meeting.machines.push("vm2".to_owned());
+            load
+        };
+        let all = |then| {
+            let parts = vec![burdened(0, 0.5, 17_000_000), burdened(1, 0.7, then), load()];
+            gathered(parts, &renamed).unwrap().unwrap()
+        };
+        let tenants = all(17_000_100);
         let last = tenants.companies.last().unwrap();
         assert_eq!((last.neighbour, last.neighbour_machine), (Some(1.0), Some(2)));
         assert_eq!((last.error.as_ref(), last.rounds.len()), (None, 3));
         assert_eq!(last.rounds[0].before.as_ref().unwrap().images, [30.0, 30.0]);
         let kept = last.kept.unwrap().median;
         assert!((kept - 0.6).abs() < 1e-9, "{kept}");
+        let apart = all(18_000_000);
+        let error = apart.companies.last().unwrap().error.clone().unwrap();
+        assert!(error.contains("different times"), "{error}");
         // Both together without a load are another company.
         let unburdened = &tenants.companies[tenants.companies.len() - 2];
         assert_eq!((unburdened.machines.len(), unburdened.neighbour), (2, None));
@@ -354,5 +372,14 @@ mod tests {
             Err(MeetingError::SamePlace { place: 0, .. })
         ));
         assert_eq!(gathered(Vec::new(), &renamed), Ok(None));
+    }
+
+    #[test]
+    fn a_meeting_in_which_nothing_was_measured_is_none() {
+        let mut only = part(0, 1.0, 1);
+        for company in &mut only.tenants.companies {
+            company.rounds.clear();
+        }
+        assert_eq!(gathered(vec![only], &renamed), Ok(None), "vm1 has left no record");
     }
 }

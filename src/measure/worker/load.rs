@@ -73,10 +73,17 @@ impl Load {
         Ok(load)
     }
 
-    /// Works from `begin_us` (microseconds since 1970) on for `share` of the time. Whoever closes standard input ends it.
-    pub(super) fn work(mut self, share: f64, begin_us: u64) -> Result<(), WorkerError> {
-        let begin = Clock::now().instant(begin_us);
-        thread::sleep(begin.saturating_duration_since(Instant::now()));
+    /// Works from `begin_us` (microseconds since 1970) on for `share` of the time, and tells `begun` when it does. Whoever
+    /// closes standard input ends it.
+    pub(super) fn work(
+        mut self,
+        share: f64,
+        begin_us: u64,
+        begun: impl FnOnce(u64) -> Result<(), WorkerError>,
+    ) -> Result<(), WorkerError> {
+        let clock = Clock::now();
+        thread::sleep(clock.instant(begin_us).saturating_duration_since(Instant::now()));
+        begun(clock.micros(Instant::now()))?;
         let rest = (1.0 / share - 1.0).max(0.0);
         loop {
             let begun = Instant::now();

@@ -159,7 +159,10 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
                 voice.say(&Reply::Loaded)?;
             }
             (Request::Burden { share, begin_us }, _) => match load.take() {
-                Some(load) => load.work(share, begin_us)?,
+                Some(load) => load.work(share, begin_us, |began_us| {
+                    voice.say(&Reply::Burdened { began_us })?;
+                    Ok(())
+                })?,
                 None => return Err(WorkerError::Protocol("a burden before its load".to_owned())),
             },
             (Request::Observe, Some(worker)) => {

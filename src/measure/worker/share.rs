@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    fn micros(self, at: Instant) -> u64 {
+    pub(super) fn micros(self, at: Instant) -> u64 {
         self.micros + wall_clock::micros(at.saturating_duration_since(self.instant))
     }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     record::{Company, Record, Tenants},
-    report::tenants::{elsewhere, kind},
+    report::tenants::{elsewhere, kind, title},
 };
 
 const HIGH: i32 = 240;
@@ -54,7 +54,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let count = if p99_is_known { 3 } else { 2 };
     canvas::sheet(
         top + count * HIGH + (count - 1) * GAP + BELOW,
-        "Tenants of one device",
+        title(record, tenants),
         "Thin grey: where nobody is in another's way, all together give so many times what one gives.",
         |area| {
             for (place, (name, points)) in (0..).zip(&planes) {

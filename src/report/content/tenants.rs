@@ -4,7 +4,7 @@ use crate::{
     record::{Company, Estimate, Record, Tenants},
     report::{
         grid::{Cell, Grid, Row, numbers, words as column},
-        tenants::{elsewhere, kind, sentences},
+        tenants::{elsewhere, kind, sentences, title},
         words::{bytes, interval, maybe},
     },
 };
@@ -57,16 +57,8 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         note.push_str(". ");
         note.push_str(&line);
     }
-    let one_device = tenants
-        .companies
-        .iter()
-        .all(|company| record.is_one_device(company));
     Some(Grid {
-        title: if one_device {
-            "Tenants of one device"
-        } else {
-            "Tenants of several devices"
-        },
+        title: title(record, tenants),
         note,
         columns,
         rows: rows.collect(),
