@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::stats;
 use crate::record::{
     Arm, Block, Bounded, Conditions, Cost, CurvePoint, Estimate, Latency, LatencyBound, Stages, Stratum,
-    Throughput, limits,
+    TOO_FEW_SAMPLES, Throughput, limits,
 };
 
 /// One kind of photo in a study: its name and how many there are.
@@ -249,7 +249,7 @@ pub fn bounded(curve: &[CurvePoint], blocks: &[Block], bound: LatencyBound) -> O
             bound.percentile
         )),
         None => Some(format!(
-            "too few samples for p{}: {} are needed",
+            "{TOO_FEW_SAMPLES} for p{}: {} are needed",
             bound.percentile,
             samples_for(bound.percentile)
         )),
@@ -413,8 +413,20 @@ pub(super) mod tests {
             none.reason.as_deref(),
             Some("the lowest p99 on the curve is 9 ms")
         );
+        assert!(!best.is_unknown() && !none.is_unknown());
         let few = bounded(&curve[3..], &own, BOUND).unwrap();
-        assert!(few.reason.unwrap().contains("662"));
+        assert!(few.is_unknown() && few.reason.unwrap().contains("662"));
+    }
+
+    #[test]
+    fn a_rate_of_few_photos_neither_holds_nor_misses_the_bound() {
+        let at = |micros, count| {
+            let block = timed(0, count as usize, vec![(micros, count)]);
+            bounded_rate(&[block], BOUND).unwrap()
+        };
+        assert!(at(2000, 700).images_per_second.is_some() && !at(2000, 700).is_unknown());
+        assert!(at(2000, 9).images_per_second.is_none() && at(2000, 9).is_unknown());
+        assert!(at(9000, 700).images_per_second.is_none() && !at(9000, 700).is_unknown());
     }
 
     #[test]

@@ -296,7 +296,7 @@ pub struct CurvePoint {
 pub struct Bounded {
     /// The latency held.
     pub bound: LatencyBound,
-    /// Images a second; null where the bound is not held at all.
+    /// Images a second; null where the bound is not held at all, or where there are too few samples to tell.
     pub images_per_second: Option<Estimate>,
     /// The latency at the bound's percentile that goes with it, milliseconds.
     pub latency_ms: Option<f64>,
@@ -306,6 +306,19 @@ pub struct Bounded {
     pub batch: Option<usize>,
     /// Why there is no figure.
     pub reason: Option<String>,
+}
+
+/// How the reason begins where nothing tells whether a bound was held.
+pub const TOO_FEW_SAMPLES: &str = "too few samples";
+
+impl Bounded {
+    /// Whether nothing tells if the bound was held: there were too few samples for its percentile.
+    pub fn is_unknown(&self) -> bool {
+        let unsaid = |reason: &String| reason.starts_with(TOO_FEW_SAMPLES);
+        // The server scenario has a latency either way.
+        let not_exceeded = self.latency_ms.is_some_and(|ms| ms <= self.bound.ms);
+        self.images_per_second.is_none() && (not_exceeded || self.reason.as_ref().is_some_and(unsaid))
+    }
 }
 
 /// A latency that is held: `100ms@p99`.

@@ -22,8 +22,8 @@ pub use crate::host::{Gpu, GpuMode, License};
 
 pub use arm::{
     Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, GpuConditions,
-    Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, Throughput,
-    Trial, Verification, VerificationAccuracy,
+    Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, TOO_FEW_SAMPLES,
+    Throughput, Trial, Verification, VerificationAccuracy,
 };
 pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};

@@ -84,6 +84,9 @@ pub fn general(record: &Record) -> String {
                 )
             }
             Some(held) => format!("{text}; with {bound} held it gives {}", number(held.median)),
+            None if bounded.is_unknown() => {
+                format!("{text}; whether it holds {bound} is not known, for there are too few samples")
+            }
             None => format!("{text}; it does not hold {bound}"),
         };
     }
@@ -178,6 +181,28 @@ mod tests {
         assert!(
             text.contains("12.4 times cpu")
                 && text.contains("at its best point with p99 <= 100 ms held it gives 1830"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_bound_that_nothing_tells_of_is_not_called_missed() {
+        let mut full = record(fixture::full());
+        for arm in &mut full.arms {
+            if let Some(bounded) = &mut arm.bounded {
+                (bounded.images_per_second, bounded.latency_ms) = (None, None);
+                bounded.reason = Some("the lowest p99 on the curve is 180 ms".to_owned());
+            }
+        }
+        assert!(general(&full).contains("; it does not hold p99 <= 100 ms"));
+        for arm in &mut full.arms {
+            if let Some(bounded) = &mut arm.bounded {
+                bounded.reason = Some("too few samples for p99: 662 are needed".to_owned());
+            }
+        }
+        let text = general(&full);
+        assert!(
+            text.contains("whether it holds p99 <= 100 ms is not known"),
             "{text}"
         );
     }

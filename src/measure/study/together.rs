@@ -27,7 +27,7 @@ struct Part<'a> {
     sharing: &'a Sharers,
     prepared: Prepared,
     runs: Vec<ArmRun>,
-    /// Whether the load that it brings failed once: its record has no company to say so in.
+    /// Whether a round beside its load failed: its record has no company to say so in.
     load_failed: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct Together {
     pub record: Record,
     /// Why it was in step no more; `None` where it came to its end.
     pub apart: Option<Apart>,
-    /// Whether its load, beside the others' tenants, failed in a round.
+    /// Whether a round beside its load failed.
     pub load_failed: bool,
 }
 

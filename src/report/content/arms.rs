@@ -165,9 +165,11 @@ pub(in crate::report) fn bounded(bounded: Option<&Bounded>, arm: &Arm, place: us
     let Some(bounded) = bounded else {
         return Cell::none();
     };
-    let text = bounded
-        .images_per_second
-        .map_or_else(|| "not held".to_owned(), |estimate| number(estimate.median));
+    let text = match bounded.images_per_second {
+        Some(estimate) => number(estimate.median),
+        None if bounded.is_unknown() => "unknown".to_owned(),
+        None => "not held".to_owned(),
+    };
     if bounded.images_per_second.is_none() && bounded.reason.is_none() && arm.blocks.is_empty() {
         return Cell::rule(NONE, "bound");
     }
