@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use common::{facebench, record, run, until, whole};
+use common::{companies, counts, facebench, record, run, until, whole};
 use serde_json::Value;
 
 const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
@@ -134,12 +134,8 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
     let all = merged(&paths, folder.path());
     let tenants = &all["tenants"];
     assert!(tenants["meeting"]["place"].is_null());
-    let companies = tenants["companies"].as_array().unwrap();
-    let counts: Vec<usize> = companies
-        .iter()
-        .map(|company| company["tenants"].as_array().unwrap().len())
-        .collect();
-    assert_eq!(counts, [1, 1, 1, 2, 3]);
+    let companies = companies(&all);
+    assert_eq!(counts(companies), [1, 1, 1, 2, 3]);
     for company in companies {
         assert!(company["error"].is_null(), "{company}");
         assert_eq!(company["rounds"].as_array().unwrap().len(), 3);
@@ -232,7 +228,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
     // The leader is the first to be alone, and writes its record as it goes.
     let alone = one_leaves(two, folder.path(), |_| true);
     assert_eq!(alone["arms"].as_array().unwrap().len(), 2);
-    let expected = alone["tenants"]["companies"].as_array().unwrap();
+    let expected = companies(&alone);
     assert_eq!(expected.len(), 4, "its tenants, both, and both machines'");
     assert!(
         expected
@@ -248,7 +244,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
         })
     };
     let rounds = one_leaves(two, folder.path(), any);
-    let companies = rounds["tenants"]["companies"].as_array().unwrap();
+    let companies = companies(&rounds);
     let count = |company: &Value| company["rounds"].as_array().unwrap().len();
     let measured: usize = companies.iter().map(count).sum();
     assert!((1..12).contains(&measured), "{measured} rounds");
@@ -274,7 +270,7 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     assert!(measured(code), "{told}");
     let load = record(&paths[2])["tenants"]["meeting"]["place"].clone();
     let all = merged(&paths, folder.path());
-    let companies = all["tenants"]["companies"].as_array().unwrap();
+    let companies = companies(&all);
     let burdened: Vec<&Value> = companies
         .iter()
         .filter(|company| !company["neighbour"].is_null())
@@ -314,12 +310,12 @@ fn machines_may_bring_other_numbers_of_tenants() {
     let (code, told) = leader.end();
     assert!(measured(code), "{told}");
     let all = merged(&paths, folder.path());
-    let companies = all["tenants"]["companies"].as_array().unwrap();
-    let counts: Vec<usize> = companies
-        .iter()
-        .map(|company| company["tenants"].as_array().unwrap().len())
-        .collect();
-    assert_eq!(counts, [1, 1, 1, 2, 3], "each kind, both on vm1, and all");
+    let companies = companies(&all);
+    assert_eq!(
+        counts(companies),
+        [1, 1, 1, 2, 3],
+        "each kind, both on vm1, and all"
+    );
     for company in companies {
         assert!(company["error"].is_null(), "{company}");
         assert_eq!(company["rounds"].as_array().unwrap().len(), 2, "{company}");
@@ -359,7 +355,7 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
     let (code, told) = leader.end();
     assert_eq!(code, Some(1), "{told}");
     let all = merged(&paths, folder.path());
-    for company in all["tenants"]["companies"].as_array().unwrap() {
+    for company in companies(&all) {
         let burdened = !company["neighbour"].is_null();
         let rounds = company["rounds"].as_array().unwrap().len();
         assert_eq!(rounds, if burdened { 1 } else { 2 }, "{company}");

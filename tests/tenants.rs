@@ -5,7 +5,7 @@ mod common;
 
 use std::{path::Path, process::Command};
 
-use common::{Answer, facebench, run, whole};
+use common::{Answer, companies, counts, facebench, run, whole};
 use serde_json::Value;
 
 fn tenants(words: &str, record: &Path) -> Command {
@@ -17,10 +17,6 @@ fn tenants(words: &str, record: &Path) -> Command {
         .arg("-o")
         .arg(record);
     command
-}
-
-fn companies(record: &Value) -> &Vec<Value> {
-    record["tenants"]["companies"].as_array().unwrap()
 }
 
 fn near(value: &Value, want: f64, tolerance: f64) -> bool {
@@ -45,10 +41,7 @@ fn tenants_that_sleep_are_in_nobodys_way() {
     ));
     let record = whole(&answer, &path);
     let companies = companies(&record);
-    let counts: Vec<usize> = companies
-        .iter()
-        .map(|company| company["tenants"].as_array().unwrap().len())
-        .collect();
+    let counts = counts(companies);
     assert_eq!(counts, [1, 2, 4], "one alone is always measured");
     for (company, count) in companies.iter().zip(counts) {
         assert_eq!(company["rounds"].as_array().unwrap().len(), 3);

@@ -87,6 +87,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// The arm of this label.
+    pub fn arm(&self, label: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| arm.label == label)
+    }
+
     /// In a merged record, the study that `arm` is from; `None` where the record is a study's own.
     pub fn source_of(&self, arm: &Arm) -> Option<&Source> {
         let id = arm.source.as_ref()?;
@@ -101,14 +106,16 @@ impl Record {
         gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
     }
 
+    /// The GPU of each tenant of `company`, in their order.
+    pub fn gpus_of(&self, company: &Company) -> Vec<Option<&Gpu>> {
+        let tenants = company.tenants.iter();
+        tenants.map(|label| self.gpu_of(self.arm(label)?)).collect()
+    }
+
     /// Whether the tenants of `company` share a device: `false` where each machine has a board that is its own, `None` where
     /// nothing tells. Parts of a board have names of their own, so those of several machines may be of one.
     pub fn one_device(&self, company: &Company) -> Option<bool> {
-        let arms = company
-            .tenants
-            .iter()
-            .filter_map(|label| self.arms.iter().find(|arm| arm.label == *label));
-        let gpus: Vec<Option<&Gpu>> = arms.map(|arm| self.gpu_of(arm)).collect();
+        let gpus = self.gpus_of(company);
         if gpus.iter().all(Option::is_none) {
             return (company.machines.len() < 2).then_some(true);
         }

@@ -54,7 +54,7 @@ fn grid(merged: &Record) -> Grid {
 
 fn row(merged: &Record, comparison: &Comparison, with_bound: bool) -> Vec<String> {
     let speed = |label: &str| {
-        let arm = merged.arms.iter().find(|arm| arm.label == label);
+        let arm = merged.arm(label);
         arm.and_then(|arm| Some(arm.throughput.as_ref()?.images_per_second))
     };
     let pair = |estimate: Option<Estimate>, show: fn(f64) -> String| match estimate {

@@ -1,7 +1,7 @@
 //! What a study of tenants comes to, in sentences.
 
 use super::words::{bytes, maybe};
-use crate::record::{ClockReading, Company, Gpu, Keeper, Record, Tenants};
+use crate::record::{ClockReading, Company, Keeper, Record, Tenants};
 
 /// What they share, as far as is known of all companies.
 pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
@@ -83,11 +83,7 @@ fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
         .iter()
         .filter(|company| even(tenants, company) && !company.rounds.is_empty())
         .max_by_key(|company| company.tenants.len())?;
-    let devices: Vec<Option<&Gpu>> = company
-        .tenants
-        .iter()
-        .map(|label| record.gpu_of(record.arms.iter().find(|arm| arm.label == *label)?))
-        .collect();
+    let devices = record.gpus_of(company);
     let parts = devices.iter().enumerate().filter_map(|(place, device)| {
         let gpu = (*device)?;
         let all = devices.iter().flatten();

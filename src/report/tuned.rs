@@ -20,7 +20,7 @@ pub fn sentence(record: &Record, tune: &Tune) -> String {
         return format!("Nothing is chosen{held}: {why}.");
     };
     let of = |label: &str| {
-        let arm = record.arms.iter().find(|arm| arm.label == label);
+        let arm = record.arm(label);
         arm.map(|arm| arm.backend.requested.as_str())
     };
     let compared = |comparison: &Comparison| {

@@ -273,3 +273,14 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// The companies of tenants of a record.
+pub fn companies(record: &serde_json::Value) -> &Vec<serde_json::Value> {
+    record["tenants"]["companies"].as_array().unwrap()
+}
+
+/// How many tenants each company has.
+pub fn counts(companies: &[serde_json::Value]) -> Vec<usize> {
+    let tenants = |company: &serde_json::Value| company["tenants"].as_array().unwrap().len();
+    companies.iter().map(tenants).collect()
+}

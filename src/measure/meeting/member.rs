@@ -200,6 +200,12 @@ impl Member {
         Ok(clock::read(&pings).unwrap_or(self.clock))
     }
 
+    /// Reads it once more: what holds for all of the turn so far, or that a clock was set in it.
+    fn clock_since(&mut self) -> Result<Verdict<ClockReading>, Apart> {
+        let now = self.read_clock()?;
+        Ok(clock::held(self.clock, now, self.read_at.elapsed()))
+    }
+
     /// What is to be added to this machine's clock to get the common one.
     fn offset(&self) -> i64 {
         self.clock.offset_us.unwrap_or(0)
@@ -229,11 +235,8 @@ impl Meeting for Member {
 
     fn begin(&mut self, mine: Verdict<Option<u64>>) -> Result<Verdict<u64>, Apart> {
         // A clock that was set while tenants were loaded must not have all wait for a time far away.
-        let now = self.read_clock()?;
-        let mine = mine.and_then(|mine| {
-            clock::held(self.clock, now, self.read_at.elapsed())?;
-            Ok(mine)
-        });
+        let held = self.clock_since()?;
+        let mine = mine.and_then(|mine| held.map(|_| mine));
         let offset = self.offset();
         let proposal = |at: Option<u64>| {
             at.map_or(Said::Here, |at| Said::Begin {
@@ -253,9 +256,9 @@ impl Meeting for Member {
 
     fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart> {
         // Once more now that the work is done: the reading of the beginning is what all times of this turn rest on.
-        let after = self.read_clock()?;
+        let held = self.clock_since()?;
         let mine = mine.and_then(|mine| {
-            self.clock = clock::held(self.clock, after, self.read_at.elapsed())?;
+            self.clock = held?;
             Ok(mine)
         });
         let offset = self.offset();

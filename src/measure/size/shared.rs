@@ -55,9 +55,12 @@ fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &Company) -> Option<
     if company.tenants.len() < 2 || company.neighbour.is_some() || company.error.is_some() || partial {
         return None;
     }
-    let arm = |label: &String| record.arms.iter().find(|arm| arm.label == *label);
-    let first = arm(&company.tenants[0])?;
-    let alike = |label| arm(label).is_some_and(|arm| arm.backend.requested == first.backend.requested);
+    let first = record.arm(&company.tenants[0])?;
+    let alike = |label: &String| {
+        record
+            .arm(label)
+            .is_some_and(|arm| arm.backend.requested == first.backend.requested)
+    };
     company.tenants.iter().all(alike).then_some(first)
 }
 
@@ -81,8 +84,7 @@ fn chosen<'a>(companies: &[&'a Company], bound: LatencyBound) -> Option<&'a Comp
 }
 
 fn told(record: &Record, arm: &Arm, company: &Company, shared: Shared, bound: LatencyBound) -> Told {
-    let labels = company.tenants.iter();
-    let mut arms = labels.filter_map(|label| record.arms.iter().find(|arm| arm.label == *label));
+    let mut arms = company.tenants.iter().filter_map(|label| record.arm(label));
     if let Some(why) = arms.find_map(unusable) {
         return Told::nothing(why);
     }

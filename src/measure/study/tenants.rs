@@ -187,8 +187,7 @@ impl Study {
     ) -> Result<TenantsRound, ChildError> {
         let mut seated = self.seat(arms, pinned, prepared, runs)?;
         if let Some(share) = neighbour {
-            seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
-            seated.burdened = true;
+            self.burden(&mut seated, arms, share, prepared)?;
         }
         self.warm_up_together(&mut seated)?;
         let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
@@ -204,7 +203,7 @@ impl Study {
         self.account(seated, &shift, (before, window), runs)
     }
 
-    /// Workers for `arms`, loaded.
+    /// Workers for `arms`, loaded; none for none.
     pub(super) fn seat(
         &self,
         arms: &[usize],
@@ -234,20 +233,17 @@ impl Study {
         })
     }
 
-    /// No tenants, and the load that `neighbour` makes for those of other machines.
-    pub(super) fn seat_neighbour(
+    /// Puts a load of `share` beside those who are seated, where `arms` have their networks.
+    pub(super) fn burden(
         &self,
+        seated: &mut Seated,
         arms: &[usize],
         share: f64,
         prepared: &Prepared,
-    ) -> Result<Seated, ChildError> {
-        Ok(Seated {
-            arms: Vec::new(),
-            children: Vec::new(),
-            neighbour: Some((self.neighbour(arms, &prepared.dataset)?, share)),
-            burdened: true,
-            photos: prepared.dataset.photos.len(),
-        })
+    ) -> Result<(), ChildError> {
+        seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
+        seated.burdened = true;
+        Ok(())
     }
 
     /// All at once: what one does to the others' caches and clocks belongs to the warm state.

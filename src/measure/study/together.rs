@@ -316,19 +316,18 @@ impl Part<'_> {
 
     /// Workers for this machine's part in `turn`, where it is in this `place`: its tenants or its load, loaded.
     fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ChildError> {
+        let (study, pinned) = (self.study, self.sharing.pinned);
         if turn.machines.contains(&place) {
             let arms = self.sharing.arms(turn);
-            let mut seated = self
-                .study
-                .seat(arms, self.sharing.pinned, &self.prepared, &mut self.runs)?;
+            let mut seated = study.seat(arms, pinned, &self.prepared, &mut self.runs)?;
             seated.burdened = turn.neighbour.is_some();
             return Ok(Some(seated));
         }
         match self.sharing.neighbour {
             Some(share) if turn.neighbour == Some(place) => {
-                let arms = self.sharing.arms(turn);
-                let load = self.study.seat_neighbour(arms, share, &self.prepared)?;
-                Ok(Some(load))
+                let mut seated = study.seat(&[], pinned, &self.prepared, &mut self.runs)?;
+                study.burden(&mut seated, self.sharing.arms(turn), share, &self.prepared)?;
+                Ok(Some(seated))
             }
             _ => Ok(None),
         }
