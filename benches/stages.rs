@@ -6,7 +6,6 @@ use std::{hint::black_box, io::Cursor};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use facebench::{
-    backend::{Output, Signature, TensorInfo},
     dataset::render::render_photo,
     model::{
         detector::{DetectorFamily, Sample},
@@ -14,6 +13,7 @@ use facebench::{
         scrfd::Scrfd,
         yunet::Yunet,
     },
+    runtime::{Output, Signature, TensorInfo},
     vision::{
         align::{TEMPLATE, align},
         decoder::{Decoder, JPEG_DECODER, SCALES},

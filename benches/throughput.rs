@@ -7,17 +7,18 @@ use std::{path::Path, process::Command, sync::Arc};
 use anyhow::Context;
 use criterion::{Criterion, Throughput};
 use facebench::{
-    backend::{
-        Backend, SessionSettings, linked,
+    commands::home,
+    dataset::render::{encode_jpeg, render_photo},
+    model::{catalog::Role, gallery::Gallery, network::Network},
+    pipeline::{Loading, Networks, Pipeline},
+    runtime::{
+        Backend, SessionSettings,
+        install::{Flavor, Runtimes},
+        linked,
         onnxruntime::OnnxRuntime,
-        runtime::{Flavor, Runtimes},
         spec::BackendSpec,
         table::BACKENDS,
     },
-    commands::home,
-    dataset::render::{encode_jpeg, render_photo},
-    measure::pipeline::{Loading, Networks, Pipeline},
-    model::{catalog::Role, gallery::Gallery, network::Network},
     vision::image::Limits,
 };
 use ndarray::Array4;

@@ -5,13 +5,13 @@ use std::hint::black_box;
 
 use anyhow::{Context, bail};
 use facebench::{
-    backend::{Output, Signature, TensorInfo},
     model::{
         detector::{DetectorFamily, Sample},
         gallery::{Gallery, Matcher},
         scrfd::Scrfd,
         yunet::Yunet,
     },
+    runtime::{Output, Signature, TensorInfo},
     vision::{
         align::{TEMPLATE, align},
         face::{Detection, Embedding},

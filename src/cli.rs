@@ -5,16 +5,16 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    backend::{
-        options::{Decoding, bytes},
-        runtime::Flavor,
-        spec::{BackendSpec, nearest, parse_duration},
-    },
     dataset::Shard,
-    host::parse_cpu_list,
-    measure::summary::Price,
+    machine::parse_cpu_list,
     model::{derived::Target, network::NetworkName},
     record, report,
+    runtime::{
+        install::Flavor,
+        options::{Decoding, bytes},
+        spec::{BackendSpec, nearest, parse_duration},
+    },
+    study::summary::Price,
 };
 
 /// Each machine is a thread of the service, and a turn of every round.
@@ -731,7 +731,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn regression(text: &str) -> Result<f64, String> {
-    crate::backend::spec::share(text)
+    crate::runtime::spec::share(text)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,26 +1,36 @@
 //! facebench measures face recognition: find the faces in a photo, turn each into an embedding, match it.
 //!
-//! The rooms, in the order in which a photo passes through them:
+//! The modules, in the order in which a photo passes through them:
 //!
 //! - [`vision`]: pixels and geometry; knows no network, no runtime
-//! - [`model`]: what a network's tensors mean; knows the [`backend::Session`] trait and no runtime
-//! - [`backend`]: where a network runs; knows no face
+//! - [`model`]: what a network's tensors mean; knows the [`runtime::Session`] trait and no runtime
+//! - [`runtime`]: where a network runs; knows no face
 //! - [`dataset`]: which photos, and who is in them
-//! - [`host`]: what this machine is
-//! - [`measure`]: the stages joined, worker processes, studies, statistics, checks
+//! - [`machine`]: what this machine is
+//! - [`pipeline`]: the stages joined, each timed
+//! - [`worker`]: the child process that runs the pipeline of one arm and times it
+//! - [`study`]: which arms, in which order, in which processes
+//! - [`analysis`]: from raw blocks to figures and checks; pure functions
+//! - [`sharing`]: tenants on one device, machines in step, shards
+//! - [`sizing`]: how many machines serve a load
 //! - [`record`]: what a study leaves; plain data
 //! - [`report`]: what people read; drawn from records and nothing else
-//! - [`commands`] and [`cli`]: the rooms joined, and the words for it
+//! - [`commands`] and [`cli`]: the modules joined, and the words for it
 //!
-//! Imports point one way; `tests/layering.rs` holds them to it.
+//! Imports point one way; `tests/layering.rs` checks it.
 
-pub mod backend;
+pub mod analysis;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
-pub mod host;
-pub mod measure;
+pub mod machine;
 pub mod model;
+pub mod pipeline;
 pub mod record;
 pub mod report;
+pub mod runtime;
+pub mod sharing;
+pub mod sizing;
+pub mod study;
 pub mod vision;
+pub mod worker;

@@ -10,8 +10,8 @@ use clap::{CommandFactory, Parser};
 use facebench::{
     cli::{Cli, Command, DatasetsCommand, ModelsCommand},
     commands::{self, Failure},
-    measure::worker,
     model::fetch::FetchOptions,
+    worker,
 };
 
 fn main() -> ExitCode {
@@ -105,7 +105,7 @@ fn run() -> anyhow::Result<u8> {
             output,
             interval,
             duration,
-        } => commands::witness::witness(output, interval, duration)?,
+        } => commands::monitor::witness(output, interval, duration)?,
         Command::Audit { record } => return Ok(commands::compare::audit(&record, &mut out)?),
         Command::Checks { markdown } => {
             commands::checks::list(markdown, &mut out).context("cannot write the answer")?;

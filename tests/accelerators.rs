@@ -15,7 +15,7 @@ use common::{
     fake_nvml::{World, h100, license, vgpu, with},
     few_photos, photos, record, run, short_run,
 };
-use facebench::backend::runtime::{Flavor, Runtimes};
+use facebench::runtime::install::{Flavor, Runtimes};
 use serde_json::{Value, json};
 
 /// A home in which no runtime for GPUs is installed.

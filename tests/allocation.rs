@@ -16,14 +16,14 @@ use std::{
 };
 
 use facebench::{
-    backend::{Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, TensorInfo},
     dataset::render::render_photo,
-    measure::pipeline::{Loading, Networks, Pipeline},
     model::{
         catalog::{Family, Role},
         gallery::{Gallery, Matcher},
         network::Network,
     },
+    pipeline::{Loading, Networks, Pipeline},
+    runtime::{Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, TensorInfo},
     vision::{
         decoder::Decoder,
         face::{Embedding, Face},

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use common::{facebench, run, shared};
 use facebench::{
-    backend::SessionSettings,
     model::{catalog::Role, network::Network},
+    runtime::SessionSettings,
     vision::{
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
         image::{Limits, decode},

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use common::shared;
 use facebench::{
-    backend::{SessionSettings, onnxruntime::OnnxRuntime},
     dataset::render::{Identity, PortraitStyle, encode_jpeg, render_photo, render_portrait},
-    measure::pipeline::{Loading, Networks, Pipeline},
     model::{catalog::Role, gallery::Gallery, network::Network},
+    pipeline::{Loading, Networks, Pipeline},
+    runtime::{SessionSettings, onnxruntime::OnnxRuntime},
     vision::{
         face::{BoundingBox, Embedding, Face},
         image::{Limits, decode},

@@ -10,7 +10,7 @@ use common::{
     fake_nvml::{World, driver, h100, library, license, vgpu, with},
     photos, record, run,
 };
-use facebench::host::Nvml;
+use facebench::machine::Nvml;
 use serde_json::{Value, json};
 
 /// What `devices --json` says in that world.

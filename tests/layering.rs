@@ -12,15 +12,37 @@ use std::path::Path;
 /// shows at its own top, such as traits and plain types, and not for the modules below it; `*` for every room.
 const RULES: &[(&str, &[&str])] = &[
     ("vision", &[]),
-    ("host", &[]),
-    ("backend", &[]),
+    ("machine", &[]),
+    ("runtime", &[]),
     ("dataset", &["vision"]),
-    ("model", &["vision", "backend::Type"]),
-    ("record", &["host"]),
+    ("model", &["vision", "runtime::Type"]),
+    ("record", &["machine"]),
+    ("pipeline", &["vision", "model", "runtime"]),
     (
-        "measure",
-        &["vision", "model", "backend", "dataset", "host", "record"],
+        "analysis",
+        &[
+            "vision", "dataset", "record", "machine", "runtime", "worker", "study",
+        ],
     ),
+    (
+        "worker",
+        &[
+            "vision", "model", "runtime", "dataset", "machine", "record", "pipeline",
+        ],
+    ),
+    (
+        "study",
+        &[
+            "vision", "model", "runtime", "dataset", "machine", "record", "pipeline", "worker", "analysis",
+        ],
+    ),
+    (
+        "sharing",
+        &[
+            "dataset", "runtime", "machine", "record", "pipeline", "worker", "analysis", "study",
+        ],
+    ),
+    ("sizing", &["record", "analysis"]),
     ("report", &["record"]),
     ("commands", &["*"]),
     ("cli", &["*"]),
@@ -110,7 +132,7 @@ fn permitted(room: &str, allowed: &[&str], path: &[String]) -> bool {
         })
 }
 
-/// `src/host/cpu.rs` is the module `host::cpu`; `src/host/mod.rs` is `host`.
+/// `src/machine/cpu.rs` is the module `machine::cpu`; `src/machine/mod.rs` is `machine`.
 fn module_of(file: &str) -> Vec<String> {
     let path = file.trim_start_matches("src/").trim_end_matches(".rs");
     let mut module: Vec<String> = path.split('/').map(str::to_owned).collect();
@@ -357,10 +379,10 @@ fn closing(inside: &str, sign: char) -> usize {
 
 #[test]
 fn a_planted_violation_is_named_with_file_line_and_rule() {
-    let text = "//! A room.\nuse std::fs;\n\nfn f() {\n    crate::measure::run();\n}\n";
+    let text = "//! A room.\nuse std::fs;\n\nfn f() {\n    crate::study::run();\n}\n";
     assert_eq!(
         violations("src/vision/nms.rs", text),
-        ["src/vision/nms.rs:5: crate::measure::run: `vision` may import no other room"]
+        ["src/vision/nms.rs:5: crate::study::run: `vision` may import no other room"]
     );
 }
 
@@ -396,7 +418,7 @@ fn what_is_no_import_is_left_alone() {
         "use super::catalog::Entry;\nuse self::inner::X;\nmod inner { use super::Y; }",
         "impl X { fn f(self) { self.record(); Self::record(); super::f(); } }",
         "use crate::vision::{face::Face, nms};\nuse crate::model::detector;",
-        "use crate::backend::{Backend, Session};\nfn f(s: &dyn crate::backend::Session) {}",
+        "use crate::runtime::{Backend, Session};\nfn f(s: &dyn crate::runtime::Session) {}",
     ] {
         assert_eq!(
             violations("src/model/yunet.rs", innocent),
@@ -407,16 +429,16 @@ fn what_is_no_import_is_left_alone() {
 }
 
 #[test]
-fn a_model_knows_the_backends_traits_and_no_backend() {
+fn a_model_knows_the_runtimes_traits_and_no_runtime() {
     for planted in [
-        "use crate::backend;",
-        "use crate::backend::onnxruntime::Ort;",
-        "use crate::backend::{Session, null::Null};",
+        "use crate::runtime;",
+        "use crate::runtime::onnxruntime::Ort;",
+        "use crate::runtime::{Session, null::Null};",
     ] {
         let told = violations("src/model/yunet.rs", planted);
         assert_eq!(told.len(), 1, "{planted}: {told:?}");
         assert!(
-            told[0].ends_with("`model` may import vision, backend::Type"),
+            told[0].ends_with("`model` may import vision, runtime::Type"),
             "{told:?}"
         );
     }

@@ -12,14 +12,10 @@ use std::{
 
 use common::shared;
 use facebench::{
-    backend::{Backend, SessionSettings, onnxruntime::OnnxRuntime},
+    analysis::ground_truth::{Sizes, average_precision, people, verify},
     dataset::{
         manifest,
         render::{encode_jpeg, render_photo},
-    },
-    measure::{
-        ground_truth::{Sizes, average_precision, people, verify},
-        pipeline::{Loading, Networks, Pipeline},
     },
     model::{
         catalog::{Catalog, Role},
@@ -27,6 +23,8 @@ use facebench::{
         gallery::Gallery,
         network::Network,
     },
+    pipeline::{Loading, Networks, Pipeline},
+    runtime::{Backend, SessionSettings, onnxruntime::OnnxRuntime},
     vision::{
         face::{Detection, Embedding, Face},
         image::{Limits, decode},
@@ -280,7 +278,7 @@ fn cost(backend: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<Str
                 times.push(start.elapsed().as_secs_f64());
             }
         }
-        let [own, public] = times.map(|times| facebench::measure::stats::median(&times).unwrap());
+        let [own, public] = times.map(|times| facebench::analysis::statistics::median(&times).unwrap());
         format!("{what} {:.2}", own / public)
     });
     Some(ratios.join(", "))

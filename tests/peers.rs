@@ -6,8 +6,8 @@ mod common;
 
 use common::{check, facebench, few_photos, home, package, record, run};
 use facebench::{
-    backend::runtime::{Flavor, Runtimes},
     model::fetch::sha256_file,
+    runtime::install::{Flavor, Runtimes},
 };
 
 /// A peer in Python that needs no package.

@@ -8,21 +8,19 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duratio
 
 use common::{Answer, facebench, run};
 use facebench::{
-    backend::{onnx, spec::Precision},
+    analysis::agreement,
     dataset::render::{encode_jpeg, render_dataset, render_photo},
-    measure::{
-        agreement,
-        pipeline::{Loading, Networks, Pipeline},
-        protocol::Seen,
-    },
     model::{
         catalog::Role,
         derived::{self, Target},
         gallery::Gallery,
         network::Network,
     },
+    pipeline::{Loading, Networks, Pipeline},
     record::Outcome,
+    runtime::{onnx, spec::Precision},
     vision::image::Limits,
+    worker::protocol::Seen,
 };
 
 const PHOTOS: usize = 24;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use facebench::backend::runtime::{Fault, Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes};
+use facebench::runtime::install::{Fault, Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes};
 
 /// A home, and a Python whose pip does what its script says.
 struct Stage {

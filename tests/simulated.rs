@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use facebench::{
-    backend::spec::BackendSpec,
-    measure::{
+    analysis::{
         comparisons::{Pair, Terms, compare},
         figures,
-        stats::{Difference, verdicts},
+        statistics::{Difference, verdicts},
     },
     record::{Arm, Block, Comparison, Estimate, Verdict},
+    runtime::spec::BackendSpec,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

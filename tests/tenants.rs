@@ -27,7 +27,7 @@ fn near(value: &Value, want: f64, tolerance: f64) -> bool {
 
 /// The words that put all work on the first host core.
 fn one_core() -> [String; 2] {
-    let core = facebench::host::Host::current().cpu.affinity.unwrap()[0];
+    let core = facebench::machine::Host::current().cpu.affinity.unwrap()[0];
     ["--host-cores".to_owned(), core.to_string()]
 }
 

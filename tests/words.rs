@@ -4,7 +4,7 @@
 mod common;
 
 use common::{facebench, network, photos, run, short_run};
-use facebench::backend::table::BACKENDS;
+use facebench::runtime::table::BACKENDS;
 
 /// The text with what differs between machines replaced.
 fn steady(text: &str, folder: &std::path::Path) -> String {

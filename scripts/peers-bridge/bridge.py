@@ -1,4 +1,4 @@
-"""Another pipeline as an arm of a facebench study: speaks the worker's protocol (src/measure/protocol.rs).
+"""Another pipeline as an arm of a facebench study: speaks the worker's protocol (src/worker/protocol.rs).
 
 A peer is a file beside this one with a class `Peer`, which hands itself over to `main` when it is run. One process a
 stream, forked before any native library is loaded; photos lie in memory that all share; the next photo is handed out to
@@ -26,7 +26,7 @@ import profiles
 
 FORK = multiprocessing.get_context("fork")
 HEARTBEAT = 0.2
-# The same numbers as in src/measure/worker/warm_up.rs and src/record/check.rs.
+# The same numbers as in src/worker/warm_up.rs and src/record/check.rs.
 STRETCHES = 4
 STEADY = 0.03
 # Photos of the profiled pass.

@@ -1,4 +1,4 @@
-"""ONNX Runtime's own profiles, summed up as src/backend/profile.rs does it."""
+"""ONNX Runtime's own profiles, summed up as src/runtime/profile.rs does it."""
 
 import json
 

@@ -4,9 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::workload::Workload;
 use crate::{
-    host::{Gpus, Host},
-    measure::plan::Plan,
+    machine::{Gpus, Host},
     record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Tool, Unavailable},
+    study::plan::Plan,
 };
 
 /// A record of nothing yet.

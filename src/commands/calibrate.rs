@@ -13,12 +13,8 @@ use thiserror::Error;
 
 use super::{DETECTOR, Failure, cpu, progress::tell};
 use crate::{
-    backend::{
-        Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
-        onnxruntime::OnnxRuntime,
-    },
     dataset::{Dataset, Photo, Survey},
-    host::Host,
+    machine::Host,
     model::{
         ModelError,
         arcface::Recognizer,
@@ -26,6 +22,10 @@ use crate::{
         derived::{Calibration, DerivedError},
         detector::Detector,
         network::{Network, NetworkName},
+    },
+    runtime::{
+        Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+        onnxruntime::OnnxRuntime,
     },
     vision::{
         image::{Limits, decode},

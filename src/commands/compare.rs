@@ -8,9 +8,10 @@ use std::{
 
 use super::{Failure, run::show};
 use crate::{
-    measure::{audit, merge},
+    analysis::audit,
     record::{Comparison, Record, Scenario, Status, WitnessLog},
     report::{comparison, fleet, read, table},
+    sharing::merge,
 };
 
 /// `facebench compare A B`: ratios with intervals; 5 where `fail_on_regression` is reached, 3 where nothing may be said.

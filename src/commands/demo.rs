@@ -11,15 +11,15 @@ use super::{
     run::{exit_code, export, measure, show},
 };
 use crate::{
-    backend::{
-        spec::BackendSpec,
-        table::{BACKENDS, DeviceArgument, Row},
-    },
     cli::{MeasureArgs, NetworkArgs, RunArgs, ScenarioWord, WorkloadName},
     report::{
         self, answer,
         published::{DEMO_2019, Published},
         table,
+    },
+    runtime::{
+        spec::BackendSpec,
+        table::{BACKENDS, DeviceArgument, Row},
     },
 };
 

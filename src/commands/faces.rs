@@ -16,12 +16,12 @@ use serde::Serialize;
 
 use super::{Failure, cpu, limits, networks, progress::tell};
 use crate::{
-    backend::{Backend, BackendError},
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
-    host::Host,
-    measure::pipeline::{Loading, Networks, Pipeline, PipelineError},
+    machine::Host,
     model::{ModelError, gallery::Gallery},
+    pipeline::{Loading, Networks, Pipeline, PipelineError},
+    runtime::{Backend, BackendError},
     vision::{
         draw::draw_face,
         face::{Embedding, Face},

@@ -4,17 +4,17 @@ use std::{collections::BTreeSet, io::Write, path::Path, time::Duration};
 
 use super::{Failure, progress::tell, ready};
 use crate::{
-    backend::spec::{BackendSpec, nearest},
     cli::{ArmPrice, CoreList, RunArgs},
     dataset::Dataset,
-    host::{Gpus, Host},
-    measure::{
-        pipeline::Networks,
-        place::Place,
+    machine::{Gpus, Host},
+    pipeline::Networks,
+    record::{Scenario, Unavailable, limits::MARGIN},
+    runtime::spec::{BackendSpec, nearest},
+    study::{
+        arm_environment::Place,
         plan::{Plan, PlannedArm, fresh_seed, tell_apart},
         summary::Price,
     },
-    record::{Scenario, Unavailable, limits::MARGIN},
 };
 
 /// How a study is laid out where nothing is said.
@@ -141,7 +141,7 @@ fn check_cores(wanted: &[usize], host: &Host) -> Result<(), Failure> {
         None => Ok(()),
         Some(core) => Err(Failure::Usage(format!(
             "--host-cores: core {core} is not one that this process may use ({})",
-            crate::host::format_cpu_list(allowed)
+            crate::machine::format_cpu_list(allowed)
         ))),
     }
 }

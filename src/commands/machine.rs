@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::host::{self, Gpus, Host, Nvml, NvmlFault, gpu};
+use crate::machine::{self, Gpus, Host, Nvml, NvmlFault, gpu};
 
 /// Where OpenStack answers its instances.
 const METADATA: &str = "http://169.254.169.254";
@@ -19,7 +19,7 @@ pub fn host(metadata: bool) -> Host {
     let mut host = Host::current();
     let base = env::var("FACEBENCH_METADATA").unwrap_or_else(|_| METADATA.to_owned());
     if (metadata || host.fact("openstack").is_some()) && !base.is_empty() {
-        match host::metadata(&base, METADATA_LIMIT) {
+        match machine::metadata(&base, METADATA_LIMIT) {
             Ok(facts) => host.facts.extend(facts),
             Err(reason) => {
                 host.unavailable.insert("facts.metadata".to_owned(), reason);

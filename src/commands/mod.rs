@@ -5,14 +5,15 @@ pub mod bundle;
 pub mod calibrate;
 pub mod checks;
 pub mod compare;
+pub mod coordination;
 pub mod datasets;
 pub mod demo;
 pub mod devices;
 pub mod faces;
 pub mod layout;
 pub mod machine;
-pub mod meeting;
 pub mod models;
+pub mod monitor;
 pub mod noise_floor;
 pub mod progress;
 pub mod quantize;
@@ -24,7 +25,6 @@ pub mod setup;
 pub mod size;
 pub mod tenants;
 pub mod tune;
-pub mod witness;
 pub mod workload;
 
 use std::{
@@ -36,25 +36,26 @@ use thiserror::Error;
 
 use self::{calibrate::CalibrateError, progress::tell};
 use crate::{
-    backend::{
-        onnxruntime::OnnxRuntime,
-        runtime::{RuntimeError, ToolError},
-        spec::BackendSpec,
-    },
     cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
-    host::Gpus,
-    measure::{
-        merge::MergeError, pipeline::Networks, plan::PlanError, study::StudyError, worker::WorkerError,
-    },
+    machine::Gpus,
     model::{
         ModelError,
         catalog::Role,
         derived::DerivedError,
         network::{Network, NetworkName},
     },
+    pipeline::Networks,
     record::Unavailable,
+    runtime::{
+        install::{RuntimeError, ToolError},
+        onnxruntime::OnnxRuntime,
+        spec::BackendSpec,
+    },
+    sharing::merge::MergeError,
+    study::{StudyError, plan::PlanError},
     vision::image::Limits,
+    worker::WorkerError,
 };
 
 /// Why a command ends without its result; [`Failure::exit_code`] says with which status.
@@ -110,7 +111,7 @@ pub enum Failure {
     Study(#[from] StudyError),
     /// Machines that are not in step.
     #[error(transparent)]
-    Apart(#[from] crate::measure::meeting::Apart),
+    Apart(#[from] crate::sharing::coordination::Apart),
     /// A meeting that cannot be held.
     #[error("--lead {address}: {source}")]
     Lead {
@@ -128,7 +129,7 @@ pub enum Failure {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: crate::measure::size::PricesError,
+        source: crate::sizing::PricesError,
     },
     /// A file that cannot be read.
     #[error("{}: cannot be read: {source}; {mend}", path.display())]

@@ -6,8 +6,10 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::model::catalog::{Catalog, CatalogEntry, CatalogError, Settings};
-use crate::model::fetch::{self, FetchError, FetchOptions, LocalState};
+use crate::model::{
+    catalog::{Catalog, CatalogEntry, CatalogError, Settings},
+    fetch::{self, FetchError, FetchOptions, LocalState},
+};
 
 /// The state of a network whose bytes need no fetch.
 const IN_PROGRAM: &str = "in program";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, progress::tell};
 use crate::{
-    host::Host,
+    machine::Host,
     record::{Comparison, Record, Status, limits::MARGIN},
 };
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{measure::study::Observer, record::Block};
+use crate::{record::Block, study::Observer};
 
 /// One line on standard error. Nobody reading it is no reason to lose a study.
 pub fn tell(line: &str) {

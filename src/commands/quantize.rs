@@ -16,7 +16,6 @@ use super::{
     progress::tell,
 };
 use crate::{
-    backend::runtime::{Interpreter, Tool},
     cli::QuantizeArgs,
     model::{
         ModelError,
@@ -25,6 +24,7 @@ use crate::{
         fetch::sha256_file,
         network::{Network, NetworkName},
     },
+    runtime::install::{Interpreter, Tool},
 };
 
 /// `scripts/quantize`, so that the program works from any folder.

@@ -22,16 +22,11 @@ use super::{
 use crate::{
     cli::{MeasureArgs, RunArgs},
     dataset::Shard,
-    host::{Gpus, Host, Nvml},
-    measure::{
-        interruption::Interruption,
-        place::Place,
-        plan::Plan,
-        study::{Study, size_kind},
-        summary::Price,
-    },
+    machine::{Gpus, Host, Nvml},
     record::{self, Record, Status, Unavailable, limits::MARGIN},
     report::{self, Format, published::Published, table},
+    study::{Study, arm_environment::Place, plan::Plan, strata::size_kind, summary::Price},
+    worker::interruption::Interruption,
 };
 
 /// `facebench run`: a study, its table and its record; returns the program's exit status.

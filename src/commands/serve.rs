@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::{Failure, layout::cores, machine, progress::tell, ready, workload::Workload};
 use crate::{
     cli::ServeArgs,
-    host::Host,
-    measure::{plan::PlannedArm, protocol::Job, worker},
+    machine::Host,
+    study::plan::PlannedArm,
+    worker::{self, protocol::Job},
 };
 
 /// The first line of the output.
@@ -72,7 +73,7 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
         gallery: Vec::new(),
     };
     let photos = job.photos.len();
-    let ready = |account: &crate::measure::protocol::Ready| {
+    let ready = |account: &crate::worker::protocol::Ready| {
         let line = Ready {
             photos,
             arm: &arm.label,

@@ -4,8 +4,8 @@ use std::{io::Write, path::Path};
 
 use super::{Failure, machine, progress::tell, ready};
 use crate::{
-    backend::runtime::{Flavor, Runtimes},
     cli::SetupFlavor,
+    runtime::install::{Flavor, Runtimes},
 };
 
 /// Installs the runtime and writes its library's path.

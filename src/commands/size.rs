@@ -5,9 +5,9 @@ use std::io::Write;
 use super::{Failure, run::show};
 use crate::{
     cli::SizeArgs,
-    measure::size::{self, Load, Prices},
     record::LatencyBound,
     report,
+    sizing::{self, Load, Prices},
 };
 
 /// Shows the answer on `out`.
@@ -39,7 +39,7 @@ pub fn size(args: &SizeArgs, out: &mut dyn Write) -> Result<(), Failure> {
         },
         spare: args.spare,
     };
-    let sizing = size::size(&records, &load, &prices);
+    let sizing = sizing::size(&records, &load, &prices);
     let text = if args.json {
         serde_json::to_string_pretty(&sizing).map_err(std::io::Error::other)? + "\n"
     } else {

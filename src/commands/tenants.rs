@@ -3,22 +3,18 @@
 use std::{io::Write, path::Path};
 
 use super::{
-    Failure,
+    Failure, coordination,
     layout::{USUAL, print_plan},
-    meeting,
     progress::{Progress, tell},
     run::{Intent, exit_code, export, show, steps},
 };
 use crate::{
-    backend::{options::DataPath, spec::BackendSpec},
     cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
-    measure::{
-        meeting::Brings,
-        plan::Plan,
-        study::{Sharers, Together},
-    },
     record::Record,
     report::{table, tenants::sentences},
+    runtime::{options::DataPath, spec::BackendSpec},
+    sharing::{coordinated::Together, coordination::Brings, tenants::Sharers},
+    study::plan::Plan,
 };
 
 /// Measures, leaves a record and tables; returns the exit status.
@@ -40,12 +36,12 @@ pub fn tenants(
             let labels: Vec<&str> = company.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
         }
-        meeting::announce(&meeting, &intent.plan, brings(&sharing), out)?;
+        coordination::announce(&meeting, &intent.plan, brings(&sharing), out)?;
         writeln!(out, "after each arm alone:")?;
         return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
     }
     let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
-    let met = meeting::meet(&meeting, &study, brings(&sharing), args.measure.name.as_deref())?;
+    let met = coordination::meet(&meeting, &study, brings(&sharing), args.measure.name.as_deref())?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let mut save = |record: &Record| record.save(&path);
     let Together {

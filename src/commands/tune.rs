@@ -9,18 +9,18 @@ use super::{
     run::{Intent, exit_code, export, show, steps, try_output},
 };
 use crate::{
+    analysis::tuned::chosen,
     cli::{HintWord, RunArgs, ScenarioWord, TuneArgs},
-    measure::{
+    record::{Record, Scenario},
+    report::{table, tuned},
+    study::{
+        Study,
         plan::{PlannedArm, tell_apart},
-        study::Study,
         tune::{
             Goal,
             candidates::{candidates, is_same},
-            chosen::chosen,
         },
     },
-    record::{Record, Scenario},
-    report::{table, tuned},
 };
 
 /// Searches, confirms, leaves a record; the last line of the answer is the SPEC to use. Returns the exit status.

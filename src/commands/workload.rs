@@ -17,7 +17,8 @@ use crate::{
         manifest::{self, Manifest},
         render::{RENDERER_VERSION, render_dataset},
     },
-    measure::{pipeline::Networks, summary::Promise},
+    pipeline::Networks,
+    study::summary::Promise,
 };
 
 /// Seed and number of the demo's photos. Networks are trained on seeds of a million and more.

@@ -60,8 +60,9 @@ pub fn identities(folder: &Path, dataset: &Dataset) -> Result<BTreeMap<String, S
 
 #[cfg(test)]
 mod tests {
+    use super::super::Survey;
     use super::*;
-    use crate::{dataset::Survey, vision::image::Limits};
+    use crate::vision::image::Limits;
 
     fn folder(photos: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

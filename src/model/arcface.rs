@@ -8,7 +8,7 @@ use super::{
     input::{Input, SETTLING_RUNS},
 };
 use crate::{
-    backend::{Session, Signature},
+    runtime::{Session, Signature},
     vision::{
         align::{self, CROP_SIZE},
         face::Landmarks,
@@ -135,8 +135,8 @@ impl Recognizer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::family::tests::signature;
     use super::*;
-    use crate::model::family::tests::signature;
 
     #[test]
     fn only_crops_to_embeddings_pass() {

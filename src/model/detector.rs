@@ -11,7 +11,7 @@ use super::{
     yunet::Yunet,
 };
 use crate::{
-    backend::{Output, Session},
+    runtime::{Output, Session},
     vision::{
         face::Detection,
         nms,

@@ -52,8 +52,8 @@ impl Embedded {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalog::Catalog;
     use super::*;
-    use crate::model::catalog::Catalog;
 
     #[test]
     fn the_catalog_knows_these_very_bytes() {

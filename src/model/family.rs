@@ -6,7 +6,7 @@ use super::{
     scrfd::Scrfd,
     yunet::Yunet,
 };
-use crate::backend::{Signature, TensorInfo};
+use crate::runtime::{Signature, TensorInfo};
 
 /// Whether a graph with `signature` is one of `family`; the error says what does not fit.
 fn fits(family: Family, signature: &Signature) -> Result<(), String> {

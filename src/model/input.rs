@@ -5,7 +5,7 @@ use std::slice::{ChunksExactMut, IterMut};
 use ndarray::ArrayView4;
 
 use crate::{
-    backend::{BackendError, Output, Session},
+    runtime::{BackendError, Output, Session},
     vision::tensor::{ChannelOrder, Extent, Normalization, Numbers, Slot},
 };
 

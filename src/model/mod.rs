@@ -1,5 +1,5 @@
 //! What a network's tensors mean: families of detectors and recognizers, the catalog, the gallery. Knows pixels and
-//! the [`Session`](crate::backend::Session) trait, and no runtime.
+//! the [`Session`](crate::runtime::Session) trait, and no runtime.
 //!
 //! A new family is one file here (a [`DetectorFamily`](detector::DetectorFamily) or settings for
 //! [`arcface`]) and one row in [`family`]; new weights of a known family are one TOML file.
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use self::catalog::{CatalogError, Family, Role};
-use crate::backend::BackendError;
+use crate::runtime::BackendError;
 
 /// Why a network cannot be used as asked.
 #[derive(Debug, Error)]

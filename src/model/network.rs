@@ -16,7 +16,7 @@ use super::{
     embedded, family,
     fetch::{self, LocalState},
 };
-use crate::backend::{Backend, DataPath, Scaling, Session, SessionSettings, Side};
+use crate::runtime::{Backend, DataPath, Scaling, Session, SessionSettings, Side};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     family::list,
 };
 use crate::{
-    backend::{Output, Signature},
+    runtime::{Output, Signature},
     vision::face::{BoundingBox, Detection},
 };
 
@@ -98,8 +98,8 @@ mod tests {
     #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::Array2;
 
+    use super::super::family::tests::signature;
     use super::*;
-    use crate::model::family::tests::signature;
 
     const OUTPUTS: [(&str, &[i64]); 9] = [
         ("1", &[-1, 1]),

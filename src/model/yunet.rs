@@ -7,7 +7,7 @@ use super::{
     family::list,
 };
 use crate::{
-    backend::{Output, Signature},
+    runtime::{Output, Signature},
     vision::face::{BoundingBox, Detection},
 };
 
@@ -97,8 +97,8 @@ mod tests {
     #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::ArrayD;
 
+    use super::super::family::tests::signature;
     use super::*;
-    use crate::model::family::tests::signature;
 
     fn names() -> Vec<String> {
         STRIDES

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ceiling::Ceiling, check::Check, compare::Estimate, witness::Witness};
+use super::{ceiling::Ceiling, check::Check, compare::Estimate, host_log::Witness};
 
 /// What an arm's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,17 +8,17 @@ mod ceiling;
 mod check;
 mod compare;
 mod fleet;
+mod host_log;
 mod size;
 mod tenants;
 mod tune;
-mod witness;
 mod write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::host::Host;
-pub use crate::host::{Gpu, GpuMode, License};
+use crate::machine::Host;
+pub use crate::machine::{Gpu, GpuMode, License};
 
 pub use arm::{
     Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, GpuConditions,
@@ -29,10 +29,10 @@ pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
 pub use fleet::{Fleet, FleetGroup, Outlier};
+pub use host_log::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use tenants::{BeforeNeighbour, ClockReading, Company, Keeper, Meeting, Tenant, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
-pub use witness::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
 
 /// The version of the record's form that this program writes.
 pub const SCHEMA_VERSION: u32 = 1;

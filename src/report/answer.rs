@@ -168,8 +168,8 @@ fn trust(arm: &Arm) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::report::{fixture, tests::record};
 
     #[test]
     fn the_fastest_that_may_be_quoted_is_named() {

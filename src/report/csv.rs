@@ -119,8 +119,8 @@ fn status(arm: &Arm) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::report::{fixture, tests::record};
 
     #[test]
     fn commas_in_labels_stay_in_their_cell() {

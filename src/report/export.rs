@@ -144,8 +144,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::report::{fixture, tests::record};
 
     #[test]
     fn endings_decide_the_form() {

@@ -105,8 +105,8 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::report::{fixture, tests::record};
 
     #[test]
     fn a_plain_record_as_markdown() {

@@ -37,8 +37,8 @@ pub fn render(svg: &str) -> Result<Vec<u8>, ChartError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{chart, fixture, tests::record};
     use super::*;
-    use crate::report::{chart, fixture, tests::record};
 
     #[test]
     fn letters_need_no_font_of_the_machine() {

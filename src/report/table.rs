@@ -94,8 +94,8 @@ fn capitals(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::report::{fixture, tests::record};
 
     #[test]
     fn a_full_record_as_tables() {

@@ -203,7 +203,8 @@ fn slowest(company: &Company) -> Option<f64> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{super::fixture, *};
+    use super::super::fixture;
+    use super::*;
 
     fn told(record: &Value) -> Vec<String> {
         sentences(&serde_json::from_value(record.clone()).unwrap())

@@ -79,11 +79,9 @@ fn against(comparison: &Comparison, bare: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, tests::record};
     use super::*;
-    use crate::{
-        record::LatencyBound,
-        report::{fixture, tests::record},
-    };
+    use crate::record::LatencyBound;
 
     const BOUND: Option<LatencyBound> = Some(LatencyBound {
         ms: 50.0,

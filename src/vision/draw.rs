@@ -81,8 +81,8 @@ fn write(photo: &mut RgbImage, left: i32, top: i32, unit: i32, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::face::Detection;
     use super::*;
-    use crate::vision::face::Detection;
 
     #[test]
     fn a_face_beyond_the_edges_is_drawn_without_panic() {

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use facebench::backend::{
+use facebench::runtime::{
+    install::{Flavor, Runtimes},
     onnxruntime::OnnxRuntime,
-    runtime::{Flavor, Runtimes},
 };
 use image::{ImageFormat, Rgb, RgbImage};
 

@@ -17,13 +17,13 @@ pub use self::pack::PackError;
 use self::{pack::Pack, parts::Part};
 use super::{Failure, networks, progress::tell, workload::demo_photos};
 use crate::{
-    backend::runtime::{Flavor, Runtimes},
     cli::{BundleArgs, NetworkArgs},
     dataset::{Survey, manifest},
     model::{
         derived::{self, Target},
         network::{Network, NetworkName},
     },
+    runtime::install::{Flavor, Runtimes},
     vision::image::Limits,
 };
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::host::{Gpu, Gpus};
+use crate::machine::{Gpu, Gpus};
 
 /// Writes a block for each GPU, then what is wrong and what can be done.
 pub(super) fn write(out: &mut dyn Write, found: &Gpus) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::{io::Write, path::Path};
 use serde::Serialize;
 
 use super::{Failure, machine, ready};
-use crate::host::{Gpus, Host, format_cpu_list};
+use crate::machine::{Gpus, Host, format_cpu_list};
 
 #[derive(Serialize)]
 struct Devices {

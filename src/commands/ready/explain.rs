@@ -1,7 +1,7 @@
 //! From a provider's complaint to what is missing and what to do about it.
 
 use super::Missing;
-use crate::{backend::spec::BackendSpec, measure::place::Place};
+use crate::{runtime::spec::BackendSpec, study::arm_environment::Place};
 
 /// What the words of a strict session, which failed on `place`, mean.
 pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing {

@@ -2,8 +2,8 @@
 
 use super::Missing;
 use crate::{
-    backend::{runtime::Flavor, spec::GpuWanted},
-    host::{Gpu, GpuMode, Gpus},
+    machine::{Gpu, GpuMode, Gpus},
+    runtime::{install::Flavor, spec::GpuWanted},
 };
 
 /// The oldest devices that CUDA 13 computes on: Turing.
@@ -261,7 +261,7 @@ mod tests {
     }
 
     fn said(spec: &str, visible: Option<&str>) -> String {
-        let spec: crate::backend::spec::BackendSpec = spec.parse().unwrap();
+        let spec: crate::runtime::spec::BackendSpec = spec.parse().unwrap();
         match find(&spec.gpu().unwrap(), &machine(), visible) {
             Ok(gpu) => format!("{} {}", gpu.uuid.as_deref().unwrap(), title(gpu)),
             Err(missing) => format!("{}\n{}", missing.reason, missing.mend),

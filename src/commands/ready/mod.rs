@@ -10,15 +10,15 @@ mod probe;
 use std::path::Path;
 
 use crate::{
-    backend::{
+    machine::Gpus,
+    record::Unavailable,
+    runtime::{
+        install::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
         options::Decoding,
-        runtime::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
     },
-    host::Gpus,
-    measure::place::Place,
-    record::Unavailable,
+    study::arm_environment::Place,
     vision::decoder,
 };
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Missing;
-use crate::{measure::place::Program, model::fetch::sha256_file};
+use crate::{model::fetch::sha256_file, study::arm_environment::Program};
 
 /// The program at `path`.
 pub(super) fn program(path: &Path) -> Result<Program, Missing> {

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::Missing;
 use crate::{
-    backend::{
-        onnx,
-        spec::{BackendSpec, Precision},
-    },
-    measure::pipeline::Networks,
     model::{
         derived::{self, Target},
         network::Network,
+    },
+    pipeline::Networks,
+    runtime::{
+        onnx,
+        spec::{BackendSpec, Precision},
     },
 };
 

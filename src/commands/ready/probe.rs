@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Missing, explain::explain};
 use crate::{
-    backend::spec::{BackendSpec, Reads},
-    measure::{
+    runtime::spec::{BackendSpec, Reads},
+    study::arm_environment::Place,
+    worker::{
         child::{Child, ChildError, unexpected},
         interruption::Interruption,
-        place::Place,
         protocol::{Job, Reply, Request},
     },
 };

@@ -1,10 +1,12 @@
 //! What is behind the people: rooms, streets, studios, and plenty of things that are no faces.
 
-use super::canvas::{Canvas, Shape};
-use super::identity::{paint_colour, skin_colour};
-use super::math::{Rgb, floor, lerp, noise, sin_cos_degrees, sin_turns, vec3};
-use super::random::Stream;
-use super::take::muted_colour;
+use super::{
+    canvas::{Canvas, Shape},
+    identity::{paint_colour, skin_colour},
+    math::{Rgb, floor, lerp, noise, sin_cos_degrees, sin_turns, vec3},
+    random::Stream,
+    take::muted_colour,
+};
 
 /// A backdrop of `width` x `height` pixels.
 pub(super) fn backdrop(s: &mut Stream, width: usize, height: usize) -> Canvas {

@@ -2,10 +2,12 @@
 
 use std::f32::consts::PI;
 
-use super::head::Head;
-use super::identity::{Cut, Identity};
-use super::math::{lerp, noise, pow, sin_turns, vec3};
-use super::mesh::{Detail, Mesh, Part};
+use super::{
+    head::Head,
+    identity::{Cut, Identity},
+    math::{lerp, noise, pow, sin_turns, vec3},
+    mesh::{Detail, Mesh, Part},
+};
 
 /// A station of the body's outline: height, half width, half depth.
 type Station = (f32, f32, f32);

@@ -2,8 +2,10 @@
 
 use image::RgbImage;
 
-use super::math::{Rgb, lattice_hash, pow};
-use super::person::Sprite;
+use super::{
+    math::{Rgb, lattice_hash, pow},
+    person::Sprite,
+};
 
 /// A picture in linear light, row by row.
 #[derive(Clone, Debug)]

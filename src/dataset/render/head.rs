@@ -2,10 +2,12 @@
 
 use std::f32::consts::{FRAC_PI_2, PI};
 
-use super::identity::{Cut, Hair, Identity};
-use super::math::{Vec3, above, hill, hill2, lerp, noise, pow, ramp, sin_turns, vec3};
-use super::mesh::{Detail, Mesh, Part};
-use super::take::Take;
+use super::{
+    identity::{Cut, Hair, Identity},
+    math::{Vec3, above, hill, hill2, lerp, noise, pow, ramp, sin_turns, vec3},
+    mesh::{Detail, Mesh, Part},
+    take::Take,
+};
 
 /// A head in one expression.
 #[derive(Debug)]

@@ -4,8 +4,10 @@
 //! picture's right, y upwards, the origin between the ears. What recognisers look at first is the layout of the
 //! features, so layout gets wide ranges; colours and hair come second and are shared inside a look-alike group.
 
-use super::math::{Rgb, pow, vec3};
-use super::random::{Purpose, Stream};
+use super::{
+    math::{Rgb, pow, vec3},
+    random::{Purpose, Stream},
+};
 
 /// Identities come in fours, and every second four are look-alikes.
 const GROUP: u32 = 4;

@@ -1,9 +1,11 @@
 //! Light on painted surfaces: sky, lamp, gloss, and the shade that surfaces throw on each other.
 
-use super::math::{Rgb, Vec3, floor, vec3};
-use super::paint::Surface;
-use super::raster::DepthBuffer;
-use super::take::Light;
+use super::{
+    math::{Rgb, Vec3, floor, vec3},
+    paint::Surface,
+    raster::DepthBuffer,
+    take::Light,
+};
 
 /// Lights the fragments of one depth buffer.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::manifest::{FaceRef, Pair, Person, Photo};
 use super::random::{Purpose, Stream};
-use crate::dataset::manifest::{FaceRef, Pair, Person, Photo};
 
 /// Smaller faces are not verified (longer side of the box in pixels).
 pub(super) const SMALLEST: f32 = 80.0;

@@ -1,13 +1,15 @@
 //! One person, posed: surfaces, ground truth, and the sprite that they make.
 
-use super::bust::{bust, ears, follows_head, hair_shell};
-use super::head::Head;
-use super::light::Lighting;
-use super::math::{Rgb, Rotation, Vec3};
-use super::mesh::{Detail, Mesh, Part};
-use super::paint::Painter;
-use super::raster::{DepthBuffer, Projection};
-use super::take::Light;
+use super::{
+    bust::{bust, ears, follows_head, hair_shell},
+    head::Head,
+    light::Lighting,
+    math::{Rgb, Rotation, Vec3},
+    mesh::{Detail, Mesh, Part},
+    paint::Painter,
+    raster::{DepthBuffer, Projection},
+    take::Light,
+};
 
 /// Faces longer than this many pixels are cut finely and drawn at one sample a pixel.
 const LARGE: f32 = 130.0;
@@ -269,9 +271,11 @@ fn smooth_edges(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::Identity;
-    use super::super::random::{Purpose, Stream};
-    use super::super::take::Take;
+    use super::super::{
+        identity::Identity,
+        random::{Purpose, Stream},
+        take::Take,
+    };
     use super::*;
 
     #[test]

@@ -1,7 +1,9 @@
 //! Triangles to pixels: a depth buffer whose fragments keep what the painter needs to know.
 
-use super::math::Vec3;
-use super::mesh::{Mesh, Part, Vertex};
+use super::{
+    math::Vec3,
+    mesh::{Mesh, Part, Vertex},
+};
 
 /// What is seen at one pixel.
 #[derive(Clone, Copy, Debug)]

@@ -2,15 +2,17 @@
 
 use image::RgbImage;
 
-use super::backdrop::backdrop;
-use super::canvas::{Canvas, Shape};
-use super::head::Head;
-use super::identity::Identity;
-use super::math::Rgb;
-use super::person::{Person, Rect};
-use super::random::Stream;
-use super::take::{Light, Take, muted_colour};
-use crate::dataset::manifest::Face;
+use super::super::manifest::Face;
+use super::{
+    backdrop::backdrop,
+    canvas::{Canvas, Shape},
+    head::Head,
+    identity::Identity,
+    math::Rgb,
+    person::{Person, Rect},
+    random::Stream,
+    take::{Light, Take, muted_colour},
+};
 
 /// What a photo should be like.
 #[derive(Clone, Debug)]

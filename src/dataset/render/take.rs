@@ -1,8 +1,10 @@
 //! What changes between two photos of one person: pose, expression, gaze, clothes, light, lens.
 
-use super::identity::paint_colour;
-use super::math::{Rgb, Vec3, sin_cos_degrees, vec3};
-use super::random::Stream;
+use super::{
+    identity::paint_colour,
+    math::{Rgb, Vec3, sin_cos_degrees, vec3},
+    random::Stream,
+};
 
 /// One person as seen at one moment.
 #[derive(Clone, Debug)]

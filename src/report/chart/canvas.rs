@@ -7,8 +7,8 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
+use super::super::words::shorten;
 use super::ChartError;
-use crate::report::words::shorten;
 
 /// Width of every chart: small enough to be read on a phone, where the whole sheet is made to fit.
 pub(super) const WIDTH: i32 = 600;

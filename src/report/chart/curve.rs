@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use plotters::style::text_anchor::HPos;
 
+use super::super::words::{bound as bound_words, held_bound};
 use super::{
     ChartError,
     canvas::{self, Drawn, INK, Look, Place, TOP, along, legend, legend_height, write},
     plane::{Axis, BELOW, Plane},
 };
-use crate::{
-    record::{Arm, Record},
-    report::words::{bound as bound_words, held_bound},
-};
+use crate::record::{Arm, Record};
 
 const HIGH: i32 = 380;
 

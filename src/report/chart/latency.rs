@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::super::words::{bound as bound_words, held_bound};
 use super::{
     ChartError,
     canvas::{self, Line, Look, Place, TOP, along, legend, legend_height},
     plane::{Axis, BELOW, Plane},
 };
-use crate::{
-    record::{Arm, Record, limits},
-    report::words::{bound as bound_words, held_bound},
-};
+use crate::record::{Arm, Record, limits};
 
 const HIGH: i32 = 300;
 

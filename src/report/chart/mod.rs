@@ -72,8 +72,8 @@ pub fn throughput(record: &Record, published: &[Published]) -> Result<String, Ch
 
 #[cfg(test)]
 mod tests {
+    use super::super::{fixture, published::DEMO_2019, tests::record};
     use super::*;
-    use crate::report::{fixture, published::DEMO_2019, tests::record};
 
     #[test]
     fn a_full_record_has_every_chart() {

@@ -2,8 +2,8 @@
 
 use plotters::{element::DashedPathElement, prelude::*, style::text_anchor::HPos};
 
+use super::super::words::number;
 use super::canvas::{Area, Drawn, EDGE, GRID, INK, Place, QUIET, WIDTH, covered, width, write};
-use crate::report::words::number;
 
 /// Room for the numbers left of the plane.
 const LEFT: i32 = 64;

@@ -2,19 +2,17 @@
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
+use super::super::{
+    content::stages::{NAMES, times},
+    words::number,
+};
 use super::{
     ChartError,
     canvas::{
         self, Area, BLACK, BLUE, Drawn, EDGE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TOP, WIDTH, fit, write,
     },
 };
-use crate::{
-    record::Record,
-    report::{
-        content::stages::{NAMES, times},
-        words::number,
-    },
-};
+use crate::record::Record;
 
 const ROW: i32 = 82;
 const COLORS: [RGBColor; 5] = [ORANGE, BLUE, PURPLE, GREEN, SKY];

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
+use super::super::tenants::{elsewhere, kind, title};
 use super::{
     ChartError,
     canvas::{self, Look, QUIET, TOP, write},
     plane::{Axis, BELOW, Plane},
 };
-use crate::{
-    record::{Company, Record, Tenants},
-    report::tenants::{elsewhere, kind, title},
-};
+use crate::record::{Company, Record, Tenants};
 
 const HIGH: i32 = 240;
 /// Between two planes.

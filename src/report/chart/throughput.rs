@@ -2,17 +2,15 @@
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
+use super::super::{
+    published::Published,
+    words::{interval, number, ratio, status},
+};
 use super::{
     ChartError,
     canvas::{self, Area, BLUE, Drawn, EDGE, INK, OTHERS, QUIET, TOP, VERMILLION, WIDTH, fit, write},
 };
-use crate::{
-    record::{Record, Status},
-    report::{
-        published::Published,
-        words::{interval, number, ratio, status},
-    },
-};
+use crate::record::{Record, Status};
 
 const ROW: i32 = 78;
 

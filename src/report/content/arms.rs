@@ -1,12 +1,10 @@
 //! The arms' figures: the table that comes first.
 
-use crate::{
-    record::{Arm, Bounded, Outcome, Record, Scenario, Status},
-    report::{
-        grid::{Cell, Column, Grid, Row, anchor, blocks_anchor, check_anchor, numbers, words as column},
-        words::{self, NONE, interval, maybe, number, ratio},
-    },
+use super::super::{
+    grid::{Cell, Column, Grid, Row, anchor, blocks_anchor, check_anchor, numbers, words as column},
+    words::{self, NONE, interval, maybe, number, ratio},
 };
+use crate::record::{Arm, Bounded, Outcome, Record, Scenario, Status};
 
 /// The columns that this record has figures for.
 #[allow(clippy::struct_excessive_bools, reason = "each is a column of its own")]

@@ -1,12 +1,10 @@
 //! The raw blocks of one arm.
 
-use crate::{
-    record::Arm,
-    report::{
-        grid::{Cell, Grid, Row, numbers},
-        words::{maybe, number},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers},
+    words::{maybe, number},
 };
+use crate::record::Arm;
 
 /// One row a block, in the order in which they were measured.
 pub(in crate::report) fn grid(arm: &Arm) -> Option<Grid> {

@@ -1,13 +1,11 @@
 //! What an arm's stages allow, and the share of it that the arm reaches.
 
-use crate::{
-    record::Record,
-    report::{
-        content::stages::{NAMES, times},
-        grid::{Cell, Grid, Row, numbers, words as column},
-        words::{interval, number},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    words::{interval, number},
 };
+use super::stages::{NAMES, times};
+use crate::record::Record;
 
 /// One row an arm; `None` where it was not asked for.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -1,12 +1,10 @@
 //! Arms held against each other.
 
-use crate::{
-    record::Record,
-    report::{
-        grid::{Cell, Grid, Row, anchor, numbers, words as column},
-        words::{interval, ratio, status, verdict},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, anchor, numbers, words as column},
+    words::{interval, ratio, status, verdict},
 };
+use crate::record::Record;
 
 /// One row a comparison; `None` where there is none.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

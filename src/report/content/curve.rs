@@ -1,12 +1,10 @@
 //! Images a second against latency, by photos in work and batch.
 
-use crate::{
-    record::{CurvePoint, Latency, LatencyBound, Record},
-    report::{
-        grid::{Cell, Grid, Row, anchor, numbers, words as column},
-        words::{self, NONE, interval, maybe, number},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, anchor, numbers, words as column},
+    words::{self, NONE, interval, maybe, number},
 };
+use crate::record::{CurvePoint, Latency, LatencyBound, Record};
 
 /// The points of every arm that has more than one; `None` where none has.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

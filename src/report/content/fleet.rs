@@ -1,13 +1,11 @@
 //! What machines that measured a shard each give together, by kind of machine.
 
-use crate::{
-    record::{FleetGroup, Record},
-    report::{
-        fleet,
-        grid::{Cell, Grid, Row, numbers, words as column},
-        words::{NONE, maybe},
-    },
+use super::super::{
+    fleet,
+    grid::{Cell, Grid, Row, numbers, words as column},
+    words::{NONE, maybe},
 };
+use crate::record::{FleetGroup, Record};
 
 /// One row a kind of machine, and one for all; `None` where the record is no fleet's.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -1,12 +1,10 @@
 //! How long answers take.
 
-use crate::{
-    record::{Arm, Latency, Record, Scenario},
-    report::{
-        grid::{Cell, Grid, Row, anchor, numbers, words as column},
-        words::{maybe, number},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, anchor, numbers, words as column},
+    words::{maybe, number},
 };
+use crate::record::{Arm, Latency, Record, Scenario};
 
 /// A percentile's name and where records keep it.
 type Percentile = (&'static str, fn(&Latency) -> Option<f64>);

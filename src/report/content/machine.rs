@@ -1,12 +1,10 @@
 //! The machine, or each machine of a merged record.
 
-use crate::{
-    record::{Gpu, Record, Source},
-    report::{
-        grid::{Cell, Grid, Row, words as column},
-        words,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, words as column},
+    words,
 };
+use crate::record::{Gpu, Record, Source};
 
 use super::sources;
 

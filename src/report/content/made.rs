@@ -1,12 +1,10 @@
 //! How a record was made: what to do again to get the same study.
 
-use crate::{
-    record::{NetworkFacts, Record},
-    report::{
-        grid::{Cell, Grid, Row, words as column},
-        words,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, words as column},
+    words,
 };
+use crate::record::{NetworkFacts, Record};
 
 /// Command, program, seed, photos, networks, plan.
 pub(in crate::report) fn grid(record: &Record) -> Grid {

@@ -1,12 +1,10 @@
 //! Whether the answers are right: against the reference, and against ground truth.
 
-use crate::{
-    record::Record,
-    report::{
-        grid::{Cell, Grid, Row, check_anchor, numbers, words as column},
-        words::NONE,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, check_anchor, numbers, words as column},
+    words::NONE,
 };
+use crate::record::Record;
 
 /// One row an arm whose answers were compared; `None` where none was.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -1,9 +1,7 @@
 //! All that a reader must know before believing a figure, what fails first.
 
-use crate::{
-    record::{Arm, Check, Outcome, Record, Status},
-    report::words::{self, checks},
-};
+use super::super::words::{self, checks};
+use crate::record::{Arm, Check, Outcome, Record, Status};
 
 use super::comparisons::corrected;
 

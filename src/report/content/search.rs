@@ -1,12 +1,10 @@
 //! The search for the highest rate that holds the latency bound.
 
-use crate::{
-    record::Record,
-    report::{
-        grid::{Cell, Grid, Row, anchor, numbers, words as column},
-        words::number,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, anchor, numbers, words as column},
+    words::number,
 };
+use crate::record::Record;
 
 /// Every try of every arm; `None` where nothing was searched.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

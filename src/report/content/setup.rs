@@ -1,12 +1,10 @@
 //! What ran, and what it took beside time: loading, memory, energy.
 
-use crate::{
-    record::{Arm, Record},
-    report::{
-        grid::{Cell, Grid, Row, numbers, words as column},
-        words::{self, NONE, maybe},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    words::{self, NONE, maybe},
 };
+use crate::record::{Arm, Record};
 
 /// What ran each arm.
 pub(in crate::report) fn ran(record: &Record) -> Grid {

@@ -1,12 +1,10 @@
 //! In a merged record, the study that each arm is from.
 
-use crate::{
-    record::{Record, Source},
-    report::{
-        grid::{Cell, Grid, Row, words as column},
-        words::NONE,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, words as column},
+    words::NONE,
 };
+use crate::record::{Record, Source};
 
 /// What a study is called: its name, or the beginning of its id.
 pub(in crate::report) fn name(source: &Source) -> String {

@@ -1,9 +1,7 @@
 //! Where the time of a photo goes.
 
-use crate::{
-    record::{Record, Stages},
-    report::grid::{Cell, Grid, Row, anchor, numbers, words as column},
-};
+use super::super::grid::{Cell, Grid, Row, anchor, numbers, words as column};
+use crate::record::{Record, Stages};
 
 /// The names of the stages, in their order.
 pub(in crate::report) const NAMES: [&str; 5] = ["decode", "detect", "align", "embed", "match"];

@@ -1,12 +1,10 @@
 //! Images a second by kind of photo.
 
-use crate::{
-    record::{Record, Stratum},
-    report::{
-        grid::{Cell, Grid, Row, numbers, words as column},
-        words::maybe,
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    words::maybe,
 };
+use crate::record::{Record, Stratum};
 
 /// One row a kind, one column an arm; `None` where photos were not told apart.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -1,13 +1,11 @@
 //! Tenants at work at the same time: one row a company.
 
-use crate::{
-    record::{Company, Estimate, Record, Tenants},
-    report::{
-        grid::{Cell, Grid, Row, numbers, words as column},
-        tenants::{elsewhere, kind, sentences, title},
-        words::{bytes, interval, maybe},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    tenants::{elsewhere, kind, sentences, title},
+    words::{bytes, interval, maybe},
 };
+use crate::record::{Company, Estimate, Record, Tenants};
 
 /// One row a company; `None` where the record has no tenants.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

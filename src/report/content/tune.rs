@@ -1,13 +1,11 @@
 //! The search for the best setting: what was tried, how long each stayed, what came of it.
 
-use crate::{
-    record::{Candidate, Record, Tune},
-    report::{
-        grid::{Cell, Grid, Row, numbers, words as column},
-        tuned,
-        words::{bound, maybe},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    tuned,
+    words::{bound, maybe},
 };
+use crate::record::{Candidate, Record, Tune};
 
 /// Every candidate, those that stayed longest first; `None` where nothing was searched.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::{
-    record::{Record, Witness},
-    report::{
-        grid::{Cell, Grid, Row, numbers, words as column},
-        words::{NONE, maybe},
-    },
+use super::super::{
+    grid::{Cell, Grid, Row, numbers, words as column},
+    words::{NONE, maybe},
 };
+use crate::record::{Record, Witness};
 
 /// One row an arm that a log tells of; `None` where no log was merged in.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {

@@ -2,23 +2,21 @@
 
 use std::fmt::Write;
 
+use super::super::{
+    chart::ChartError,
+    content::{
+        arms, blocks, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality, remarks,
+        search, setup, sources, stages, strata, tenants, tune, witness,
+    },
+    grid::{Grid, blocks_anchor},
+    published::Published,
+    words::headline,
+};
 use super::{
     decide, figures,
     markup::{Links, escape, percent},
 };
-use crate::{
-    record::Record,
-    report::{
-        chart::ChartError,
-        content::{
-            arms, blocks, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality,
-            remarks, search, setup, sources, stages, strata, tenants, tune, witness,
-        },
-        grid::{Grid, blocks_anchor},
-        published::Published,
-        words::headline,
-    },
-};
+use crate::record::Record;
 
 /// All of it.
 pub(super) fn write(

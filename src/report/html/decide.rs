@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use super::markup::{Links, escape};
-use crate::{
-    record::{Arm, Outcome, Record, Scenario, Status},
-    report::{
-        content::{arms, remarks, sources},
-        grid::{Cell, anchor, blocks_anchor, check_anchor},
-        words::{self, bound, interval, number, ratio},
-    },
+use super::super::{
+    content::{arms, remarks, sources},
+    grid::{Cell, anchor, blocks_anchor, check_anchor},
+    words::{self, bound, interval, number, ratio},
 };
+use super::markup::{Links, escape};
+use crate::record::{Arm, Outcome, Record, Scenario, Status};
 
 /// A part of a cell, and how large it is.
 enum Line {

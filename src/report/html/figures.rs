@@ -2,14 +2,12 @@
 
 use std::fmt::Write;
 
-use super::markup::{Links, escape};
-use crate::{
-    record::Record,
-    report::{
-        chart::{self, ChartError, Kind},
-        published::Published,
-    },
+use super::super::{
+    chart::{self, ChartError, Kind},
+    published::Published,
 };
+use super::markup::{Links, escape};
+use crate::record::Record;
 
 /// Every chart that can be drawn. Where nothing was measured there is none, and the page says so.
 pub(super) fn write(

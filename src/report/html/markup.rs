@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use super::rules::METHODS;
-use crate::{
-    record::{Record, rule},
-    report::{
-        content::{arms, ceiling, checks, comparisons, curve, latency, search, stages},
-        grid::{Cell, Grid, Link, blocks_anchor},
-    },
+use super::super::{
+    content::{arms, ceiling, checks, comparisons, curve, latency, search, stages},
+    grid::{Cell, Grid, Link, blocks_anchor},
 };
+use super::rules::METHODS;
+use crate::record::{Record, rule};
 
 /// The places of one record's part of the page that links may lead to.
 pub(super) struct Links {

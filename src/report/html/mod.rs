@@ -67,8 +67,8 @@ fn whole(title: &str, body: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::{fixture, published::DEMO_2019, tests::record};
     use super::*;
-    use crate::report::{fixture, published::DEMO_2019, tests::record};
 
     fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
         let begin = format!(" {attribute}=\"");

@@ -1,7 +1,9 @@
 //! Neck and clothes.
 
-use super::super::math::{Rgb, above, hill, lerp, noise, sin_turns, vec3};
-use super::super::take::Pattern;
+use super::super::{
+    math::{Rgb, above, hill, lerp, noise, sin_turns, vec3},
+    take::Pattern,
+};
 use super::{Painter, Surface};
 
 /// Height of the shirt's edge at the side of the neck.

@@ -6,11 +6,13 @@ mod hair;
 mod mouth;
 mod skin;
 
-use super::head::Head;
-use super::identity::Identity;
-use super::math::{Rgb, vec3};
-use super::mesh::Part;
-use super::raster::Fragment;
+use super::{
+    head::Head,
+    identity::Identity,
+    math::{Rgb, vec3},
+    mesh::Part,
+    raster::Fragment,
+};
 
 /// Colour and shine of a point.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,328 @@
+//! Whether two arms see the same faces: no speed counts without it.
+
+use std::fmt::Write as _;
+
+use super::statistics::{median, quantile};
+use crate::{
+    record::{
+        Accuracy, Check, Outcome,
+        limits::{PEER_COUNT, PEER_MATCHED, PEER_MEDIAN, PEER_P01},
+    },
+    runtime::{
+        options::Decoding,
+        spec::{BackendSpec, Precision},
+    },
+    vision::face::Face,
+    worker::protocol::Seen,
+};
+
+/// Reference faces below this score may come and go with the last bit.
+const SURE_SCORE: f32 = 0.7;
+/// Least IoU of a face found again.
+const MATCH_IOU: f32 = 0.8;
+/// Largest loss of verification accuracy, as a fraction, where pixels or numbers are coarser: their cosines may leave
+/// more room than people have between them.
+const VERIFICATION_LOSS: f64 = 0.005;
+
+/// How far an arm may be from the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// What they are the limits of.
+    pub name: &'static str,
+    /// Least share of sure faces found again.
+    pub matched: f64,
+    /// Largest difference in the number of faces, as a fraction.
+    pub count: f64,
+    /// Least median of the cosines of matched faces' embeddings.
+    pub median: f64,
+    /// Least 1st percentile of them.
+    pub p01: f64,
+    /// Largest loss of verification accuracy, as a fraction, where people are known; `None` where it is not asked.
+    pub verification: Option<f64>,
+}
+
+impl Limits {
+    /// Of pixels that other code than facebench's decoded, resized and cut out.
+    const PEER: Self = Self {
+        name: "peer",
+        matched: PEER_MATCHED,
+        count: PEER_COUNT,
+        median: PEER_MEDIAN,
+        p01: PEER_P01,
+        verification: None,
+    };
+
+    /// The limits for an arm as it was `requested`, of networks of this precision, from photos decoded so: of the last
+    /// two, the looser. A crop from a picture that was decoded smaller is made of means, where the whole picture is
+    /// sampled at points: no pixel is missing, but they differ.
+    pub fn of(requested: &str, precision: Precision, decoding: Decoding) -> Self {
+        let is_peer = requested
+            .parse::<BackendSpec>()
+            .is_ok_and(|spec| spec.peer().is_some());
+        match (is_peer, decoding) {
+            (true, _) => Self::PEER,
+            (false, Decoding::Full) => Self::of_precision(precision),
+            (false, Decoding::Scaled) => Self {
+                name: "decode=scaled",
+                ..Self::of_precision(Precision::Int8)
+            },
+        }
+    }
+
+    /// The limits of photos decoded as they are, for networks of this precision.
+    pub fn of_precision(precision: Precision) -> Self {
+        let (median, p01, verification) = match precision {
+            Precision::Fp32 => (0.9999, 0.99, None),
+            Precision::Tf32 | Precision::Fp16 => (0.999, 0.98, None),
+            Precision::Int8 => (0.98, 0.90, Some(VERIFICATION_LOSS)),
+        };
+        Self {
+            name: precision.name(),
+            matched: 0.99,
+            count: 0.02,
+            median,
+            p01,
+            verification,
+        }
+    }
+}
+
+/// Compares what an arm saw with what the `reference` saw, photo by photo.
+pub fn compare(name: &str, reference: &[Seen], arm: &[Seen]) -> Accuracy {
+    let (mut sure, mut matched, mut expected, mut found) = (0usize, 0usize, 0usize, 0usize);
+    let (mut ious, mut cosines) = (Vec::new(), Vec::new());
+    for (reference, arm) in reference.iter().zip(arm) {
+        expected += reference.faces.len();
+        found += arm.faces.len();
+        let mut free: Vec<&Face> = arm.faces.iter().collect();
+        for face in reference
+            .faces
+            .iter()
+            .filter(|face| face.detection.score >= SURE_SCORE)
+        {
+            sure += 1;
+            let iou = |other: &Face| other.detection.bounding_box.iou(&face.detection.bounding_box);
+            let best = free
+                .iter()
+                .enumerate()
+                .map(|(i, other)| (i, iou(other)))
+                .max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((place, overlap)) = best.filter(|(_, overlap)| *overlap >= MATCH_IOU) else {
+                continue;
+            };
+            // Each face answers for one only.
+            let other = free.swap_remove(place);
+            matched += 1;
+            ious.push(f64::from(overlap));
+            if let (Some(a), Some(b)) = (&face.embedding, &other.embedding) {
+                cosines.push(f64::from(a.cosine(b)));
+            }
+        }
+    }
+    cosines.sort_by(f64::total_cmp);
+    Accuracy {
+        reference: name.to_owned(),
+        faces_matched: (sure > 0).then(|| matched as f64 / sure as f64),
+        faces_ratio: (expected > 0).then(|| found as f64 / expected as f64),
+        iou_median: median(&ious),
+        cosine_median: median(&cosines),
+        cosine_p01: quantile(&cosines, 0.01),
+        detection_ap: None,
+        verification: None,
+        verification_accuracy: None,
+    }
+}
+
+/// The check where there is nothing to compare with: no fp32 CPU answers, or answers of networks that are `not_fp32`.
+pub fn without_reference(not_fp32: bool) -> Check {
+    let observed = if not_fp32 {
+        "the networks themselves are not of 32-bit floats, so their CPU answers are no fp32 reference"
+    } else {
+        "there are no fp32 CPU answers to compare with"
+    };
+    Check {
+        id: "agreement".into(),
+        outcome: Outcome::Unknown,
+        observed: observed.into(),
+        limit: "the answers of the fp32 CPU arm".into(),
+        advice: "nothing proves that this arm computes the right thing".into(),
+    }
+}
+
+/// The check of the arm that the others are held against.
+pub fn reference_itself() -> Check {
+    Check {
+        id: "agreement".into(),
+        outcome: Outcome::Passed,
+        observed: "this arm is the reference".into(),
+        limit: "the other arms are held against it".into(),
+        advice: String::new(),
+    }
+}
+
+/// Holds the comparison against `limits`.
+pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
+    let Limits {
+        name,
+        matched: least,
+        count,
+        median,
+        p01,
+        verification,
+    } = *limits;
+    let mut limit = format!(
+        "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01}",
+        least * 100.0,
+        count * 100.0,
+    );
+    let verified = accuracy.verification_accuracy.zip(verification);
+    if let Some(loss) = verification {
+        let _ = write!(
+            limit,
+            ", verification within {:.1} points where people are known",
+            loss * 100.0
+        );
+    }
+    let _ = write!(limit, " ({name})");
+    let (Some(matched), Some(ratio)) = (accuracy.faces_matched, accuracy.faces_ratio) else {
+        return Check {
+            id: "agreement".into(),
+            outcome: Outcome::Unknown,
+            observed: format!("{} found no sure face in these photos", accuracy.reference),
+            limit,
+            advice: "measure photos with faces in them".into(),
+        };
+    };
+    let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
+    let passed = matched >= least
+        && (ratio - 1.0).abs() <= count
+        && accuracy.cosine_median.is_none_or(|v| v >= median)
+        && accuracy.cosine_p01.is_none_or(|v| v >= p01)
+        && verified.is_none_or(|(v, loss)| v.arm >= v.reference - loss);
+    let mut observed = format!(
+        "against {}: {:.2} % matched, {:.3} times the faces, cosine median {}, 1st percentile {}",
+        accuracy.reference,
+        matched * 100.0,
+        ratio,
+        show(accuracy.cosine_median),
+        show(accuracy.cosine_p01)
+    );
+    if let Some((verified, _)) = verified {
+        let _ = write!(
+            observed,
+            ", verification {:.2} % for {:.2} % ({} pairs of one person, {} of two)",
+            verified.arm * 100.0,
+            verified.reference * 100.0,
+            verified.same_pairs,
+            verified.different_pairs
+        );
+    }
+    Check {
+        id: "agreement".into(),
+        outcome: if passed { Outcome::Passed } else { Outcome::Failed },
+        observed,
+        limit,
+        advice: if passed {
+            String::new()
+        } else {
+            "this arm computes something else than the reference: its speed is of another task".into()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        record::VerificationAccuracy,
+        vision::face::{Detection, Embedding},
+    };
+
+    fn seen(faces: &[(f32, f32, [f32; 2])]) -> Seen {
+        let face = |&(x, score, embedding): &(f32, f32, [f32; 2])| Face {
+            detection: Detection {
+                bounding_box: [x, 0.0, x + 10.0, 10.0].into(),
+                landmarks: [[0.0; 2]; 5],
+                score,
+            },
+            embedding: Some(Embedding::from_raw(&embedding)),
+        };
+        Seen {
+            faces: faces.iter().map(face).collect(),
+            time: Duration::ZERO,
+        }
+    }
+
+    fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
+        let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
+        check(&accuracy, &Limits::of_precision(precision)).outcome
+    }
+
+    #[test]
+    fn an_arm_agrees_with_itself() {
+        let a = seen(&[(0.0, 0.9, [1.0, 0.0]), (100.0, 0.8, [0.0, 1.0])]);
+        assert_eq!(outcome(&a, &a, Precision::Fp32), Outcome::Passed);
+    }
+
+    #[test]
+    fn lost_faces_extra_faces_and_turned_embeddings_fail() {
+        let a = seen(&[(0.0, 0.9, [1.0, 0.0]), (100.0, 0.8, [0.0, 1.0])]);
+        let lost = seen(&[(0.0, 0.9, [1.0, 0.0])]);
+        let extra = seen(&[
+            (0.0, 0.9, [1.0, 0.0]),
+            (100.0, 0.8, [0.0, 1.0]),
+            (300.0, 0.6, [1.0, 1.0]),
+        ]);
+        let turned = seen(&[(0.0, 0.9, [1.0, 0.1]), (100.0, 0.8, [0.1, 1.0])]);
+        for arm in [&lost, &extra, &turned] {
+            assert_eq!(outcome(&a, arm, Precision::Fp32), Outcome::Failed);
+        }
+        assert_eq!(
+            outcome(&a, &turned, Precision::Int8),
+            Outcome::Passed,
+            "int8 has its own limits"
+        );
+        let accuracy = compare("cpu", &[a], &[turned]);
+        let scaled = check(
+            &accuracy,
+            &Limits::of("cpu,decode=scaled", Precision::Fp32, Decoding::Scaled),
+        );
+        assert_eq!(scaled.outcome, Outcome::Passed, "{scaled:?}");
+    }
+
+    #[test]
+    fn eight_bits_may_not_cost_half_a_point_of_verification() {
+        let a = seen(&[(0.0, 0.9, [1.0, 0.0])]);
+        let mut accuracy = compare("cpu", std::slice::from_ref(&a), std::slice::from_ref(&a));
+        let mut with = |arm, precision| {
+            accuracy.verification_accuracy = Some(VerificationAccuracy {
+                arm,
+                reference: 0.99,
+                same_pairs: 500,
+                different_pairs: 9000,
+            });
+            check(&accuracy, &Limits::of_precision(precision))
+        };
+        assert_eq!(with(0.986, Precision::Int8).outcome, Outcome::Passed);
+        let lost = with(0.984, Precision::Int8);
+        assert_eq!(lost.outcome, Outcome::Failed);
+        insta::assert_snapshot!(lost.observed, @"against cpu: 100.00 % matched, 1.000 times the faces, cosine median 1.00000, 1st percentile 1.00000, verification 98.40 % for 99.00 % (500 pairs of one person, 9000 of two)");
+        insta::assert_snapshot!(lost.limit, @"99 % of sure faces matched, number of faces within 2 %, cosine median 0.98 and 1st percentile 0.9, verification within 0.5 points where people are known (int8)");
+        assert_eq!(with(0.984, Precision::Fp16).outcome, Outcome::Passed);
+    }
+
+    #[test]
+    fn one_face_does_not_answer_for_two() {
+        let twins = seen(&[(0.0, 0.9, [1.0, 0.0]), (0.5, 0.9, [1.0, 0.0])]);
+        let single = seen(&[(0.0, 0.9, [1.0, 0.0]), (50.0, 0.9, [1.0, 0.0])]);
+        let accuracy = compare("cpu", &[twins], &[single]);
+        assert_eq!(accuracy.faces_matched, Some(0.5));
+    }
+
+    #[test]
+    fn without_faces_the_answer_is_unknown() {
+        assert_eq!(outcome(&seen(&[]), &seen(&[]), Precision::Fp32), Outcome::Unknown);
+    }
+}

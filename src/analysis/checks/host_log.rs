@@ -1,0 +1,229 @@
+//! Checks that a guest cannot make and its host can: who else used the board, what slowed it down, the licence.
+
+use super::{check, outcome, unknown};
+use crate::{
+    machine::gpu::{SchedulerPolicy, VgpuProfile},
+    record::{Check, Outcome, Witness, limits::NEIGHBOURS},
+};
+
+/// Puts the witness's word in the place of every check in `list` that the guest could not make, of an arm with so many
+/// blocks. What the guest saw itself stands.
+pub fn settle(list: &mut [Check], witness: &Witness, blocks: usize) {
+    for open in list.iter_mut().filter(|check| check.outcome == Outcome::Unknown) {
+        let judged = match open.id.as_str() {
+            "co-tenants" => neighbours(witness, blocks),
+            "gpu-clock" => clock(witness, blocks, &open.limit),
+            "license" => license(witness, blocks, &open.limit),
+            _ => continue,
+        };
+        *open = judged;
+    }
+}
+
+/// A check whose fault was seen, or whose absence was seen at every block; else it stays unknown.
+fn judge(
+    id: &str,
+    (sound, observed, limit): (bool, String, String),
+    witness: &Witness,
+    blocks: usize,
+    advice: &str,
+) -> Check {
+    let from = format!("witness {}", witness.file);
+    if sound && (witness.blocks_seen < blocks || blocks == 0) {
+        let seen = witness.blocks_seen;
+        let observed = format!("{from} looked at {seen} of {blocks} blocks only; there {observed}");
+        return unknown(id, &observed, limit);
+    }
+    check(id, outcome(sound), format!("{from}: {observed}"), limit, advice)
+}
+
+fn silent(id: &str, field: &str, witness: &Witness, limit: &str) -> Check {
+    let why = witness
+        .unavailable
+        .get(field)
+        .map_or("it was not told", String::as_str);
+    unknown(id, &format!("witness {}: {why}", witness.file), limit.to_owned())
+}
+
+fn neighbours(witness: &Witness, blocks: usize) -> Check {
+    let limit = format!(
+        "the other vGPUs take at most {:.0} % of the board's time",
+        NEIGHBOURS * 100.0
+    );
+    let mig_backed = |name: &String| VgpuProfile::of(name).is_some_and(|profile| profile.slices.is_some());
+    if witness.vgpu_type.as_ref().is_some_and(mig_backed) {
+        let observed = format!(
+            "witness {}: the vGPU has a MIG device under it, and who shares that is not told",
+            witness.file
+        );
+        return unknown("co-tenants", &observed, limit);
+    }
+    let Some(most) = witness.neighbours_max else {
+        return silent("co-tenants", "neighbours_max", witness, &limit);
+    };
+    let scheduler = scheduler(witness, most);
+    if most == 0 {
+        let observed = format!("no other vGPU on the board{scheduler}");
+        return judge("co-tenants", (true, observed, limit), witness, blocks, "");
+    }
+    let Some((mean, peak)) = witness.neighbours_use_mean.zip(witness.neighbours_use_max) else {
+        return silent("co-tenants", "neighbours_use_mean", witness, &limit);
+    };
+    let observed = format!(
+        "up to {most} other {} on the board took {:.1} % of its time, {:.0} % at most{scheduler}",
+        if most == 1 { "vGPU" } else { "vGPUs" },
+        mean * 100.0,
+        peak * 100.0,
+    );
+    judge(
+        "co-tenants",
+        (mean <= NEIGHBOURS, observed, limit),
+        witness,
+        blocks,
+        "other virtual machines worked on the board: measure when they rest, or say that the figure is one of a shared board",
+    )
+}
+
+/// What the scheduler makes of neighbours, as the end of a sentence.
+fn scheduler(witness: &Witness, neighbours: usize) -> String {
+    let Some(scheduler) = &witness.scheduler else {
+        return "; its scheduler is not known".to_owned();
+    };
+    let meaning = match scheduler.policy {
+        SchedulerPolicy::BestEffort => "their idle time is the arm's",
+        SchedulerPolicy::EqualShare => "each vGPU that runs has a share, used or not",
+        SchedulerPolicy::FixedShare => "the arm's share does not grow when others rest",
+    };
+    let name = scheduler.policy.name();
+    if neighbours == 0 && scheduler.policy != SchedulerPolicy::FixedShare {
+        format!("; scheduler {name}")
+    } else {
+        format!("; scheduler {name}: {meaning}")
+    }
+}
+
+fn clock(witness: &Witness, blocks: usize, limit: &str) -> Check {
+    let Some(slowed) = witness.slowed_share else {
+        return silent("gpu-clock", "slowed_share", witness, limit);
+    };
+    let capped = witness.power_capped_share.unwrap_or(0.0);
+    let observed = format!(
+        "the board was slowed down in {:.0} % of the looks, at its power cap in {:.0} %",
+        slowed * 100.0,
+        capped * 100.0
+    );
+    judge(
+        "gpu-clock",
+        (slowed <= 0.0, observed, limit.to_owned()),
+        witness,
+        blocks,
+        "cool the host, or measure shorter with rests in between",
+    )
+}
+
+fn license(witness: &Witness, blocks: usize, limit: &str) -> Check {
+    let Some(licensed) = witness.licensed else {
+        return silent("license", "licensed", witness, limit);
+    };
+    let observed = if licensed {
+        "licensed at every look"
+    } else {
+        "not licensed at a look"
+    };
+    judge(
+        "license",
+        (licensed, observed.to_owned(), limit.to_owned()),
+        witness,
+        blocks,
+        "a vGPU without a licence is slowed down by its driver: mend the licence, then measure again",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::gpu::Scheduler;
+
+    fn open(id: &str) -> Check {
+        unknown(id, "a guest cannot see it", "limit".to_owned())
+    }
+
+    fn witness(policy: SchedulerPolicy, neighbours: usize, mean: Option<f64>) -> Witness {
+        Witness {
+            file: "w.jsonl".to_owned(),
+            scheduler: Some(Scheduler {
+                policy,
+                adaptive: None,
+                timeslice_ns: None,
+                source: "NVML".to_owned(),
+            }),
+            blocks_seen: 2,
+            neighbours_max: Some(neighbours),
+            neighbours_use_mean: mean,
+            neighbours_use_max: mean,
+            slowed_share: Some(0.0),
+            ..Witness::default()
+        }
+    }
+
+    fn settled(id: &str, witness: &Witness, blocks: usize) -> Check {
+        let mut list = [open(id)];
+        settle(&mut list, witness, blocks);
+        let [check] = list;
+        check
+    }
+
+    #[test]
+    fn neighbours_count_by_what_they_take() {
+        let best = |mean| settled("co-tenants", &witness(SchedulerPolicy::BestEffort, 1, mean), 2);
+        let busy = best(Some(0.9));
+        assert_eq!(busy.outcome, Outcome::Failed);
+        insta::assert_snapshot!(busy.observed, @"witness w.jsonl: up to 1 other vGPU on the board took 90.0 % of its time, 90 % at most; scheduler best-effort: their idle time is the arm's");
+        assert_eq!(best(Some(0.01)).outcome, Outcome::Passed);
+        assert_eq!(best(None).outcome, Outcome::Unknown);
+        let alone = settled("co-tenants", &witness(SchedulerPolicy::FixedShare, 0, None), 2);
+        assert_eq!(alone.outcome, Outcome::Passed);
+        insta::assert_snapshot!(alone.observed, @"witness w.jsonl: no other vGPU on the board; scheduler fixed-share: the arm's share does not grow when others rest");
+    }
+
+    #[test]
+    fn what_was_seen_in_part_can_only_fail() {
+        let part = |mean| {
+            settled(
+                "co-tenants",
+                &witness(SchedulerPolicy::BestEffort, 1, Some(mean)),
+                3,
+            )
+        };
+        assert_eq!(part(0.9).outcome, Outcome::Failed);
+        let quiet = part(0.0);
+        assert_eq!(quiet.outcome, Outcome::Unknown);
+        assert!(
+            quiet.observed.contains("2 of 3 blocks only"),
+            "{}",
+            quiet.observed
+        );
+    }
+
+    #[test]
+    fn a_mig_device_under_the_vgpu_leaves_neighbours_open() {
+        let mut witness = witness(SchedulerPolicy::BestEffort, 1, Some(0.9));
+        witness.vgpu_type = Some("GRID A100-1-5C".to_owned());
+        assert_eq!(settled("co-tenants", &witness, 2).outcome, Outcome::Unknown);
+    }
+
+    #[test]
+    fn clock_and_licence_are_the_host_s_word_and_the_guest_s_own_stands() {
+        let mut witness = witness(SchedulerPolicy::BestEffort, 0, None);
+        assert_eq!(settled("gpu-clock", &witness, 2).outcome, Outcome::Passed);
+        assert_eq!(settled("license", &witness, 2).outcome, Outcome::Unknown);
+        witness.slowed_share = Some(0.5);
+        witness.licensed = Some(true);
+        assert_eq!(settled("gpu-clock", &witness, 2).outcome, Outcome::Failed);
+        assert_eq!(settled("license", &witness, 2).outcome, Outcome::Passed);
+        let passed = check("gpu-clock", Outcome::Passed, "seen".to_owned(), String::new(), "");
+        let mut list = [passed.clone()];
+        settle(&mut list, &witness, 2);
+        assert_eq!(list, [passed]);
+    }
+}

@@ -1,0 +1,19 @@
+//! From raw measurements to figures, checks and comparisons: pure functions of records and plain data. No process, no
+//! clock, no file.
+//!
+//! [`figures`] are computed from raw blocks alone, by the [`statistics`] of processes; [`ceiling`] is what the stages
+//! allow. [`comparisons`] compares arms with each other, [`agreement`] their answers with the reference's, and
+//! [`ground_truth`] with what is known of the photos; [`checks`] judges all of them. [`tenants`], [`fleet`] and [`tuned`]
+//! are the figures of sharing, of shards and of a search. [`audit`] computes a whole record again.
+
+pub mod agreement;
+pub mod audit;
+pub mod ceiling;
+pub mod checks;
+pub mod comparisons;
+pub mod figures;
+pub mod fleet;
+pub mod ground_truth;
+pub mod statistics;
+pub mod tenants;
+pub mod tuned;

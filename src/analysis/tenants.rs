@@ -1,0 +1,167 @@
+//! What tenants of one device did while all of them were at work, and what follows from it.
+//!
+//! Each tenant tells when it began and ended every photo, by the wall clock of the machine. Only the time in which all
+//! streams of all tenants were at work counts: from the last one's first photo to the first one's last.
+
+use std::collections::BTreeMap;
+
+use super::{figures, statistics};
+use crate::record::{Company, Estimate, Tenant, Tenants, TenantsRound};
+
+/// Computes the figures of every company from its rounds. The companies of one are what the others are held against.
+pub fn settle(tenants: &mut Tenants) {
+    let alone: BTreeMap<String, BTreeMap<usize, f64>> = tenants
+        .companies
+        .iter()
+        .filter(|company| {
+            company.tenants.len() == 1 && company.machines.len() < 2 && company.neighbour.is_none()
+        })
+        .map(|company| {
+            let rates = company.rounds.iter().map(|round| (round.round, rates(round)[0]));
+            (company.tenants[0].clone(), rates.collect())
+        })
+        .collect();
+    // One machine's own record of a meeting holds its own tenants only, and says nothing of all.
+    let whole = tenants
+        .meeting
+        .as_ref()
+        .is_none_or(|meeting| meeting.place.is_none());
+    for company in &mut tenants.companies {
+        compute(company, &alone);
+        if !whole && company.machines.len() > 1 {
+            (company.fairness, company.sharing_gain) = (None, None);
+        }
+    }
+}
+
+/// Images a second of each tenant of a round.
+fn rates(round: &TenantsRound) -> Vec<f64> {
+    round
+        .tenants
+        .iter()
+        .map(|tenant| tenant.images / round.seconds)
+        .collect()
+}
+
+fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
+    let (mut all, mut slowdowns, mut fairness, mut gains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut kept = Vec::new();
+    let mut each: Vec<Vec<f64>> = vec![Vec::new(); company.tenants.len()];
+    for round in &company.rounds {
+        let rates = rates(round);
+        all.push(rates.iter().sum());
+        each.iter_mut()
+            .zip(&rates)
+            .for_each(|(each, rate)| each.push(*rate));
+        if let Some(before) = &round.before {
+            let unburdened = before.images.iter().map(|images| images / before.seconds);
+            let parts: Vec<f64> = rates
+                .iter()
+                .zip(unburdened)
+                .map(|(now, then)| now / then)
+                .collect();
+            kept.extend(statistics::median(&parts).filter(|part| part.is_finite()));
+        }
+        // Of the same round: what the machine did to one it did to the other.
+        let bases: Option<Vec<f64>> = company
+            .tenants
+            .iter()
+            .map(|label| alone.get(label)?.get(&round.round).copied())
+            .collect();
+        let Some(bases) = bases else { continue };
+        let shares: Vec<f64> = rates.iter().zip(&bases).map(|(rate, base)| rate / base).collect();
+        slowdowns.extend(statistics::median(&shares).map(|share| 1.0 / share));
+        fairness.push(jain(&shares));
+        gains.push(shares.iter().sum());
+    }
+    company.images_per_second = statistics::estimate(&all);
+    company.each = each.iter().map(|rates| statistics::estimate(rates)).collect();
+    company.slowdown = statistics::estimate(&slowdowns);
+    company.fairness = statistics::estimate(&fairness).map(at_most_one);
+    company.sharing_gain = statistics::estimate(&gains);
+    company.kept = statistics::estimate(&kept);
+    let times = |tenants: &mut dyn Iterator<Item = &Tenant>| {
+        let counts: Vec<(u64, u64)> = tenants.flat_map(|tenant| tenant.service_us.clone()).collect();
+        figures::of_counts(&counts)
+    };
+    company.latency_ms = times(&mut company.rounds.iter().flat_map(|round| &round.tenants));
+    let p99 = (0..company.tenants.len())
+        .map(|place| times(&mut company.rounds.iter().filter_map(|round| round.tenants.get(place)))?.p99);
+    let p99: Option<Vec<f64>> = p99.collect();
+    company.worst_p99_ms = p99.and_then(|all| all.into_iter().reduce(f64::max));
+}
+
+/// Jain's fairness index (Jain, Chiu, Hawe 1984): the square of the sum over the number times the sum of squares.
+pub fn jain(shares: &[f64]) -> f64 {
+    let (sum, squares) = shares.iter().fold((0.0, 0.0), |(sum, squares), share| {
+        (sum + share, squares + share * share)
+    });
+    if squares > 0.0 {
+        sum * sum / (shares.len() as f64 * squares)
+    } else {
+        1.0
+    }
+}
+
+/// The index is never above 1, whatever an interval of logarithms says.
+fn at_most_one(estimate: Estimate) -> Estimate {
+    Estimate {
+        median: estimate.median.min(1.0),
+        low: estimate.low.map(|low| low.min(1.0)),
+        high: estimate.high.map(|high| high.min(1.0)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// One that has answered a single photo, whatever work that was.
+    pub(crate) fn tenant(images: f64) -> Tenant {
+        Tenant {
+            images,
+            answered: 1,
+            service_us: vec![(1000, 1)],
+            cpu_seconds: None,
+            cores: None,
+            rss_peak_bytes: None,
+            device_memory_bytes: None,
+        }
+    }
+
+    #[test]
+    fn fairness_is_one_for_equals_and_one_over_n_for_a_glutton() {
+        assert!((jain(&[0.5, 0.5, 0.5]) - 1.0).abs() < 1e-12);
+        assert!((jain(&[1.0, 0.0, 0.0, 0.0]) - 0.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_that_halve_each_other_gain_nothing() {
+        let company = |images: &[f64]| Company {
+            rounds: (0..3)
+                .map(|round| TenantsRound {
+                    round,
+                    order: round,
+                    seconds: 2.0,
+                    tenants: images.iter().map(|images| tenant(*images)).collect(),
+                    before: None,
+                    from_us: None,
+                    clocks: Vec::new(),
+                })
+                .collect(),
+            ..Company::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)
+        };
+        let mut tenants = Tenants {
+            least_rate: None,
+            companies: vec![company(&[40.0]), company(&[20.0, 20.0])],
+            meeting: None,
+        };
+        settle(&mut tenants);
+        let two = &tenants.companies[1];
+        let middle = |estimate: &Option<Estimate>| estimate.as_ref().map_or(0.0, |e| e.median);
+        assert!((middle(&two.slowdown) - 2.0).abs() < 1e-9, "{two:?}");
+        assert!((middle(&two.sharing_gain) - 1.0).abs() < 1e-9, "{two:?}");
+        assert!((middle(&two.images_per_second) - 20.0).abs() < 1e-9, "{two:?}");
+        assert!((middle(&two.fairness) - 1.0).abs() < 1e-9, "{two:?}");
+    }
+}

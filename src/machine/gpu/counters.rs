@@ -1,0 +1,88 @@
+//! What a GPU counts while something is measured on it: clock, slow-downs, heat, energy, memory.
+
+use nvml_wrapper::{
+    Device,
+    bitmasks::device::ThrottleReasons,
+    enum_wrappers::device::{Clock, TemperatureSensor},
+    enums::device::UsedGpuMemory,
+    error::NvmlError,
+};
+
+use super::super::Reading;
+use super::fault::reason;
+
+/// A GPU at one moment. What cannot be read carries the reason; a vGPU's guest can read little of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GpuCounters {
+    /// Clock of the streaming multiprocessors, MHz; of the whole board for a MIG device.
+    pub sm_clock_mhz: Reading<f64>,
+    /// What holds the clock down at this moment, such as `thermal` or `power cap`; empty where nothing does.
+    pub throttled_by: Reading<Vec<&'static str>>,
+    /// Joules used since the driver was loaded. Not told of a MIG device: the board counts all of them together.
+    pub joules: Reading<f64>,
+    /// Device memory in use by everyone, bytes.
+    pub memory_used_bytes: Reading<u64>,
+    /// Device memory in use by the process that was asked about, bytes.
+    pub process_memory_bytes: Reading<u64>,
+    /// Temperature of the chip, degrees Celsius; of the whole board for a MIG device.
+    pub temperature_celsius: Reading<f64>,
+}
+
+/// Words for the reasons that slow a GPU down. An idle GPU, and clocks that somebody chose, are no slow-downs.
+const REASONS: &[(ThrottleReasons, &str)] = &[
+    (ThrottleReasons::SW_THERMAL_SLOWDOWN, "thermal"),
+    (ThrottleReasons::HW_THERMAL_SLOWDOWN, "thermal (hardware)"),
+    (ThrottleReasons::SW_POWER_CAP, "power cap"),
+    (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "power brake (hardware)"),
+    (ThrottleReasons::HW_SLOWDOWN, "hardware slow-down"),
+];
+
+/// The counters of `device`, which belongs to `board` where it is a MIG device; `pid` as the driver counts processes.
+pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<u32>) -> GpuCounters {
+    let whole = board.unwrap_or(device);
+    let said = |error: NvmlError| reason(&error);
+    GpuCounters {
+        sm_clock_mhz: whole.clock_info(Clock::SM).map(f64::from).map_err(said),
+        throttled_by: whole.current_throttle_reasons().map(words).map_err(said),
+        joules: match board {
+            None => device
+                .total_energy_consumption()
+                .map(|millijoules| millijoules as f64 / 1e3)
+                .map_err(said),
+            Some(_) => Err("a MIG device has no energy counter of its own".to_owned()),
+        },
+        memory_used_bytes: device.memory_info().map(|memory| memory.used).map_err(said),
+        process_memory_bytes: pid
+            .ok_or_else(|| "no process was asked about".to_owned())
+            .and_then(|pid| process_memory(device, pid)),
+        temperature_celsius: whole
+            .temperature(TemperatureSensor::Gpu)
+            .map(f64::from)
+            .map_err(said),
+    }
+}
+
+fn words(reasons: ThrottleReasons) -> Vec<&'static str> {
+    REASONS
+        .iter()
+        .filter(|(reason, _)| reasons.contains(*reason))
+        .map(|(_, word)| *word)
+        .collect()
+}
+
+/// Memory of one process. Inside a container it may be known by another pid, or not be told at all.
+fn process_memory(device: &Device<'_>, pid: u32) -> Reading<u64> {
+    let processes = device
+        .running_compute_processes()
+        .map_err(|error| reason(&error))?;
+    let found = processes
+        .iter()
+        .find(|process| process.pid == pid)
+        .ok_or_else(|| {
+            format!("the driver lists no process {pid}; in a container it may know it by another number")
+        })?;
+    match found.used_gpu_memory {
+        UsedGpuMemory::Used(bytes) => Ok(bytes),
+        UsedGpuMemory::Unavailable => Err(format!("the driver does not tell the memory of process {pid}")),
+    }
+}

@@ -1,0 +1,30 @@
+//! Whether a vGPU holds the licence that computing on it needs.
+
+use nvml_wrapper::{Device, Nvml};
+use nvml_wrapper_sys::bindings::{
+    nvmlGridLicensableFeature_t,
+    nvmlGridLicenseFeatureCode_t_NVML_GRID_LICENSE_FEATURE_CODE_COMPUTE as COMPUTE,
+    nvmlGridLicenseFeatureCode_t_NVML_GRID_LICENSE_FEATURE_CODE_NVIDIA_RTX as WORKSTATION,
+};
+
+use super::super::Reading;
+use super::{fault, ffi::licensable_features};
+
+/// Whether a feature with which CUDA runs undiminished (vGPU for compute, virtual workstation) is enabled and licensed.
+/// A licence for desktops alone does not count.
+///
+/// In NVML's words, `featureEnabled` says that the device is used as such, `featureState` that it is licensed.
+pub(super) fn licensed(nvml: &Nvml, device: &Device<'_>) -> Reading<bool> {
+    let told = licensable_features(nvml, device).map_err(|error| fault::reason(&error))?;
+    if told.isGridLicenseSupported == 0 {
+        return Err("the driver knows no licences for this device".to_owned());
+    }
+    let features = &told.gridLicensableFeatures[..(told.licensableFeaturesCount as usize).min(3)];
+    Ok(features.iter().any(allows_compute))
+}
+
+fn allows_compute(feature: &nvmlGridLicensableFeature_t) -> bool {
+    matches!(feature.featureCode, COMPUTE | WORKSTATION)
+        && feature.featureEnabled != 0
+        && feature.featureState != 0
+}

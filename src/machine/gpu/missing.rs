@@ -1,0 +1,216 @@
+//! Why no GPU can be used here, and what the user can do about it: the driver, its device nodes and the container that
+//! they did not come into.
+
+use super::super::{Reading, tree::Tree};
+use super::{Gpu, NvmlFault, pci::PciGpu};
+
+const VERSION: &str = "/proc/driver/nvidia/version";
+const NODES: &[&str] = &["/dev/nvidiactl", "/dev/nvidia0"];
+
+const GIVE_TO_CONTAINER: &str = "give the container its GPU: `docker run --gpus all`, `podman run --device \
+    nvidia.com/gpu=all`, in Kubernetes `runtimeClassName: nvidia` and a limit of nvidia.com/gpu";
+const ASK_THE_DRIVER: &str = "nvidia-smi, and the kernel's log (`dmesg`, lines with NVRM), say more";
+
+/// A machine without usable GPUs, to be explained.
+pub(super) struct Place<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) bus: &'a Reading<(Vec<PciGpu>, Vec<String>)>,
+    pub(super) in_container: bool,
+}
+
+/// A reason, and what can be done.
+pub(super) struct Why(String, Option<String>);
+
+impl From<Why> for (Option<String>, Option<String>) {
+    fn from(Why(reason, mend): Why) -> Self {
+        (Some(reason), mend)
+    }
+}
+
+/// NVML answers, and fails at the first question.
+pub(super) fn uncounted(reason: &str) -> Why {
+    Why(
+        format!("NVML starts, and does not tell the number of GPUs: {reason}"),
+        Some(ASK_THE_DRIVER.to_owned()),
+    )
+}
+
+impl Place<'_> {
+    /// NVML does not answer.
+    pub(super) fn silent(&self, fault: &NvmlFault) -> Why {
+        let mend = |text: &str| Some(text.to_owned());
+        match fault {
+            NvmlFault::NotFound | NvmlFault::DriverNotLoaded { .. } => self.unreachable(fault),
+            NvmlFault::VersionMismatch { .. } => Why(
+                match self.driver() {
+                    Some(version) => format!("{fault}, which is {version}"),
+                    None => fault.to_string(),
+                },
+                mend(if self.in_container {
+                    "start the container anew, so that it gets the libraries of the driver that runs"
+                } else {
+                    "restart the machine (or unload and load the nvidia modules) after the driver's upgrade"
+                }),
+            ),
+            NvmlFault::NoPermission { .. } => Why(
+                fault.to_string(),
+                mend(
+                    "let this user read and write /dev/nvidiactl and /dev/nvidia* (often by the group video or render)",
+                ),
+            ),
+            NvmlFault::Unloadable { .. } | NvmlFault::TooOld { .. } => Why(
+                fault.to_string(),
+                mend("install the library that belongs to the driver, or name it in FACEBENCH_NVML"),
+            ),
+            NvmlFault::Other { .. } => Why(fault.to_string(), mend(ASK_THE_DRIVER)),
+        }
+    }
+
+    /// The library is not there, or says that the driver is not.
+    fn unreachable(&self, fault: &NvmlFault) -> Why {
+        let library_missing = *fault == NvmlFault::NotFound;
+        let own = self.bus.as_ref().map_or(&[][..], |(own, _)| own);
+        if let Some(version) = self.driver() {
+            let missing: Vec<&str> = NODES
+                .iter()
+                .copied()
+                .filter(|node| !self.tree.exists(node))
+                .collect();
+            return self.not_let_in(&version, &missing, library_missing);
+        }
+        if self.tree.exists("/dev/dxg") {
+            return Why(
+                format!("this is WSL (/dev/dxg is there), and {fault}"),
+                Some(
+                    "install NVIDIA's driver on Windows, then `wsl --update` and `wsl --shutdown`".to_owned(),
+                ),
+            );
+        }
+        match own.first() {
+            Some(found) => self.no_driver(found),
+            None => Why(self.no_device(), None),
+        }
+    }
+
+    /// The kernel's driver is loaded.
+    fn not_let_in(&self, version: &str, missing: &[&str], library_missing: bool) -> Why {
+        let mut lacking: Vec<String> = missing.iter().map(|&node| node.to_owned()).collect();
+        if library_missing {
+            lacking.push("its library libnvidia-ml.so.1".to_owned());
+        }
+        if lacking.is_empty() {
+            return Why(
+                format!(
+                    "the NVIDIA driver {version} is loaded and its device nodes are there, and it cannot be reached"
+                ),
+                Some(
+                    if self.in_container {
+                        GIVE_TO_CONTAINER
+                    } else {
+                        ASK_THE_DRIVER
+                    }
+                    .to_owned(),
+                ),
+            );
+        }
+        let reason = format!(
+            "the kernel has the NVIDIA driver {version}, and {} {} missing here",
+            lacking.join(" and "),
+            if lacking.len() == 1 { "is" } else { "are" }
+        );
+        let mend = match (self.in_container, library_missing) {
+            (true, true) => format!("{GIVE_TO_CONTAINER}; with NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+            (true, false) => GIVE_TO_CONTAINER.to_owned(),
+            (false, true) => format!("install the libraries of driver {version} (such as libnvidia-compute)"),
+            (false, false) => {
+                "make the device nodes: `nvidia-modprobe -c 0`, or nvidia-smi as root".to_owned()
+            }
+        };
+        Why(reason, Some(mend))
+    }
+
+    /// A GPU on the bus, and no driver of NVIDIA's in the kernel.
+    fn no_driver(&self, found: &PciGpu) -> Why {
+        let address = &found.address;
+        let vgpu = found.vgpu.as_ref().ok().and_then(Option::as_ref);
+        let (reason, mend) = match (found.driver.as_deref(), vgpu) {
+            (Some("vfio-pci"), _) => (
+                format!("the GPU at {address} is held by vfio-pci, which keeps it for virtual machines"),
+                "measure inside the virtual machine, or give it back to the nvidia driver".to_owned(),
+            ),
+            (Some(other), _) => (
+                format!("the GPU at {address} is held by {other}, not by NVIDIA's driver"),
+                "install NVIDIA's driver and restart".to_owned(),
+            ),
+            (None, Some(host)) => (
+                format!("no kernel driver holds the vGPU at {address}"),
+                format!(
+                    "install NVIDIA's guest driver for vGPU, of the release that fits the host's driver {}",
+                    host.as_deref().unwrap_or("(which it does not tell)")
+                ),
+            ),
+            (None, None) => (
+                format!("no kernel driver holds the GPU at {address}"),
+                "install NVIDIA's driver, and load it with `modprobe nvidia`".to_owned(),
+            ),
+        };
+        let mend = if self.in_container {
+            format!("on the machine that runs this container: {mend}")
+        } else {
+            mend
+        };
+        Why(reason, Some(mend))
+    }
+
+    /// Nothing of NVIDIA's anywhere.
+    fn no_device(&self) -> String {
+        match self.bus {
+            Ok((_, others)) if others.is_empty() => "no NVIDIA GPU is on the PCI bus".to_owned(),
+            Ok((_, others)) => format!(
+                "no NVIDIA GPU is on the PCI bus; no backend can use yet what is there: {}",
+                others.join(", ")
+            ),
+            Err(reason) => format!("there is no NVIDIA driver, and the PCI bus does not tell: {reason}"),
+        }
+    }
+
+    /// NVML answers with an empty list.
+    pub(super) fn none_listed(&self) -> Why {
+        let mend = if self.in_container {
+            GIVE_TO_CONTAINER
+        } else {
+            ASK_THE_DRIVER
+        };
+        Why("NVML answers, and lists no GPU".to_owned(), Some(mend.to_owned()))
+    }
+
+    /// GPUs of the bus that the driver does not show: other containers' and virtual machines' own, or broken ones.
+    pub(super) fn unseen(&self, seen: &[Gpu]) -> Option<String> {
+        let (own, _) = self.bus.as_ref().ok()?;
+        let unseen: Vec<String> = own
+            .iter()
+            .filter(|found| !seen.iter().any(|gpu| gpu.pci.as_ref() == Some(&found.address)))
+            .map(|found| match &found.driver {
+                Some(driver) => format!("{} (held by {driver})", found.address),
+                None => found.address.clone(),
+            })
+            .collect();
+        (!unseen.is_empty()).then(|| {
+            format!(
+                "on the PCI bus, and not shown to this process by the driver: {}",
+                unseen.join(", ")
+            )
+        })
+    }
+
+    /// The version of the kernel's driver: the first number with a dot in its line.
+    fn driver(&self) -> Option<String> {
+        let text = self.tree.text(VERSION).ok()?;
+        let version = text
+            .lines()
+            .next()?
+            .split_whitespace()
+            .find(|word| word.contains('.') && word.starts_with(|first: char| first.is_ascii_digit()));
+        Some(version.unwrap_or("of unknown version").to_owned())
+    }
+}

@@ -1,0 +1,307 @@
+//! A board as the machine that hands it out sees it: its scheduler, its vGPUs, its clocks and its power. A guest sees none
+//! of them.
+
+use std::collections::BTreeMap;
+
+use nvml_wrapper::{
+    Device, Nvml,
+    enum_wrappers::{device::Clock, vgpu::VmId},
+    error::NvmlError,
+    vgpu::{VgpuInstance, VgpuType},
+};
+use nvml_wrapper_sys::bindings as nvml;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Gaps, Reading};
+use super::{GpuMode, counters, fault::reason, ffi};
+
+/// How the board's time is shared out among its vGPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SchedulerPolicy {
+    /// Whoever has work gets time; those that idle give theirs away.
+    BestEffort,
+    /// Each vGPU that runs gets the same share.
+    EqualShare,
+    /// Each vGPU has the share that its type says, whether or not others run.
+    FixedShare,
+}
+
+impl SchedulerPolicy {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BestEffort => "best-effort",
+            Self::EqualShare => "equal-share",
+            Self::FixedShare => "fixed-share",
+        }
+    }
+}
+
+/// A board's scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Scheduler {
+    /// Its policy.
+    pub policy: SchedulerPolicy,
+    /// Whether it evens out overdrawn slices (adaptive round robin); null where the driver leaves it at its default.
+    pub adaptive: Option<bool>,
+    /// Length of a time slice, nanoseconds; null where it is not told.
+    pub timeslice_ns: Option<u64>,
+    /// Who says so.
+    pub source: String,
+}
+
+/// What of a board stays the same while it is watched. A null has its reason in `unavailable`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WitnessedGpu {
+    /// The driver's name for the board.
+    pub uuid: Option<String>,
+    /// The product.
+    pub name: String,
+    /// Where it hangs on the PCI bus.
+    pub pci: Option<String>,
+    /// The driver's version on this machine.
+    pub driver: Option<String>,
+    /// How this machine has the board.
+    pub mode: Option<GpuMode>,
+    /// How it shares the board's time.
+    pub scheduler: Option<Scheduler>,
+    /// Names of the vGPU types that it can hand out.
+    pub vgpu_types: Option<Vec<String>>,
+    /// Why a value is missing.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// A board at one moment. A null has its reason in `unavailable`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WitnessedLook {
+    /// The driver's name for the board.
+    pub uuid: Option<String>,
+    /// Clock of the streaming multiprocessors, MHz.
+    pub sm_clock_mhz: Option<f64>,
+    /// Clock of the memory, MHz.
+    pub memory_clock_mhz: Option<f64>,
+    /// Power that it draws, watts.
+    pub power_watts: Option<f64>,
+    /// Share of the time, 0 to 1, in which anything ran on it.
+    pub utilization: Option<f64>,
+    /// What holds its clock down, such as `thermal`; empty where nothing does.
+    pub throttled_by: Option<Vec<String>>,
+    /// The vGPUs that are handed out.
+    pub vgpus: Option<Vec<WitnessedVgpu>>,
+    /// Why a value is missing.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// One vGPU that is handed out, at one moment. A null has its reason in `unavailable`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WitnessedVgpu {
+    /// The driver's number for it, on this machine.
+    pub id: u32,
+    /// The driver's name for it, which its guest sees too.
+    pub uuid: Option<String>,
+    /// The virtual machine that has it, by the hypervisor's name.
+    pub vm: Option<String>,
+    /// Its type, such as `GRID V100D-8Q`.
+    pub vgpu_type: Option<String>,
+    /// Frame buffer in use, bytes.
+    pub memory_used_bytes: Option<u64>,
+    /// Share of the board's time, 0 to 1, that its networks and other work took since the last look.
+    pub utilization: Option<f64>,
+    /// Whether it holds its licence.
+    pub licensed: Option<bool>,
+    /// Why a value is missing.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// The board with that index.
+pub(super) fn board(library: &Nvml, index: u32) -> WitnessedGpu {
+    let mut gaps = Gaps::default();
+    let device = match library.device_by_index(index) {
+        Ok(device) => device,
+        Err(error) => return lost(index, &reason(&error)),
+    };
+    let told = super::describe::board_and_parts(library, index);
+    let whole = told.first();
+    for field in ["uuid", "pci", "driver", "mode"] {
+        if let Some(why) = whole.and_then(|gpu| gpu.unavailable.get(field)) {
+            gaps.0.insert(field.to_owned(), why.clone());
+        }
+    }
+    WitnessedGpu {
+        uuid: whole.and_then(|gpu| gpu.uuid.clone()),
+        name: whole.map_or_else(String::new, |gpu| gpu.name.clone()),
+        pci: whole.and_then(|gpu| gpu.pci.clone()),
+        driver: whole.and_then(|gpu| gpu.driver.clone()),
+        mode: whole.and_then(|gpu| gpu.mode),
+        scheduler: gaps.keep("scheduler", scheduler(library, &device)),
+        vgpu_types: gaps.keep("vgpu_types", types(&device)),
+        unavailable: gaps.0,
+    }
+}
+
+fn lost(index: u32, why: &str) -> WitnessedGpu {
+    let fields = ["uuid", "pci", "driver", "mode", "scheduler", "vgpu_types"];
+    WitnessedGpu {
+        uuid: None,
+        name: format!("GPU {index} of the driver's list"),
+        pci: None,
+        driver: None,
+        mode: None,
+        scheduler: None,
+        vgpu_types: None,
+        unavailable: fields.map(|field| (field.to_owned(), why.to_owned())).into(),
+    }
+}
+
+fn scheduler(library: &Nvml, device: &Device<'_>) -> Reading<Scheduler> {
+    let told = ffi::scheduler(library, device).map_err(|error| reason(&error))?;
+    let policy = match told.policy {
+        nvml::NVML_VGPU_SCHEDULER_POLICY_BEST_EFFORT => SchedulerPolicy::BestEffort,
+        nvml::NVML_VGPU_SCHEDULER_POLICY_EQUAL_SHARE => SchedulerPolicy::EqualShare,
+        nvml::NVML_VGPU_SCHEDULER_POLICY_FIXED_SHARE => SchedulerPolicy::FixedShare,
+        other => return Err(format!("NVML names a policy that is not known here: {other}")),
+    };
+    Ok(Scheduler {
+        policy,
+        adaptive: match told.arr_mode {
+            nvml::NVML_VGPU_SCHEDULER_ARR_DISABLE => Some(false),
+            nvml::NVML_VGPU_SCHEDULER_ARR_ENABLE => Some(true),
+            _ => None,
+        },
+        timeslice_ns: Some(u64::from(told.timeslice_ns)).filter(|ns| *ns > 0),
+        source: "NVML".to_owned(),
+    })
+}
+
+fn types(device: &Device<'_>) -> Reading<Vec<String>> {
+    let types = device.vgpu_supported_types().map_err(|error| reason(&error))?;
+    let name = |kind: &VgpuType<'_>| kind.name().unwrap_or_else(|_| format!("type {}", kind.id()));
+    Ok(types.iter().map(name).collect())
+}
+
+/// The board with that index at this moment. `since` is a time just before the last samples of the vGPUs' use, by the
+/// driver's clock, and is brought up to date; 0 before the first look.
+pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> WitnessedLook {
+    let mut gaps = Gaps::default();
+    let device = match library.device_by_index(index) {
+        Ok(device) => device,
+        Err(error) => {
+            let fields = [
+                "uuid",
+                "sm_clock_mhz",
+                "memory_clock_mhz",
+                "power_watts",
+                "utilization",
+            ];
+            let fields = fields.into_iter().chain(["throttled_by", "vgpus"]);
+            return WitnessedLook {
+                unavailable: fields.map(|field| (field.to_owned(), reason(&error))).collect(),
+                ..WitnessedLook::default()
+            };
+        }
+    };
+    let said = |error: NvmlError| reason(&error);
+    let told = counters::read(&device, None, None);
+    WitnessedLook {
+        uuid: gaps.keep("uuid", device.uuid().map_err(said)),
+        sm_clock_mhz: gaps.keep("sm_clock_mhz", told.sm_clock_mhz),
+        memory_clock_mhz: gaps.keep(
+            "memory_clock_mhz",
+            device.clock_info(Clock::Memory).map(f64::from).map_err(said),
+        ),
+        power_watts: gaps.keep(
+            "power_watts",
+            device
+                .power_usage()
+                .map(|milliwatts| f64::from(milliwatts) / 1e3)
+                .map_err(said),
+        ),
+        utilization: gaps.keep(
+            "utilization",
+            device
+                .utilization_rates()
+                .map(|rates| f64::from(rates.gpu) / 100.0)
+                .map_err(said),
+        ),
+        throttled_by: gaps.keep(
+            "throttled_by",
+            told.throttled_by
+                .map(|words| words.into_iter().map(str::to_owned).collect()),
+        ),
+        vgpus: gaps.keep("vgpus", vgpus(library, &device, since)),
+        unavailable: gaps.0,
+    }
+}
+
+fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<WitnessedVgpu>> {
+    // Asked by number, so that the number can be kept: the wrapper's own list hides it.
+    let ids = ffi::active_vgpus(library, device).map_err(|error| reason(&error))?;
+    let used = match ids.len() {
+        0 => Ok(Vec::new()),
+        _ => ffi::vgpu_utilization(library, device, *since).map_err(|error| reason(&error)),
+    };
+    if let Ok(used) = &used {
+        let latest = |id: &u32| {
+            used.iter()
+                .filter(|sample| sample.instance == *id)
+                .map(|s| s.micros)
+                .max()
+        };
+        // The last sample of each is asked for again: a look that comes before the next one still has a value.
+        *since = ids
+            .iter()
+            .filter_map(latest)
+            .min()
+            .map_or(*since, |micros| micros.saturating_sub(1));
+    }
+    Ok(ids
+        .into_iter()
+        .map(|id| vgpu(&VgpuInstance::new(id, device), id, &used))
+        .collect())
+}
+
+fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>) -> WitnessedVgpu {
+    let mut gaps = Gaps::default();
+    let said = |error: NvmlError| reason(&error);
+    let latest = |samples: &Vec<ffi::VgpuUse>| {
+        let own = samples.iter().filter(|sample| sample.instance == id);
+        let latest = own.max_by_key(|sample| sample.micros);
+        latest.map(|sample| f64::from(sample.sm_percent) / 100.0)
+    };
+    let utilization = match used {
+        Ok(samples) => latest(samples).ok_or_else(|| "the driver has no new sample of it".to_owned()),
+        Err(why) => Err(why.clone()),
+    };
+    WitnessedVgpu {
+        id,
+        uuid: gaps.keep("uuid", instance.uuid().map_err(said)),
+        vm: gaps.keep(
+            "vm",
+            instance
+                .vm_id()
+                .map(|vm| match vm {
+                    VmId::Domain(id) | VmId::Uuid(id) => id,
+                })
+                .map_err(said),
+        ),
+        vgpu_type: gaps.keep(
+            "vgpu_type",
+            instance
+                .instance_type()
+                .and_then(|kind| kind.name())
+                .map_err(said),
+        ),
+        memory_used_bytes: gaps.keep("memory_used_bytes", instance.fb_usage().map_err(said)),
+        utilization: gaps.keep("utilization", utilization),
+        licensed: gaps.keep(
+            "licensed",
+            instance
+                .license_info_v2()
+                .map(|info| info.is_licensed)
+                .map_err(said),
+        ),
+        unavailable: gaps.0,
+    }
+}

@@ -1,0 +1,119 @@
+//! What a witness on a hypervisor logs (a line a look), and what of it stands in a merged record.
+
+use std::{collections::BTreeMap, io};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::{
+    Host,
+    gpu::{Scheduler, WitnessedGpu, WitnessedLook},
+};
+
+/// The word by which a log is known.
+pub const WITNESS_KIND: &str = "witness";
+
+/// The first line of a log: who looks, at what, how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WitnessHeader {
+    /// Always `witness`.
+    pub kind: String,
+    /// The program's version.
+    pub version: String,
+    /// When it began by this machine's clock, RFC 3339 in UTC.
+    pub began_at: String,
+    /// Time from look to look, seconds.
+    pub interval_seconds: f64,
+    /// The machine that hands the boards out.
+    pub host: Host,
+    /// Its boards.
+    pub gpus: Vec<WitnessedGpu>,
+}
+
+/// Every other line: one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WitnessSample {
+    /// When by this machine's clock, RFC 3339 in UTC.
+    pub at: String,
+    /// The boards, in the header's order.
+    pub gpus: Vec<WitnessedLook>,
+}
+
+/// A whole log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WitnessLog {
+    /// Its first line.
+    pub header: WitnessHeader,
+    /// Its looks.
+    pub samples: Vec<WitnessSample>,
+}
+
+impl WitnessLog {
+    /// The log in `text`, or `None` where that is no log. The last line may be broken off: a witness may be killed.
+    pub fn parse(text: &str) -> Option<io::Result<Self>> {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        let first: serde_json::Value = serde_json::from_str(lines.next()?).ok()?;
+        if first["kind"] != WITNESS_KIND {
+            return None;
+        }
+        Some(Self::read(first, lines).map_err(io::Error::from))
+    }
+
+    fn read<'a>(first: serde_json::Value, lines: impl Iterator<Item = &'a str>) -> serde_json::Result<Self> {
+        let header = serde_json::from_value(first)?;
+        let mut samples = Vec::new();
+        let mut lines = lines.peekable();
+        while let Some(line) = lines.next() {
+            match serde_json::from_str(line) {
+                Ok(sample) => samples.push(sample),
+                Err(_) if lines.peek().is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { header, samples })
+    }
+}
+
+/// What the hypervisor's log says of an arm's GPU while the arm was measured. A null has its reason in `unavailable`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Witness {
+    /// The log's file name.
+    pub file: String,
+    /// The version of the program that wrote it.
+    pub version: String,
+    /// The board, by the driver's name.
+    pub board: Option<String>,
+    /// The type of the arm's vGPU; null where the arm had the board itself.
+    pub vgpu_type: Option<String>,
+    /// How the board's time is shared out.
+    pub scheduler: Option<Scheduler>,
+    /// Looks within the arm's blocks.
+    pub looks: usize,
+    /// Blocks of the arm with a look within them.
+    pub blocks_seen: usize,
+    /// By how much the clocks of guest and host may differ: a look so long before or after a block counts as within it,
+    /// seconds.
+    pub tolerance_seconds: f64,
+    /// Most other vGPUs that were handed out at a look.
+    pub neighbours_max: Option<usize>,
+    /// Their mean number.
+    pub neighbours_mean: Option<f64>,
+    /// Most of the board's time, 0 to 1, that they took together at a look.
+    pub neighbours_use_max: Option<f64>,
+    /// The mean of it.
+    pub neighbours_use_mean: Option<f64>,
+    /// Lowest clock of the streaming multiprocessors, MHz.
+    pub sm_clock_mhz_min: Option<f64>,
+    /// Median of it.
+    pub sm_clock_mhz_median: Option<f64>,
+    /// Median of the board's power, watts.
+    pub power_watts_median: Option<f64>,
+    /// Share of the looks, 0 to 1, at which heat or the hardware's own protection held the clock down.
+    pub slowed_share: Option<f64>,
+    /// Share of the looks at which the power cap held it down.
+    pub power_capped_share: Option<f64>,
+    /// Whether the arm's vGPU held its licence at every look; null where it was not told, and for the board itself.
+    pub licensed: Option<bool>,
+    /// Why a value is missing.
+    pub unavailable: BTreeMap<String, String>,
+}

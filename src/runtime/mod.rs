@@ -1,0 +1,228 @@
+//! Where a network runs: a runtime, an execution provider, a device. Knows tensors and files, and no face.
+//!
+//! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
+
+#[cfg(any(feature = "opencv", feature = "tract"))]
+mod by_shape;
+pub mod install;
+pub mod linked;
+pub mod null;
+pub mod onnx;
+pub mod onnxruntime;
+#[cfg(feature = "opencv")]
+pub mod opencv;
+pub mod options;
+pub mod profile;
+pub mod spec;
+pub mod table;
+#[cfg(feature = "tract")]
+pub mod tract;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayView4, ArrayViewD};
+use thiserror::Error;
+
+pub use self::options::DataPath;
+pub use self::{
+    onnx::{Scaling, Side},
+    profile::Profile,
+};
+
+/// Something that can load networks: one runtime with one execution provider on one device.
+pub trait Backend: Send + Sync {
+    /// Loads the ONNX file `network`. Sessions of one backend may run at the same time, each in its own thread.
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError>;
+
+    /// What runs here, for the record.
+    fn identity(&self) -> &Identity;
+}
+
+/// One loaded network.
+pub trait Session: Send {
+    /// Names and shapes as the graph declares them.
+    fn signature(&self) -> &Signature;
+
+    /// Runs the network on `input` (batch x channels x height x width) and lets `read` see the outputs in the
+    /// graph's order before they are taken back.
+    fn run(
+        &mut self,
+        input: ArrayView4<'_, f32>,
+        read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError>;
+
+    /// Whether the session was loaded to read bytes (batch x height x width x 3), by [`Session::run_bytes`].
+    fn reads_bytes(&self) -> bool {
+        false
+    }
+
+    /// Runs the network on bytes that it normalises itself; only where [`Session::reads_bytes`].
+    fn run_bytes(
+        &mut self,
+        _input: ArrayView4<'_, u8>,
+        _read: &mut dyn FnMut(&[Output<'_>]),
+    ) -> Result<(), BackendError> {
+        Err(BackendError::Run {
+            reason: "this runtime reads no bytes".to_owned(),
+        })
+    }
+
+    /// Whether inputs and outputs lie in page-locked memory; `None` where nothing is copied to a device.
+    fn is_pinned(&self) -> Option<bool> {
+        None
+    }
+
+    /// Ends profiling and says where the nodes ran; `None` where the session was loaded without profiling or the
+    /// runtime has none.
+    fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
+        Ok(None)
+    }
+}
+
+/// One output tensor of a run.
+pub struct Output<'a> {
+    /// The output's name in the graph.
+    pub name: &'a str,
+    /// Its numbers, in the shape of this run.
+    pub values: ArrayViewD<'a, f32>,
+}
+
+/// How a session is to be loaded.
+#[derive(Debug, Clone, Default)]
+pub struct SessionSettings {
+    /// Threads that one run may use; 0 leaves it to the runtime.
+    pub threads: usize,
+    /// Where to write a profile of every node, for the placement check; never set while measuring.
+    pub profile: Option<PathBuf>,
+    /// How photos get to the network.
+    pub path: DataPath,
+    /// How the network is to normalise bytes itself, where the runtime can have it do so; `None` to give it floats.
+    pub bytes: Option<Scaling>,
+    /// A side of the input that must be open, however the file declares it, where runtime and graph can have it so.
+    pub open: Option<Side>,
+    /// The largest batch that will be run; 0 where nothing is known.
+    pub batch: usize,
+    /// Width and height of the input where the graph leaves them open.
+    pub canvas: Option<(usize, usize)>,
+}
+
+/// What a graph declares: its inputs and outputs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// The graph's inputs.
+    pub inputs: Vec<TensorInfo>,
+    /// The graph's outputs.
+    pub outputs: Vec<TensorInfo>,
+}
+
+impl Signature {
+    /// Holds that the graph of the file `network` reads one float tensor of four sides, as [`Session::run`] gives it.
+    pub fn reads_pictures(&self, network: &Path) -> Result<(), BackendError> {
+        match self.inputs.as_slice() {
+            [input] if input.is_f32 && input.shape.len() == 4 => Ok(()),
+            inputs => Err(BackendError::Input {
+                network: network.to_path_buf(),
+                found: inputs
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+
+    /// The shape of the first input, where it has four sides and the graph leaves none of them open.
+    #[cfg(any(feature = "opencv", feature = "tract"))]
+    fn fixed_shape(&self) -> Option<[usize; 4]> {
+        let sides: Vec<usize> = self
+            .inputs
+            .first()?
+            .shape
+            .iter()
+            .copied()
+            .collect::<Option<_>>()?;
+        sides.try_into().ok()
+    }
+}
+
+/// One declared tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name in the graph.
+    pub name: String,
+    /// Its sides; `None` where the graph leaves one open.
+    pub shape: Vec<Option<usize>>,
+    /// Whether it holds 32-bit floats.
+    pub is_f32: bool,
+}
+
+impl std::fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sides: Vec<_> = self
+            .shape
+            .iter()
+            .map(|s| s.map_or("?".into(), |s| s.to_string()))
+            .collect();
+        write!(f, "{}[{}]", self.name, sides.join("x"))
+    }
+}
+
+/// What runs: written into the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The runtime's name, as its makers write it.
+    pub runtime: &'static str,
+    /// The runtime's own version.
+    pub version: String,
+    /// The execution provider, as the runtime names it.
+    pub provider: &'static str,
+    /// The device, as a person would name it.
+    pub device: String,
+    /// What the execution provider was told.
+    pub options: Vec<(&'static str, String)>,
+}
+
+/// Why a network could not be loaded or run.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    /// The runtime's library could not be opened.
+    #[error("cannot load the ONNX Runtime library {}: {reason}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// The loader's words.
+        reason: String,
+    },
+    /// The file is no network that this runtime can load.
+    #[error("{}: not a network that {runtime} can load: {reason}", network.display())]
+    Load {
+        /// The ONNX file.
+        network: PathBuf,
+        /// The runtime's name.
+        runtime: &'static str,
+        /// The runtime's words.
+        reason: String,
+    },
+    /// The network does not read one float tensor of four sides.
+    #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.display())]
+    Input {
+        /// The ONNX file.
+        network: PathBuf,
+        /// The declared inputs.
+        found: String,
+    },
+    /// A run failed.
+    #[error("the network failed while running: {reason}")]
+    Run {
+        /// The runtime's words.
+        reason: String,
+    },
+    /// A profile could not be read.
+    #[error("the runtime's profile {} cannot be read: {reason}", path.display())]
+    Profile {
+        /// The profile.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,339 @@
+//! Records of several studies as one: arms side by side, held against the first without pairing.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::{
+    host_log,
+    merge_coordinated::{self, MeetingError},
+};
+use crate::{
+    analysis::{
+        comparisons::{self, Pair, Terms},
+        fleet,
+    },
+    record::{Arm, Comparison, NetworkFacts, Record, Shard, Source, WitnessLog},
+};
+
+/// Why records make no common record.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum MergeError {
+    /// They did not measure the same thing.
+    #[error("{a} and {b} measured different things: {}", differences.join("; "))]
+    Different {
+        /// The first one's name or id.
+        a: String,
+        /// The other one's.
+        b: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// The same study twice.
+    #[error("{0} is given twice")]
+    Twice(String),
+    /// Two measured the same part of the photos with arms of the same name.
+    #[error("{a} and {b} both measured shard {shard}; leave one out")]
+    SameShard {
+        /// Its number, from 0.
+        shard: usize,
+        /// The first one's name or id.
+        a: String,
+        /// The other one's.
+        b: String,
+    },
+    /// Machines of a meeting that make no common account of it.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
+    /// There are no arms of the same name.
+    #[error(
+        "no arm has the same name in both ({a} against {b}); give them the same label, such as -b cuda,label=gpu"
+    )]
+    NoPair {
+        /// The first one's arms.
+        a: String,
+        /// The other one's.
+        b: String,
+    },
+    /// Nothing was given.
+    #[error("no record is given")]
+    Nothing,
+}
+
+/// What a record is called: its name, else the beginning of its id.
+pub fn title(name: Option<&str>, id: &str) -> String {
+    name.map_or_else(|| id.chars().take(6).collect(), str::to_owned)
+}
+
+/// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
+pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
+    merge_witnessed(records, &[]).map(|(merged, _)| merged)
+}
+
+/// The same with what witnesses on the GPUs' hosts logged, each by its file's name; and what the user should know of them.
+pub fn merge_witnessed(
+    records: Vec<Record>,
+    logs: &[(String, WitnessLog)],
+) -> Result<(Record, Vec<String>), MergeError> {
+    let mut merged = join(records, true)?;
+    // Before arms are compared: what a witness saw decides what they are worth.
+    let told = logs
+        .iter()
+        .flat_map(|(file, log)| host_log::attach(&mut merged, file, log))
+        .collect();
+    merged.fleet = fleet::fleet(&merged);
+    merged.comparisons = comparisons::with_first(&merged.arms, Terms::of(&merged));
+    Ok((merged, told))
+}
+
+/// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the
+/// only one.
+pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
+    let labels = |record: &Record| {
+        record
+            .arms
+            .iter()
+            .map(|arm| arm.label.clone())
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (labels(&old), labels(&new));
+    if old.workload.dataset.shard != new.workload.dataset.shard {
+        return Err(MergeError::Different {
+            a: title(old.name.as_deref(), &old.id),
+            b: title(new.name.as_deref(), &new.id),
+            differences: vec!["the shard".to_owned()],
+        });
+    }
+    let mut merged = join(vec![old, new], false)?;
+    let (olds, news) = merged.arms.split_at(before.len());
+    let pairs: Vec<Pair<'_>> = match (olds, news) {
+        ([baseline], [arm]) => vec![Pair { arm, baseline }],
+        _ => news
+            .iter()
+            .zip(&after)
+            .filter_map(|(arm, label)| {
+                let place = before.iter().position(|other| other == label)?;
+                Some(Pair {
+                    arm,
+                    baseline: &olds[place],
+                })
+            })
+            .collect(),
+    };
+    if pairs.is_empty() {
+        return Err(MergeError::NoPair {
+            a: before.join(", "),
+            b: after.join(", "),
+        });
+    }
+    let terms = Terms::of(&merged);
+    merged.comparisons = if terms.comparable {
+        comparisons::compare(&pairs, terms)
+    } else {
+        Vec::new()
+    };
+    Ok(merged)
+}
+
+/// The arms of a record of two that stand in no comparison, for want of one of the same label.
+pub fn without_partner(merged: &Record) -> Vec<String> {
+    let compared = |label: &String| {
+        let has = |comparison: &Comparison| &comparison.arm == label || &comparison.baseline == label;
+        merged.comparisons.iter().any(has)
+    };
+    let labels = merged.arms.iter().map(|arm| arm.label.clone());
+    labels.filter(|label| !compared(label)).collect()
+}
+
+/// The records as one. A fleet (`apart`) has each shard once.
+fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
+    let lone = records.len() == 1;
+    let parts: Vec<merge_coordinated::Part> =
+        records.iter().filter_map(merge_coordinated::Part::of).collect();
+    let mut records = records.into_iter();
+    let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
+    for record in records {
+        let record = in_parts(record);
+        let differences = differences(&merged, &record);
+        if !differences.is_empty() {
+            let name = |record: &Record| title(record.name.as_deref(), &record.id);
+            return Err(MergeError::Different {
+                a: name(&merged),
+                b: name(&record),
+                differences,
+            });
+        }
+        if let Some(twice) = record
+            .sources
+            .iter()
+            .find(|s| merged.sources.iter().any(|other| other.id == s.id))
+        {
+            return Err(MergeError::Twice(title(twice.name.as_deref(), &twice.id)));
+        }
+        if let Some(shard) = same_shard(&merged, &record).filter(|_| apart) {
+            return Err(MergeError::SameShard {
+                shard,
+                a: title(merged.name.as_deref(), &merged.id),
+                b: title(record.name.as_deref(), &record.id),
+            });
+        }
+        merged.arms.extend(record.arms);
+        merged.sources.extend(record.sources);
+        merged.unavailable.extend(record.unavailable);
+        for skipped in record.skipped {
+            if !merged.skipped.contains(&skipped) {
+                merged.skipped.push(skipped);
+            }
+        }
+        merged.quick |= record.quick;
+        merged.interrupted |= record.interrupted;
+        merged.plan.margin = merged.plan.margin.max(record.plan.margin);
+    }
+    let Record { arms, sources, .. } = &mut merged;
+    let before: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    tell_apart(arms, sources);
+    let renamed = |id: &str, label: &str| -> String {
+        let arm = arms
+            .iter()
+            .zip(&before)
+            .find(|(arm, before)| arm.source.as_deref() == Some(id) && *before == label);
+        arm.map_or_else(|| label.to_owned(), |(arm, _)| arm.label.clone())
+    };
+    // One by itself stays what it is; those that are compared are no meeting.
+    if !lone {
+        let together = apart
+            .then(|| merge_coordinated::gathered(parts, &renamed))
+            .transpose()?;
+        merged.tenants = together.flatten();
+    }
+    merged.name = None;
+    // A search is of its own study.
+    merged.tune = None;
+    Ok(merged)
+}
+
+/// A record whose arms name their source.
+fn in_parts(mut record: Record) -> Record {
+    if record.sources.is_empty() {
+        for arm in &mut record.arms {
+            arm.source = Some(record.id.clone());
+        }
+        record.sources = vec![Source {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            created_at: record.created_at.clone(),
+            tool: record.tool.clone(),
+            host: record.host.clone(),
+            gpus: record.gpus.clone(),
+            plan: record.plan.clone(),
+            quick: record.quick,
+            interrupted: record.interrupted,
+            shard: record.workload.dataset.shard.clone(),
+        }];
+    }
+    record
+}
+
+/// Gives arms of the same label the names of their sources.
+fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
+    let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    let before = labels.clone();
+    for arm in &mut *arms {
+        if labels.iter().filter(|label| **label == arm.label).count() > 1 {
+            let source = sources
+                .iter()
+                .find(|source| Some(&source.id) == arm.source.as_ref());
+            let title = source.map(|source| title(source.name.as_deref(), &source.id));
+            arm.label = format!("{} @ {}", arm.label, title.unwrap_or_default());
+        }
+    }
+    // Two studies of one name are told apart by their ids.
+    let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
+    for arm in &mut *arms {
+        if labels.iter().filter(|label| **label == arm.label).count() > 1 {
+            let id = arm.source.as_deref().unwrap_or_default();
+            arm.label = format!("{} {}", arm.label, title(None, id));
+        }
+    }
+    // Answers were held against an arm of the same study, by its old name.
+    let names: Vec<(Option<String>, String, String)> = arms
+        .iter()
+        .zip(before)
+        .map(|(arm, before)| (arm.source.clone(), before, arm.label.clone()))
+        .collect();
+    for arm in arms {
+        let Some(accuracy) = &mut arm.accuracy else {
+            continue;
+        };
+        let renamed = names
+            .iter()
+            .find(|(source, before, _)| *source == arm.source && *before == accuracy.reference);
+        if let Some((.., label)) = renamed {
+            accuracy.reference.clone_from(label);
+        }
+    }
+}
+
+/// The shards that the studies in a record measured.
+fn shards(record: &Record) -> impl Iterator<Item = &Shard> {
+    record.sources.iter().filter_map(|source| source.shard.as_ref())
+}
+
+/// A shard that both measured with arms of the same name.
+fn same_shard(a: &Record, b: &Record) -> Option<usize> {
+    let arms = |record: &Record| -> BTreeSet<(usize, String)> {
+        let arm = |arm: &Arm| {
+            let source = record.source_of(arm)?;
+            Some((source.shard.as_ref()?.index, arm.label.clone()))
+        };
+        record.arms.iter().filter_map(arm).collect()
+    };
+    let shared = arms(a).intersection(&arms(b)).next().cloned();
+    shared.map(|(index, _)| index)
+}
+
+/// What was not the same in two studies, of all that decides how much work a photo is.
+fn differences(a: &Record, b: &Record) -> Vec<String> {
+    let (x, y) = (&a.workload, &b.workload);
+    let mut list = Vec::new();
+    let mut note = |what: &str, same: bool| {
+        if !same {
+            list.push(what.to_owned());
+        }
+    };
+    let network = |network: &Option<NetworkFacts>| {
+        network.as_ref().map(|network| {
+            (
+                network.sha256.clone(),
+                network.input,
+                network.score_threshold.map(f32::to_bits),
+            )
+        })
+    };
+    note("the scenario", x.scenario == y.scenario);
+    note("the stage", x.stage == y.stage);
+    match (shards(a).next(), shards(b).next()) {
+        (Some(one), Some(other)) => {
+            let whole = |shard: &Shard| (shard.whole_images, shard.whole_sha256.clone());
+            note(
+                "the photos that were dealt out (give all shards the same --photos and --seed)",
+                whole(one) == whole(other),
+            );
+            note("the number of shards", one.of == other.of);
+        }
+        (None, None) => note(
+            "the photos",
+            (&x.dataset.sha256, x.dataset.images) == (&y.dataset.sha256, y.dataset.images),
+        ),
+        _ => note("all photos and a shard of them", false),
+    }
+    note("the detector", network(&x.detector) == network(&y.detector));
+    note("the recognizer", network(&x.recognizer) == network(&y.recognizer));
+    note(
+        "facebench's version",
+        a.tool.version == b.tool.version || shards(a).next().is_none(),
+    );
+    note("the rate", a.plan.request_rate == b.plan.request_rate);
+    note("the latency bound", a.plan.latency_bound == b.plan.latency_bound);
+    list
+}

@@ -1,0 +1,364 @@
+//! How many of each machine serve a load, what that costs, how sure it is, and what would change the answer.
+//!
+//! A load of photos that arrive at random, split at random over machines that are alike, arrives at each of them at
+//! random too, at its share of the rate. So what the server scenario measured of one machine holds for each of many.
+
+mod break_even;
+mod changes;
+mod evidence;
+mod prices;
+mod shared;
+
+pub use prices::{Prices, PricesError};
+
+use self::{
+    break_even::{Crossing, Kind, crossing, machines},
+    evidence::Told,
+};
+use crate::{
+    record::{Arm, BreakEven, Evidence, LatencyBound, Machine, PlanSummary, Record, Sizing},
+    sharing::merge,
+};
+
+/// Hours of a month, as clouds count them.
+const MONTH: f64 = 730.0;
+
+/// What has to be served.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Photos a second, all machines together; above 0.
+    pub rate: f64,
+    /// The latency that has to be held.
+    pub bound: LatencyBound,
+    /// Machines on top, to stand in for others.
+    pub spare: usize,
+}
+
+/// An arm on the machine that it was measured on.
+struct Candidate<'a> {
+    record: &'a Record,
+    plan: &'a PlanSummary,
+    study: String,
+    arm: &'a Arm,
+    told: Told,
+    /// What shares its device; `None` for an arm alone.
+    shared: Option<Shared>,
+}
+
+/// Tenants of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shared {
+    /// How many.
+    tenants: usize,
+    /// Machines that they are on.
+    machines: usize,
+    /// Whether nothing shows that each of these has a device of its own.
+    one_device: bool,
+}
+
+impl Candidate<'_> {
+    /// What it is called.
+    fn label(&self) -> String {
+        match self.shared {
+            None => self.arm.label.clone(),
+            Some(Shared {
+                tenants, machines: 1, ..
+            }) => format!("{}, {tenants} tenants", self.arm.label),
+            Some(Shared {
+                machines, one_device, ..
+            }) => {
+                let together = if one_device { "on a device" } else { "at once" };
+                format!("{}, {machines} {together}", self.arm.label)
+            }
+        }
+    }
+
+    /// How many machines one device is enough for.
+    fn machines_of_a_device(&self) -> usize {
+        let shared = self.shared.filter(|shared| shared.one_device);
+        shared.map_or(1, |shared| shared.machines)
+    }
+}
+
+/// The answer for `load` from `records`; at least one.
+pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
+    let candidates = best(
+        records
+            .iter()
+            .flat_map(|record| candidates(record, load.bound))
+            .collect(),
+    );
+    let mut currency = prices.currency.clone();
+    if currency.is_empty() && prices.price.is_empty() {
+        let costs = candidates.iter().filter_map(|c| c.arm.cost.as_ref());
+        currency = costs.map(|cost| cost.currency.clone()).next().unwrap_or_default();
+    }
+    let mut machines: Vec<Machine> = Vec::new();
+    for candidate in &candidates {
+        let name = name(candidate, &candidates, &machines);
+        machines.push(machine(candidate, name, load, prices, &currency));
+    }
+    let cheapest = by_cost(&machines).first().map(|machine| machine.name.clone());
+    let (break_even, break_even_reason) = match even(&machines, load.spare) {
+        Ok(even) => (Some(even), None),
+        Err(why) => (None, Some(why)),
+    };
+    let mut remarks = differences(records);
+    let names: Vec<(&str, &str)> = machines
+        .iter()
+        .map(|machine| (machine.name.as_str(), machine.label.as_str()))
+        .collect();
+    remarks.extend(
+        prices
+            .unused(&names)
+            .into_iter()
+            .map(|key| format!("the price of \"{key}\" is of no machine of these records")),
+    );
+    let changes = changes::list(&machines, &candidates, load, &currency);
+    Sizing {
+        rate: load.rate,
+        bound: load.bound,
+        spare: load.spare,
+        currency,
+        machines,
+        cheapest,
+        break_even,
+        break_even_reason,
+        changes,
+        assumptions: assumptions(load),
+        remarks,
+    }
+}
+
+/// The arms of `record`, each with the plan of the study that it is from.
+fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
+    let of_arm = |arm, shared: Option<(Shared, Told)>| {
+        let arm: &Arm = arm;
+        let source = record.source_of(arm);
+        let (plan, name, id, quick) = source.map_or(
+            (
+                &record.plan,
+                &record.name,
+                &record.id,
+                record.quick || record.interrupted,
+            ),
+            |source| {
+                let short = source.quick || source.interrupted;
+                (&source.plan, &source.name, &source.id, short)
+            },
+        );
+        let (shared, mut told) = match shared {
+            Some((shared, told)) => (Some(shared), told),
+            None => (None, evidence::of(record, plan, arm, bound)),
+        };
+        if quick && told.evidence != Evidence::None {
+            told.notes
+                .push("of a quick or interrupted study: no claim should rest on it".to_owned());
+        }
+        Candidate {
+            record,
+            plan,
+            study: merge::title(name.as_deref(), id),
+            arm,
+            told,
+            shared,
+        }
+    };
+    let alone = record.arms.iter().map(|arm| of_arm(arm, None));
+    let shared = shared::of(record, bound).into_iter();
+    alone
+        .chain(shared.map(|(arm, shared, told)| of_arm(arm, Some((shared, told)))))
+        .collect()
+}
+
+/// One candidate for each arm on each machine: that of the strongest evidence, and of the highest rate in that.
+fn best(all: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
+    let mut best: Vec<Candidate<'_>> = Vec::new();
+    for candidate in all {
+        let same = best
+            .iter_mut()
+            .find(|other| place(other) == place(&candidate) && other.label() == candidate.label());
+        match same {
+            Some(other) if worth(&candidate) > worth(other) => *other = candidate,
+            Some(_) => {}
+            None => best.push(candidate),
+        }
+    }
+    best
+}
+
+fn worth(candidate: &Candidate<'_>) -> (Evidence, f64) {
+    let rate = candidate.told.rate.map_or(0.0, |rate| rate.median);
+    (candidate.told.evidence, rate)
+}
+
+/// What tells one machine from another.
+fn place<'a>(candidate: &Candidate<'a>) -> (Option<&'a str>, usize, Option<&'a str>) {
+    let record = candidate.record;
+    let source = record
+        .sources
+        .iter()
+        .find(|source| Some(&source.id) == candidate.arm.source.as_ref());
+    let host = source.map_or(&record.host, |source| &source.host);
+    (
+        host.cpu.model.as_deref(),
+        candidate.plan.host_cores,
+        candidate.arm.backend.gpu.as_deref(),
+    )
+}
+
+/// The label, with the study where another machine has the same.
+fn name(candidate: &Candidate<'_>, all: &[Candidate<'_>], before: &[Machine]) -> String {
+    let label = candidate.label();
+    if all.iter().filter(|other| other.label() == label).count() == 1 {
+        return label;
+    }
+    let name = format!("{label} ({})", candidate.study);
+    let tenants = candidate.shared.map(|shared| shared.tenants);
+    let twins = before.iter().filter(|machine| {
+        machine.label == candidate.arm.label && machine.tenants == tenants && machine.study == candidate.study
+    });
+    match twins.count() {
+        0 => name,
+        twins => format!("{name} #{}", twins + 1),
+    }
+}
+
+fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices, currency: &str) -> Machine {
+    let (arm, told) = (candidate.arm, &candidate.told);
+    let usable = told.rate.filter(|_| told.evidence == Evidence::Server);
+    let most = told.rate.filter(|_| told.evidence < Evidence::Server);
+    let most = most.map(|rate| rate.high.unwrap_or(rate.median));
+    let enough = |rate: f64| machines(load.rate, rate) + load.spare;
+    let count = usable.map(|rate| enough(rate.low.unwrap_or(rate.median)));
+    let at_least = most.map(enough);
+    let all = count.or(at_least);
+    let mut notes = told.notes.clone();
+    let price = prices.of(&name, &arm.label).or_else(|| {
+        let cost = arm.cost.as_ref();
+        cost.filter(|cost| cost.currency == currency)
+            .map(|cost| cost.price_per_hour)
+    });
+    if price.is_none() {
+        notes.push("no price is known: give it in --prices".to_owned());
+    }
+    let cost = price.zip(all).map(|(price, count)| price * count as f64);
+    let gpu = arm.backend.gpu.clone();
+    Machine {
+        label: arm.label.clone(),
+        study: candidate.study.clone(),
+        evidence: told.evidence,
+        tenants: candidate.shared.map(|shared| shared.tenants),
+        usable_rate: usable,
+        most_rate: most,
+        p99_ms: told.p99_ms,
+        count,
+        count_range: usable.and_then(|rate| Some([enough(rate.high?), enough(rate.low?)])),
+        at_least,
+        cores_each: candidate.plan.host_cores,
+        cores: all.map(|count| count * candidate.plan.host_cores),
+        gpus: all
+            .filter(|_| gpu.is_some())
+            .map(|count| count.div_ceil(candidate.machines_of_a_device())),
+        gpu,
+        price_per_hour: price,
+        cost_per_hour: cost,
+        cost_per_month: cost.map(|cost| cost * MONTH),
+        images_per_unit: cost
+            .filter(|cost| *cost > 0.0 && count.is_some())
+            .map(|cost| load.rate * 3600.0 / cost),
+        notes,
+        name,
+    }
+}
+
+/// Those that are known to serve the load and have a price, the cheapest first.
+fn by_cost(machines: &[Machine]) -> Vec<&Machine> {
+    let known = |machine: &&Machine| machine.count.is_some() && machine.cost_per_hour.is_some();
+    let mut sorted: Vec<&Machine> = machines.iter().filter(known).collect();
+    sorted.sort_by(|a, b| {
+        a.cost_per_hour
+            .unwrap_or(0.0)
+            .total_cmp(&b.cost_per_hour.unwrap_or(0.0))
+    });
+    sorted
+}
+
+/// Where the two cheapest change places, or why they do not.
+fn even(machines: &[Machine], spare: usize) -> Result<BreakEven, String> {
+    let sorted = by_cost(machines);
+    let [first, second, ..] = sorted[..] else {
+        return Err("fewer than two machines have a price and are known to hold the bound".to_owned());
+    };
+    let pair = [first, second];
+    let kind = |machine: &Machine| {
+        let usable = machine.usable_rate?;
+        Some(Kind {
+            usable: usable.low.unwrap_or(usable.median),
+            price: machine.price_per_hour?,
+        })
+    };
+    let Some((a, b)) = kind(first).zip(kind(second)) else {
+        return Err("there is no rate or no price".to_owned());
+    };
+    match crossing([a, b], spare) {
+        Crossing::Above(place, rate) => Ok(BreakEven {
+            rate,
+            above: pair[place].name.clone(),
+            other: pair[1 - place].name.clone(),
+        }),
+        Crossing::Always(place) => Err(format!(
+            "{} costs less than {} at every rate",
+            pair[place].name,
+            pair[1 - place].name
+        )),
+        Crossing::Never => Err(format!(
+            "a photo costs the same on {} and {} where machines are full",
+            first.name, second.name
+        )),
+        Crossing::Far => Err(format!(
+            "{} and {} cost so nearly the same for a photo that single machines decide at every rate",
+            first.name, second.name
+        )),
+    }
+}
+
+/// Records that did not measure the same thing, which no count makes comparable.
+fn differences(records: &[Record]) -> Vec<String> {
+    let Some((first, rest)) = records.split_first() else {
+        return Vec::new();
+    };
+    let network = |facts: &Option<crate::record::NetworkFacts>| facts.as_ref().map(|n| n.sha256.clone());
+    let title = |record: &Record| merge::title(record.name.as_deref(), &record.id);
+    let different = |record: &&Record| {
+        let (a, b) = (&first.workload, &record.workload);
+        (&a.dataset.sha256, a.dataset.images, &a.stage) != (&b.dataset.sha256, b.dataset.images, &b.stage)
+            || network(&a.detector) != network(&b.detector)
+            || network(&a.recognizer) != network(&b.recognizer)
+    };
+    rest.iter()
+        .filter(different)
+        .map(|record| {
+            format!(
+                "{} and {} did not measure the same photos, networks and stages: their machines do not serve the same load",
+                title(first),
+                title(record)
+            )
+        })
+        .collect()
+}
+
+fn assumptions(load: &Load) -> Vec<String> {
+    let spare = match load.spare {
+        0 => "No headroom and none that stands in for a broken machine: --spare N adds machines.".to_owned(),
+        spare => format!("{spare} more than the load needs, so that so many may fail; no other headroom."),
+    };
+    vec![
+        "Photos arrive at random (a Poisson process) and are split at random over the machines; each then sees random \
+         arrivals at its share of the rate, which is what the server scenario measures."
+            .to_owned(),
+        "One arm is all that runs on a machine, and whatever splits the load takes no time.".to_owned(),
+        "Photos are like those of the records.".to_owned(),
+        spare,
+    ]
+}

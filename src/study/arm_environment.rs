@@ -1,0 +1,33 @@
+//! Where an arm runs: what its workers load, and which device they see.
+
+use std::path::PathBuf;
+
+use crate::{pipeline::Networks, runtime::install::RuntimeLibrary};
+
+/// Another program that does a worker's work.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's hash, 64 hex digits.
+    pub sha256: String,
+}
+
+/// What a worker needs besides its arm.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The runtime's library; `None` for backends that need none.
+    pub library: Option<RuntimeLibrary>,
+    /// The GPU's name for this very device, where the arm runs on one that is known.
+    pub gpu: Option<String>,
+    /// The device, as a person would name it; `None` for the processor.
+    pub device: Option<String>,
+    /// What the worker's environment has besides the study's own: which device is seen, above all.
+    pub environment: Vec<(String, String)>,
+    /// The networks of the arm's precision; `None` for those of the study.
+    pub networks: Option<Networks>,
+    /// The program whose `worker` command runs it; `None` for facebench's own.
+    pub program: Option<Program>,
+    /// A folder for what the runtime compiles for the device.
+    pub cache: Option<PathBuf>,
+}

@@ -1,0 +1,116 @@
+//! What a study writes into its record: what was measured, and the arms as far as they have come.
+
+use super::{
+    Prepared, Study,
+    summary::{self, ArmRun, Known, Reference, Source},
+};
+use crate::{
+    analysis::{
+        checks,
+        comparisons::{self, Terms},
+    },
+    machine::Counters,
+    record::{NetworkFacts, Record},
+};
+
+/// Marks `record` as that of a study that did not come to its end, and what may not be quoted for that.
+pub(crate) fn cut_short(record: &mut Record) {
+    record.interrupted = true;
+    record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
+}
+
+impl Study {
+    pub(crate) fn describe(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
+        let dataset = &mut record.workload.dataset;
+        dataset.images = prepared.dataset.photos.len();
+        dataset.bytes = prepared.dataset.bytes();
+        dataset.preloaded = dataset.bytes <= self.preload_budget;
+        record
+            .host
+            .unavailable
+            .extend(Counters::current(&self.plan.core_list).unavailable());
+        dataset.faces = prepared
+            .reference
+            .as_ref()
+            .map(|answers| answers.seen.iter().map(|seen| seen.faces.len()).sum());
+        record.workload.enrolled = prepared.gallery.len();
+        let Some(networks) = &self.networks else { return };
+        let mut by_name = prepared.dataset.clone();
+        by_name.photos.sort_by(|a, b| a.name.cmp(&b.name));
+        dataset.sha256 = Some(by_name.sha256());
+        let loaded = runs
+            .iter()
+            .flat_map(|run| &run.ready)
+            .find_map(|ready| ready.loaded.as_ref());
+        let detector = &networks.detector;
+        record.workload.detector = Some(NetworkFacts {
+            name: detector.name.clone(),
+            family: loaded.map(|loaded| loaded.detector_family.to_string()),
+            sha256: detector.sha256.clone(),
+            input: loaded.map(|loaded| loaded.canvas.into()),
+            license: detector.license.clone(),
+            score_threshold: loaded.map(|loaded| {
+                detector
+                    .settings(loaded.detector_family, networks.score)
+                    .score_threshold
+            }),
+        });
+        let recognizer = &networks.recognizer;
+        record.workload.recognizer = Some(NetworkFacts {
+            name: recognizer.name.clone(),
+            family: loaded.map(|loaded| loaded.recognizer_family.to_string()),
+            sha256: recognizer.sha256.clone(),
+            input: loaded.map(|loaded| {
+                let input = recognizer.settings(loaded.recognizer_family, None).input;
+                [input.width as usize, input.height as usize]
+            }),
+            license: recognizer.license.clone(),
+            score_threshold: None,
+        });
+    }
+
+    pub(crate) fn fill(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
+        let reference = prepared.reference.as_ref().map(|answers| Reference {
+            label: &answers.label,
+            seen: &answers.seen,
+            is_fp32: answers.is_fp32,
+        });
+        let known = Known {
+            kinds: &prepared.kinds,
+            reference: reference.as_ref(),
+            truth: prepared.truth.as_deref(),
+            people: prepared.people.as_deref(),
+            promise: self.promise,
+            bytes: prepared.dataset.bytes(),
+            photos: prepared.dataset.photos.len(),
+        };
+        let gpus = &record.gpus;
+        record.arms = self
+            .plan
+            .arms
+            .iter()
+            .zip(&self.places)
+            .zip(runs)
+            .zip(&self.prices)
+            .map(|(((arm, place), run), price)| {
+                let source = Source {
+                    plan: &self.plan,
+                    arm,
+                    place,
+                    gpu: gpus
+                        .iter()
+                        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == place.gpu),
+                    price: price.as_ref(),
+                    reads: self.reads(arm, &prepared.dataset),
+                };
+                summary::arm(&source, run, &known)
+            })
+            .collect();
+        let terms = Terms {
+            interrupted: self.interruption.is_asked(),
+            ..Terms::of(record)
+        };
+        record.comparisons = comparisons::with_first(&record.arms, terms);
+        record.checks = vec![checks::noise_floor(self.plan.noise_floor)];
+    }
+}

@@ -1,0 +1,455 @@
+//! What a study will do: arms with their concurrency settled, processes, blocks, order.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
+
+use crate::{
+    analysis::figures::samples_for,
+    record::{LatencyBound, Scenario},
+    runtime::{options::DataPath, spec::BackendSpec},
+    worker::protocol::{GiveUp, Pace, Stretch},
+};
+
+/// Photos of a multi-stream query: `MLPerf`'s number.
+pub const QUERY: usize = 8;
+/// A warm-up lasts at most so many times its least length.
+pub(super) const MOST_WARMUP: u32 = 4;
+/// An arm that has not worked just now works for this part of a block before one is measured.
+const LEAD_IN: u32 = 10;
+/// A block of a searched rate lasts at least so many times the latency bound: a shorter one would hold rates that pile
+/// up too slowly to be seen.
+const BOUNDS: u32 = 50;
+/// A block at a given rate is given up when an answer comes so many times later than the bound.
+const HOPELESS: u32 = 20;
+/// A device's usual batch and streams: large enough to fill it, small enough for a few to be in work.
+const DEVICE_BATCH: usize = 16;
+const DEVICE_STREAMS: usize = 4;
+/// Most points of a curve along each of its axes.
+const STREAM_POINTS: usize = 4;
+const BATCH_POINTS: usize = 3;
+
+/// One arm with nothing left open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedArm {
+    /// As asked for.
+    pub spec: BackendSpec,
+    /// Its name, alone of its kind in the study.
+    pub label: String,
+    /// Photos in work at the same time.
+    pub streams: usize,
+    /// Threads of one stream.
+    pub threads: usize,
+    /// Photos a detector run and faces a recognizer run may take, where the network allows it.
+    pub batch: usize,
+}
+
+/// One thing that a worker measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which arm.
+    pub arm: usize,
+    /// Which point of its curve besides its own; `None` for a block of the study.
+    pub point: Option<usize>,
+}
+
+/// A whole study.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What is compared.
+    pub arms: Vec<PlannedArm>,
+    /// How photos arrive.
+    pub scenario: Scenario,
+    /// Processes of each arm.
+    pub processes: usize,
+    /// Measured blocks of each process.
+    pub blocks: usize,
+    /// Least time of a block.
+    pub duration: Duration,
+    /// Least warm-up of each process.
+    pub warmup: Duration,
+    /// Whether the throughput-latency curve is measured.
+    pub curve: bool,
+    /// Whether what the stages allow is measured as well.
+    pub ceiling: bool,
+    /// Queries a second in the server scenario; `None` to search the highest that holds.
+    pub request_rate: Option<f64>,
+    /// The latency that is held.
+    pub bound: LatencyBound,
+    /// Seeds the order.
+    pub seed: u64,
+    /// The host cores that every arm may use; empty for all that the machine gives.
+    pub host_cores: Vec<usize>,
+    /// Their numbers, whoever chose them; empty where the machine does not tell.
+    pub core_list: Vec<usize>,
+    /// How many cores that is.
+    pub cores: usize,
+    /// Least ratio that counts as a difference, as a fraction.
+    pub margin: f64,
+    /// How far two arms that are the same were seen apart on this machine.
+    pub noise_floor: Option<f64>,
+    /// Longest silence of a worker.
+    pub patience: Duration,
+    /// A `--quick` study.
+    pub quick: bool,
+}
+
+/// Why arms make no study. The program exits with 2.
+#[derive(Debug, Error, PartialEq)]
+pub enum PlanError {
+    /// Single-stream has one photo in work.
+    #[error(
+        "{spec}: single-stream has one photo in work at a time, so streams={streams} and batch={batch} make no sense"
+    )]
+    NotSingle {
+        /// The arm as asked for.
+        spec: String,
+        /// Its streams.
+        streams: usize,
+        /// Its batch.
+        batch: usize,
+    },
+    /// Threads that the runtime cannot give.
+    #[error("{spec}: {reason}")]
+    Threads {
+        /// The arm as asked for.
+        spec: String,
+        /// Why it cannot, and what it can.
+        reason: String,
+    },
+}
+
+impl PlannedArm {
+    /// Settles what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
+    /// core; single-stream, one stream of all cores. On a device of its own, offline, a few streams of larger batches:
+    /// while one is on the device, others are decoded and aligned. Where all streams share one pool of threads, several
+    /// streams have one thread each.
+    pub fn settle(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
+        let is_single = scenario == Scenario::SingleStream;
+        let beside = spec.data_path() == DataPath::Device;
+        let shared = spec.row().shares_threads();
+        let batch = spec
+            .batch
+            .unwrap_or(if beside && !is_single { DEVICE_BATCH } else { 1 });
+        if shared {
+            one_pool(&spec, cores)?;
+        }
+        let (streams, threads) = match (scenario, spec.streams, spec.threads) {
+            (Scenario::SingleStream, streams, threads) => {
+                let streams = streams.unwrap_or(1);
+                if streams > 1 || batch > 1 {
+                    return Err(PlanError::NotSingle {
+                        spec: spec.requested,
+                        streams,
+                        batch,
+                    });
+                }
+                (1, threads.unwrap_or(if beside { 1 } else { cores }))
+            }
+            (_, streams, threads) if beside => (
+                streams.unwrap_or(DEVICE_STREAMS.min(cores.max(2))),
+                threads.unwrap_or(1),
+            ),
+            (_, Some(streams), Some(threads)) => (streams, threads),
+            (_, Some(streams @ 2..), None) if shared => (streams, 1),
+            (_, None, Some(threads @ 2..)) if shared => (1, threads),
+            (_, Some(streams), None) => (streams, (cores / streams).max(1)),
+            (_, None, Some(threads)) => ((cores / threads).max(1), threads),
+            // A sleeping `null` needs no core, and two would only contend for its figures.
+            (_, None, None) if spec.is_null() => (1, 1),
+            (_, None, None) => (cores, 1),
+        };
+        Ok(Self {
+            label: spec.to_string(),
+            spec,
+            streams,
+            threads,
+            batch,
+        })
+    }
+
+    /// Host threads, of `cores` host cores, that decode, resize and align for a device; `None` where each stream does
+    /// that for itself.
+    pub fn decoders(&self, cores: usize) -> Option<usize> {
+        (self.spec.data_path() == DataPath::Device).then(|| self.spec.decoders.unwrap_or(cores))
+    }
+}
+
+/// Holds that one pool of threads a process can give what `spec` asks for: several threads to one stream alone, and no
+/// more of them than there are cores.
+fn one_pool(spec: &BackendSpec, cores: usize) -> Result<(), PlanError> {
+    let reason = match (spec.streams, spec.threads) {
+        (Some(streams @ 2..), Some(threads @ 2..)) => format!(
+            "{} has one pool of threads a process, which one stream at a time can use: {streams} streams of {threads} threads cannot be had; give streams=1, or threads=1",
+            spec.word
+        ),
+        (_, Some(threads)) if threads > cores => format!(
+            "{} starts no more threads than there are host cores: give at most threads={cores}",
+            spec.word
+        ),
+        _ => return Ok(()),
+    };
+    Err(PlanError::Threads {
+        spec: spec.requested.clone(),
+        reason,
+    })
+}
+
+/// Numbers labels that stand more than once: `cpu`, `cpu #2`.
+pub fn tell_apart(arms: &mut [PlannedArm]) {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for arm in arms {
+        let numbered = (2..).map(|number| format!("{} #{number}", arm.label));
+        let label = std::iter::once(arm.label.clone())
+            .chain(numbered)
+            .find(|label| !taken.contains(label));
+        arm.label = label.unwrap_or_default();
+        taken.insert(arm.label.clone());
+    }
+}
+
+impl Plan {
+    /// The order of steps in each block of process `process`: a fresh shuffle a block, the same for the same seed.
+    /// Points of curves are measured once a process, among the first blocks.
+    pub fn order(&self, process: usize) -> Vec<Vec<Step>> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(process as u64);
+        (0..self.blocks)
+            .map(|block| {
+                let mut steps: Vec<Step> = Vec::new();
+                for (arm, planned) in self.arms.iter().enumerate() {
+                    steps.push(Step { arm, point: None });
+                    let points = if block == 0 { self.points(planned).len() } else { 0 };
+                    steps.extend((0..points).map(|point| Step {
+                        arm,
+                        point: Some(point),
+                    }));
+                }
+                steps.shuffle(&mut random);
+                steps
+            })
+            .collect()
+    }
+
+    /// The points of an arm's curve besides its own: streams and batch, fewer than the arm has.
+    pub fn points(&self, arm: &PlannedArm) -> Vec<(usize, usize)> {
+        if !self.curve || self.scenario != Scenario::Offline {
+            return Vec::new();
+        }
+        let streams = fewer(arm.streams, 2, STREAM_POINTS);
+        let batches = fewer(arm.batch, 4, BATCH_POINTS);
+        let all = streams.iter().flat_map(|s| batches.iter().map(|b| (*s, *b)));
+        all.filter(|point| *point != (arm.streams, arm.batch)).collect()
+    }
+
+    /// A block of the study, of `arm` or of a point of its curve. `rate` and `seed` are for the server scenario.
+    pub fn stretch(&self, arm: &PlannedArm, point: Option<usize>, rate: Option<f64>, seed: u64) -> Stretch {
+        let (streams, batch) = point
+            .and_then(|point| self.points(arm).get(point).copied())
+            .unwrap_or((arm.streams, arm.batch));
+        let pace = match (self.scenario, rate) {
+            (Scenario::MultiStream, _) => Pace::Queries { size: QUERY },
+            (Scenario::Server, Some(rate)) => Pace::Arrivals {
+                rate,
+                seed,
+                give_up: Some(GiveUp {
+                    bound: (self.bound_time() * HOPELESS).max(self.duration),
+                    misses: 0,
+                }),
+            },
+            _ => Pace::Closed,
+        };
+        // A point without samples enough for its percentile would say nothing.
+        let blocks = if point.is_some() {
+            self.processes
+        } else {
+            self.processes * self.blocks
+        };
+        let samples = (samples_for(self.bound.percentile) as usize).div_ceil(blocks);
+        let images = match self.scenario {
+            _ if point.is_some() => samples,
+            Scenario::Server => samples,
+            // One query at least.
+            Scenario::MultiStream => QUERY,
+            Scenario::Offline | Scenario::SingleStream => 0,
+        };
+        let is_searched = self.scenario == Scenario::Server && self.request_rate.is_none();
+        let least = if is_searched {
+            self.bound_time() * BOUNDS
+        } else {
+            Duration::ZERO
+        };
+        Stretch {
+            duration: self.duration.max(least),
+            images,
+            streams,
+            batch,
+            pace,
+            counts: point.is_none(),
+        }
+    }
+
+    fn bound_time(&self) -> Duration {
+        Duration::from_secs_f64(self.bound.ms / 1e3)
+    }
+
+    /// The longest that a warm-up may last.
+    pub fn most_warmup(&self) -> Duration {
+        self.warmup * MOST_WARMUP
+    }
+
+    /// How long an arm works before a block that does not follow another one of its own.
+    pub fn lead_in(&self) -> Duration {
+        self.duration / LEAD_IN
+    }
+
+    /// About how long the measuring takes, without loading and the check pass, where a pass is shorter than a block.
+    pub fn expected(&self) -> Duration {
+        let arms = self.arms.iter().map(|arm| {
+            let steps = self.blocks + self.points(arm).len();
+            let search = if self.scenario == Scenario::Server && self.request_rate.is_none() {
+                6
+            } else {
+                0
+            };
+            self.warmup + (self.duration + self.lead_in()) * (steps + search) as u32
+        });
+        arms.sum::<Duration>() * self.processes as u32
+    }
+}
+
+/// `most`, and fewer by a factor each, down to 1: at most `count` numbers, 1 always among them.
+fn fewer(most: usize, factor: usize, count: usize) -> Vec<usize> {
+    let mut list: Vec<usize> =
+        std::iter::successors(Some(most), |n| (*n > 1).then_some((n / factor).max(1))).collect();
+    if list.len() > count {
+        list.truncate(count - 1);
+        list.push(1);
+    }
+    list
+}
+
+/// A seed nobody chose.
+pub fn fresh_seed() -> u64 {
+    let time = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    // Small enough to be typed again, and exact in JSON readers that know doubles only.
+    ChaCha8Rng::seed_from_u64(time.as_nanos() as u64).next_u64() >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(spec: &str, scenario: Scenario) -> (usize, usize) {
+        let arm = PlannedArm::settle(spec.parse().unwrap(), scenario, 8).unwrap();
+        (arm.streams, arm.threads)
+    }
+
+    #[test]
+    fn what_is_left_open_fills_the_cores() {
+        assert_eq!(settled("cpu", Scenario::Offline), (8, 1));
+        assert_eq!(settled("cpu,threads=2", Scenario::Offline), (4, 2));
+        assert_eq!(settled("cpu,streams=3", Scenario::Offline), (3, 2));
+        assert_eq!(settled("cpu,streams=16", Scenario::Offline), (16, 1));
+        assert_eq!(settled("cpu", Scenario::SingleStream), (1, 8));
+        assert_eq!(settled("null", Scenario::Offline), (1, 1));
+        let error =
+            PlannedArm::settle("cpu,streams=2".parse().unwrap(), Scenario::SingleStream, 8).unwrap_err();
+        assert!(matches!(error, PlanError::NotSingle { streams: 2, .. }));
+    }
+
+    #[test]
+    fn one_pool_of_threads_serves_one_stream() {
+        assert_eq!(settled("opencv", Scenario::Offline), (8, 1));
+        assert_eq!(settled("opencv,streams=2", Scenario::Offline), (2, 1));
+        assert_eq!(settled("opencv,streams=1", Scenario::Offline), (1, 8));
+        assert_eq!(settled("opencv,threads=1", Scenario::Offline), (8, 1));
+        assert_eq!(settled("opencv,threads=2", Scenario::Offline), (1, 2));
+        assert_eq!(settled("opencv", Scenario::SingleStream), (1, 8));
+        assert_eq!(settled("tract,threads=2", Scenario::Offline), (4, 2));
+        let refused = |spec: &str| {
+            PlannedArm::settle(spec.parse().unwrap(), Scenario::Offline, 8)
+                .unwrap_err()
+                .to_string()
+        };
+        insta::assert_snapshot!(refused("opencv,threads=2,streams=3"), @"opencv,threads=2,streams=3: opencv has one pool of threads a process, which one stream at a time can use: 3 streams of 2 threads cannot be had; give streams=1, or threads=1");
+        insta::assert_snapshot!(refused("opencv,threads=9"), @"opencv,threads=9: opencv starts no more threads than there are host cores: give at most threads=8");
+    }
+
+    fn plan(seed: u64) -> Plan {
+        let mut arms: Vec<_> = ["cpu", "cpu", "null"]
+            .map(|spec| PlannedArm::settle(spec.parse().unwrap(), Scenario::Offline, 2).unwrap())
+            .into();
+        tell_apart(&mut arms);
+        Plan {
+            arms,
+            scenario: Scenario::Offline,
+            processes: 6,
+            blocks: 2,
+            duration: Duration::from_secs(3),
+            warmup: Duration::from_secs(2),
+            curve: true,
+            ceiling: false,
+            request_rate: None,
+            bound: LatencyBound {
+                ms: 100.0,
+                percentile: 99.0,
+            },
+            seed,
+            host_cores: Vec::new(),
+            core_list: vec![0, 1],
+            cores: 2,
+            margin: 0.02,
+            noise_floor: None,
+            patience: Duration::from_mins(1),
+            quick: false,
+        }
+    }
+
+    #[test]
+    fn orders_are_seeded_shuffles_of_all_arms() {
+        let (a, b) = (plan(1), plan(2));
+        assert_eq!(a.order(0), a.order(0));
+        let all: Vec<_> = (0..6).map(|p| a.order(p)).collect();
+        assert_ne!(all, (0..6).map(|p| b.order(p)).collect::<Vec<_>>());
+        for order in all {
+            // Two cores: one stream is a point besides both, of the two arms that are no null.
+            assert_eq!(order.iter().map(Vec::len).collect::<Vec<_>>(), [5, 3]);
+            for steps in order {
+                let mut arms: Vec<usize> = steps
+                    .iter()
+                    .filter(|s| s.point.is_none())
+                    .map(|s| s.arm)
+                    .collect();
+                arms.sort_unstable();
+                assert_eq!(arms, [0, 1, 2]);
+            }
+        }
+        assert_eq!(
+            a.arms.iter().map(|arm| arm.label.as_str()).collect::<Vec<_>>(),
+            ["cpu", "cpu #2", "null"]
+        );
+    }
+
+    #[test]
+    fn curves_have_few_points() {
+        assert_eq!(fewer(1, 2, 4), [1]);
+        assert_eq!(fewer(6, 2, 4), [6, 3, 1]);
+        assert_eq!(fewer(64, 2, 4), [64, 32, 16, 1]);
+        assert_eq!(fewer(16, 4, 3), [16, 4, 1]);
+        let plan = plan(1);
+        let arm = PlannedArm::settle("cpu,streams=2,batch=4".parse().unwrap(), Scenario::Offline, 2).unwrap();
+        assert_eq!(plan.points(&arm), [(2, 1), (1, 4), (1, 1)]);
+        let stretch = plan.stretch(&arm, Some(1), None, 0);
+        assert_eq!(
+            (stretch.streams, stretch.batch, stretch.images),
+            (1, 4, 111),
+            "six of them make 662 and more"
+        );
+        assert_eq!(plan.stretch(&arm, None, None, 0).images, 0);
+    }
+}

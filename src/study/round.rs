@@ -1,0 +1,333 @@
+//! One process of every arm: loaded, warmed up, and measured step by step in turns.
+
+use std::{io, thread, time::Duration};
+
+use super::{
+    Observer, Prepared, Study, fail, finish,
+    plan::Step,
+    summary::ArmRun,
+    watch::{Seen, Watched},
+};
+use crate::{
+    machine::Counters,
+    pipeline::StageTimes,
+    record::{Block, CeilingRun, Conditions, Scenario, Stages},
+    worker::{
+        child::{Child, ChildError, unexpected},
+        protocol::{self, Reply, Request, Stretch},
+    },
+};
+
+/// Longest rest between two arms, so that one does not work in the other's heat.
+const REST: Duration = Duration::from_millis(200);
+
+impl Study {
+    /// The process `process` of every arm that still stands. `order` counts blocks over the whole study.
+    pub(super) fn round(
+        &self,
+        process: usize,
+        order: &mut usize,
+        prepared: &Prepared,
+        runs: &mut [ArmRun],
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let schedule = self.plan.order(process);
+        let mut children: Vec<Option<Child>> = runs.iter().map(|_| None).collect();
+        // Who measures first was warmed up last but a few: the order is the blocks' own.
+        for step in schedule
+            .first()
+            .into_iter()
+            .flatten()
+            .filter(|step| step.point.is_none())
+        {
+            if runs[step.arm].failed {
+                continue;
+            }
+            let warm = self.warm_up(step.arm, prepared, &mut runs[step.arm]);
+            children[step.arm] = self.keep(warm, step.arm, process, None, runs, observer);
+        }
+        let mut last = None;
+        for (block, steps) in schedule.into_iter().enumerate() {
+            for step in steps {
+                let Some(mut child) = children[step.arm].take() else {
+                    continue;
+                };
+                let rested = last.replace(step.arm) != Some(step.arm);
+                let place = (process, block);
+                let measured = self
+                    .get_going(&mut child, rested)
+                    .and_then(|()| self.rate(&mut child, step, process, &mut runs[step.arm], observer))
+                    .and_then(|rate| self.measure(&mut child, step, place, rate));
+                let measured = measured.map(|mut measured| {
+                    let run = &mut runs[step.arm];
+                    let label = &self.plan.arms[step.arm].label;
+                    if let Some(point) = step.point {
+                        let text = format!("{label}, fewer at a time");
+                        observer.block(&text, &measured);
+                        run.points.entry(point).or_default().push(measured);
+                    } else {
+                        measured.order = *order;
+                        *order += 1;
+                        observer.block(label, &measured);
+                        run.blocks.push(measured);
+                    }
+                    child
+                });
+                children[step.arm] = self.keep(measured, step.arm, process, Some(block), runs, observer);
+                // Between blocks nothing is timed: what is measured is kept at once.
+                save(runs)?;
+            }
+        }
+        for arm in 0..children.len() {
+            if !self.plan.ceiling || self.plan.arms[arm].spec.is_null() {
+                continue;
+            }
+            let Some(mut child) = children[arm].take() else {
+                continue;
+            };
+            let measured = self.ceiling(&mut child, process).map(|run| {
+                runs[arm].ceilings.push(run);
+                child
+            });
+            children[arm] = self.keep(measured, arm, process, None, runs, observer);
+            save(runs)?;
+        }
+        for (arm, child) in children.into_iter().enumerate() {
+            let Some(mut child) = child else { continue };
+            match finish(&mut child, self.plan.patience) {
+                Ok(peak) => runs[arm].rss_peak_bytes.push(peak),
+                Err(ChildError::Interrupted) => {}
+                Err(error) => {
+                    let reason = format!("at the end of process {}: {error}", process + 1);
+                    fail(&mut runs[arm], &self.plan.arms[arm].label, &reason, observer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker that is loaded and in its steady state.
+    fn warm_up(&self, arm: usize, prepared: &Prepared, run: &mut ArmRun) -> Result<Child, ChildError> {
+        let mut job = self.job(&self.plan.arms[arm], &self.places[arm], &prepared.dataset);
+        job.strata.clone_from(&prepared.strata);
+        job.gallery.clone_from(&prepared.gallery);
+        // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
+        job.weights = run.seen.iter().map(|seen| seen.time.as_secs_f64()).collect();
+        let mut child = self.start(job, &self.places[arm], run)?;
+        child.ask(&Request::WarmUp {
+            least: self.plan.warmup,
+            most: self.plan.most_warmup(),
+        })?;
+        match self.wait(&mut child)? {
+            Reply::WarmedUp {
+                images,
+                seconds,
+                steady,
+            } => {
+                run.warmup_images.push(images as f64);
+                run.steady.extend(steady);
+                run.capacity =
+                    Some(images as f64 / seconds).filter(|capacity| capacity.is_finite() && *capacity > 0.0);
+                Ok(child)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A rest after another arm's work, and a little work that is not measured.
+    fn get_going(&self, child: &mut Child, rested: bool) -> Result<(), ChildError> {
+        if !rested || self.plan.arms.len() == 1 {
+            return Ok(());
+        }
+        thread::sleep(REST.min(self.plan.lead_in()));
+        self.unmeasured(child, self.plan.lead_in(), self.plan.lead_in())
+    }
+
+    /// Has a worker work without measuring.
+    pub(super) fn unmeasured(
+        &self,
+        child: &mut Child,
+        least: Duration,
+        most: Duration,
+    ) -> Result<(), ChildError> {
+        child.ask(&Request::WarmUp { least, most })?;
+        match self.wait(child)? {
+            Reply::WarmedUp { .. } => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The rate at which a step's photos arrive: as asked, or the highest that holds, or none.
+    fn rate(
+        &self,
+        child: &mut Child,
+        step: Step,
+        process: usize,
+        run: &mut ArmRun,
+        observer: &dyn Observer,
+    ) -> Result<Option<f64>, ChildError> {
+        if self.plan.scenario != Scenario::Server {
+            return Ok(None);
+        }
+        if self.plan.request_rate.is_some() {
+            return Ok(self.plan.request_rate);
+        }
+        if let Some((_, rate)) = run.rates.last().filter(|(of, _)| *of == process) {
+            return Ok(Some(*rate));
+        }
+        let rate = self.search(child, step.arm, process, run, observer)?;
+        run.rates.push((process, rate));
+        Ok(Some(rate))
+    }
+
+    /// One step, with what the machine did meanwhile.
+    fn measure(
+        &self,
+        child: &mut Child,
+        step: Step,
+        (process, block): (usize, usize),
+        rate: Option<f64>,
+    ) -> Result<Block, ChildError> {
+        let seed = self.seed(process, block as u64);
+        let stretch = self
+            .plan
+            .stretch(&self.plan.arms[step.arm], step.point, rate, seed);
+        let before = Counters::current(&self.plan.core_list);
+        let place = &self.places[step.arm];
+        let watched = Watched {
+            cores: &self.plan.core_list,
+            gpu: self.nvml.as_ref().zip(place.gpu.as_deref()),
+            worker: child.id(),
+        };
+        let began = jiff::Timestamp::now();
+        let (raw, seen) = watched.during(|| self.stretch(child, stretch));
+        let raw = raw?;
+        let after = Counters::current(&self.plan.core_list);
+        if let Some(rate) = rate.filter(|_| raw.given_up) {
+            return Err(ChildError::Refused(format!(
+                "at {rate:.1} photos a second the queue only grows: ask for fewer (--request-rate), or have the rate searched"
+            )));
+        }
+        let conditions = conditions(&raw, &before, &after, seen);
+        let mut block = keep_block(raw, (process, block), rate, conditions);
+        block.began_at = Some(format!("{began:.3}"));
+        Ok(block)
+    }
+
+    /// Has a worker measure a stretch.
+    pub(super) fn stretch(&self, child: &mut Child, stretch: Stretch) -> Result<protocol::Block, ChildError> {
+        child.ask(&Request::Block(stretch))?;
+        match self.wait(child)? {
+            Reply::Block(raw) => Ok(*raw),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What the stages of a worker allow.
+    fn ceiling(&self, child: &mut Child, process: usize) -> Result<CeilingRun, ChildError> {
+        child.ask(&Request::Ceiling {
+            duration: self.plan.duration,
+        })?;
+        match self.wait(child)? {
+            Reply::Ceiling(raw) => Ok(CeilingRun {
+                process,
+                images: raw.images,
+                faces: raw.faces,
+                stage_seconds: seconds(raw.stages),
+                pixel_seconds: raw.pixel_seconds,
+                detector_seconds: raw.detector.as_secs_f64(),
+                recognizer_seconds: raw.recognizer.as_secs_f64(),
+                harness_overhead: raw.harness_overhead,
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A seed for arrivals: another one for each process and number, the same for all arms.
+    pub(crate) fn seed(&self, process: usize, number: u64) -> u64 {
+        self.plan.seed ^ (process as u64 + 1).rotate_left(40) ^ (number + 1).rotate_left(20)
+    }
+
+    /// The worker, or `None` with the reason written down. An interruption is nobody's failure.
+    fn keep(
+        &self,
+        child: Result<Child, ChildError>,
+        arm: usize,
+        process: usize,
+        block: Option<usize>,
+        runs: &mut [ArmRun],
+        observer: &dyn Observer,
+    ) -> Option<Child> {
+        match child {
+            Ok(child) => Some(child),
+            Err(ChildError::Interrupted) => None,
+            Err(error) => {
+                let at = block.map_or_else(
+                    || "before its first block".to_owned(),
+                    |b| format!("in block {}", b + 1),
+                );
+                let reason = format!("process {} {at}: {error}", process + 1);
+                fail(&mut runs[arm], &self.plan.arms[arm].label, &reason, observer);
+                None
+            }
+        }
+    }
+}
+
+fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: Seen) -> Conditions {
+    fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
+        Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
+    }
+    Conditions {
+        own_cpu_seconds: raw.cpu_seconds,
+        busy_seconds: since(&after.busy_seconds, &before.busy_seconds),
+        stolen_seconds: since(&after.stolen_seconds, &before.stolen_seconds),
+        throttled_seconds: since(&after.throttled_seconds, &before.throttled_seconds),
+        clock_mhz: seen.clock_mhz,
+        thermal_events: after
+            .thermal_events
+            .clone()
+            .ok()
+            .zip(before.thermal_events.clone().ok())
+            .map(|(after, before)| after.saturating_sub(before)),
+        storage_bytes: raw.storage_bytes,
+        joules: after.joules_since(before),
+        gpu: seen.gpu,
+    }
+}
+
+fn seconds(stages: StageTimes) -> Stages {
+    Stages {
+        decode: stages.decode.as_secs_f64(),
+        detect: stages.detect.as_secs_f64(),
+        align: stages.align.as_secs_f64(),
+        embed: stages.embed.as_secs_f64(),
+        matching: stages.matching.as_secs_f64(),
+    }
+}
+
+pub(super) fn keep_block(
+    raw: protocol::Block,
+    (process, block): (usize, usize),
+    rate: Option<f64>,
+    conditions: Conditions,
+) -> Block {
+    Block {
+        process,
+        block,
+        order: 0,
+        began_at: None,
+        seconds: raw.seconds,
+        images: raw.images,
+        faces: raw.faces,
+        stage_seconds: seconds(raw.stages),
+        pixel_seconds: raw.pixel_seconds,
+        strata: raw.strata,
+        service_us: raw.service,
+        response_us: raw.response,
+        lateness_us: raw.lateness,
+        rate,
+        conditions,
+    }
+}

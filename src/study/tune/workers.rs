@@ -1,0 +1,265 @@
+//! The workers of a search for the best setting. One that has the most streams and the largest batch of those that are
+//! still in the search measures all of the same threads and decoders; each round has workers of its own, so that the
+//! luck of one process does not carry its candidates through.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use super::super::{
+    Observer, Study, StudyError, check_pass::Prepared, finish, plan::PlannedArm, round::keep_block,
+    strata::size_kind, summary::ArmRun,
+};
+use super::{
+    Goal,
+    candidates::described,
+    halving::{self, Bench},
+};
+use crate::{
+    record::{Block, Candidate, Conditions, Record, Tune},
+    worker::{
+        child::{Child, ChildError},
+        protocol::{Pace, Stretch},
+    },
+};
+
+/// A first block of the search lasts this part of a study's block, and so long the warm-up of its worker.
+const PART: u32 = 8;
+/// Photos of a pass: at least so many, and so many for each that can be in work at a time. More would make long blocks
+/// of the shortest.
+const LEAST_PHOTOS: usize = 48;
+const PASSES: usize = 2;
+
+impl Study {
+    /// Searches among `arms`, settings of the plan's first arm; `save` keeps the record after each round. Returns the
+    /// record with the search in it and those arms that came to the end, the best first; none where it was interrupted.
+    pub fn tune(
+        &self,
+        mut record: Record,
+        arms: &[PlannedArm],
+        goal: Goal,
+        observer: &dyn Observer,
+        save: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<(Record, Vec<PlannedArm>), StudyError> {
+        let mut runs = vec![ArmRun::default()];
+        let mut prepared = self.check_passes(&mut runs, &mut record, observer)?;
+        self.describe(&mut record, &prepared, &runs);
+        let weights = self.sample(&mut prepared, &runs[0], arms);
+        let mut candidates = described(arms, self.plan.cores);
+        record.tune = Some(Tune {
+            hint: goal.hint,
+            bound: goal.bound,
+            photos: prepared.dataset.photos.len(),
+            candidates: candidates.clone(),
+            bare: self.plan.arms[0].spec.requested.clone(),
+            chosen: None,
+        });
+        let mut workers = Workers {
+            study: self,
+            prepared: &prepared,
+            weights,
+            arms,
+            left: Vec::new(),
+            alive: BTreeMap::new(),
+            last: None,
+            observer,
+            record: &mut record,
+            save,
+        };
+        let first = self.plan.duration / PART;
+        let found = halving::search(&mut candidates, goal, first, self.plan.seed, &mut workers);
+        let finalists = match found {
+            Ok(finalists) => finalists.into_iter().map(|place| arms[place].clone()).collect(),
+            Err(Stop::Interrupted) => Vec::new(),
+            Err(Stop::Save(error)) => return Err(error.into()),
+        };
+        record.interrupted = self.interruption.is_asked();
+        if let Some(tune) = &mut record.tune {
+            tune.candidates = candidates;
+        }
+        save(&record)?;
+        Ok((record, finalists))
+    }
+
+    /// Leaves a sample of the photos in `prepared`, in their order; returns what each of them is expected to cost.
+    fn sample(&self, prepared: &mut Prepared, run: &ArmRun, arms: &[PlannedArm]) -> Vec<f64> {
+        let most = arms.iter().map(|arm| arm.streams * arm.batch).max().unwrap_or(1);
+        let mut chosen = prepared.dataset.clone();
+        chosen.sample(LEAST_PHOTOS.max(PASSES * most), self.plan.seed, size_kind);
+        let is_chosen: Vec<bool> = prepared
+            .dataset
+            .photos
+            .iter()
+            .map(|photo| chosen.photos.iter().any(|other| other.name == photo.name))
+            .collect();
+        let weights = run
+            .seen
+            .iter()
+            .zip(&is_chosen)
+            .filter(|(_, is_chosen)| **is_chosen);
+        let weights = weights.map(|(seen, _)| seen.time.as_secs_f64()).collect();
+        let mut keep = is_chosen.iter();
+        prepared
+            .dataset
+            .photos
+            .retain(|_| keep.next().is_some_and(|keep| *keep));
+        weights
+    }
+}
+
+/// Why a search ends early.
+enum Stop {
+    Interrupted,
+    Save(io::Error),
+}
+
+/// Threads of a stream and decoders: what a worker is loaded for, and cannot change.
+type Kind = (usize, Option<usize>);
+
+/// A worker with its streams and its batch.
+struct Worker {
+    child: Child,
+    streams: usize,
+    batch: usize,
+}
+
+struct Workers<'a> {
+    study: &'a Study,
+    prepared: &'a Prepared,
+    weights: Vec<f64>,
+    arms: &'a [PlannedArm],
+    /// Candidates of this round that can still be measured.
+    left: Vec<usize>,
+    alive: BTreeMap<Kind, Worker>,
+    /// Which worker measured last.
+    last: Option<Kind>,
+    observer: &'a dyn Observer,
+    record: &'a mut Record,
+    save: &'a mut dyn FnMut(&Record) -> io::Result<()>,
+}
+
+impl Bench for Workers<'_> {
+    type Error = Stop;
+
+    fn begin(&mut self, candidates: &[usize]) -> Result<(), Stop> {
+        self.left = candidates.to_vec();
+        self.end();
+        let plural = if candidates.len() == 1 { "" } else { "s" };
+        self.observer
+            .phase(&format!("search: {} candidate{plural}", candidates.len()));
+        Ok(())
+    }
+
+    fn measure(
+        &mut self,
+        candidate: usize,
+        round: usize,
+        length: Duration,
+    ) -> Result<Result<Block, String>, Stop> {
+        match self.block(candidate, round, length) {
+            Ok(block) => {
+                self.observer.block(&self.arms[candidate].label, &block);
+                Ok(Ok(block))
+            }
+            Err(ChildError::Interrupted) => Err(Stop::Interrupted),
+            Err(error) => {
+                let label = &self.arms[candidate].label;
+                self.observer.notice(&format!("{label} is out: {error}"));
+                self.left.retain(|other| *other != candidate);
+                self.alive.remove(&self.kind(candidate));
+                Ok(Err(error.to_string()))
+            }
+        }
+    }
+
+    fn keep(&mut self, candidates: &[Candidate]) -> Result<(), Stop> {
+        self.end();
+        if let Some(tune) = &mut self.record.tune {
+            tune.candidates = candidates.to_vec();
+        }
+        (self.save)(self.record).map_err(Stop::Save)
+    }
+}
+
+impl Workers<'_> {
+    fn kind(&self, candidate: usize) -> Kind {
+        let arm = &self.arms[candidate];
+        (arm.threads, arm.decoders(self.study.plan.cores))
+    }
+
+    fn block(&mut self, candidate: usize, round: usize, length: Duration) -> Result<Block, ChildError> {
+        let kind = self.kind(candidate);
+        let (streams, batch) = (self.arms[candidate].streams, self.arms[candidate].batch);
+        let fits = |worker: &Worker| worker.streams >= streams && worker.batch >= batch;
+        if !self.alive.get(&kind).is_some_and(fits) {
+            self.alive.remove(&kind);
+            let worker = self.start(candidate)?;
+            self.alive.insert(kind, worker);
+            self.last = Some(kind);
+        }
+        let Some(worker) = self.alive.get_mut(&kind) else {
+            return Err(ChildError::Protocol("no worker".to_owned()));
+        };
+        if self.last.replace(kind) != Some(kind) {
+            let lead_in = self.study.plan.lead_in();
+            self.study.unmeasured(&mut worker.child, lead_in, lead_in)?;
+        }
+        let stretch = Stretch {
+            duration: length,
+            images: 0,
+            streams,
+            batch,
+            pace: Pace::Closed,
+            counts: false,
+        };
+        let raw = self.study.stretch(&mut worker.child, stretch)?;
+        Ok(keep_block(raw, (round, 0), None, Conditions::default()))
+    }
+
+    /// A worker for all candidates like this one; where there is no room for so many streams or so large a batch, for
+    /// this one alone.
+    fn start(&self, candidate: usize) -> Result<Worker, ChildError> {
+        let own = &self.arms[candidate];
+        let kind = self.kind(candidate);
+        let like = self.left.iter().filter(|other| self.kind(**other) == kind);
+        let (streams, batch) = like.fold((own.streams, own.batch), |(streams, batch), other| {
+            let arm = &self.arms[*other];
+            (streams.max(arm.streams), batch.max(arm.batch))
+        });
+        match self.start_with(own, streams, batch) {
+            Err(ChildError::Interrupted) => Err(ChildError::Interrupted),
+            Err(_) if (streams, batch) != (own.streams, own.batch) => {
+                self.start_with(own, own.streams, own.batch)
+            }
+            started => started,
+        }
+    }
+
+    fn start_with(&self, arm: &PlannedArm, streams: usize, batch: usize) -> Result<Worker, ChildError> {
+        let place = &self.study.places[0];
+        let arm = PlannedArm {
+            streams,
+            batch,
+            ..arm.clone()
+        };
+        let mut job = self.study.job(&arm, place, &self.prepared.dataset);
+        job.gallery.clone_from(&self.prepared.gallery);
+        job.weights.clone_from(&self.weights);
+        let mut child = self.study.start(job, place, &mut ArmRun::default())?;
+        let warmup = self.study.plan.warmup / PART;
+        self.study
+            .unmeasured(&mut child, warmup, warmup * crate::study::plan::MOST_WARMUP)?;
+        Ok(Worker {
+            child,
+            streams,
+            batch,
+        })
+    }
+
+    /// Ends the workers of a round, which are in no block now.
+    fn end(&mut self) {
+        self.last = None;
+        for (_, mut worker) in std::mem::take(&mut self.alive) {
+            // Whatever they have to say at their end is of no use.
+            let _ = finish(&mut worker.child, self.study.plan.patience);
+        }
+    }
+}

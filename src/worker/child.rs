@@ -1,0 +1,243 @@
+//! The study's end of a worker: starts the process, speaks with it, notices when it dies or falls silent.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, BufReader, Write},
+    path::Path,
+    process::{ChildStdin, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+
+use super::{
+    interruption::Interruption,
+    protocol::{Reply, Request},
+};
+use crate::machine::Quota;
+
+/// Lines of a worker's standard error that are kept for its obituary.
+const KEPT_LINES: usize = 8;
+
+/// How soon an interruption is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Why a worker gives no more answers.
+#[derive(Debug, Error)]
+pub enum ChildError {
+    /// The process could not be started.
+    #[error("the worker could not be started: {0}")]
+    Spawn(io::Error),
+    /// The process is gone.
+    #[error("the worker died ({status}){stderr}")]
+    Died {
+        /// How it ended.
+        status: String,
+        /// What it had to say, after a colon; or nothing.
+        stderr: String,
+    },
+    /// The process lives and says nothing.
+    #[error("the worker showed no progress for {} s and was ended", patience.as_secs_f32())]
+    Silent {
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// The worker itself gave up.
+    #[error("{0}")]
+    Refused(String),
+    /// Something that is no answer to the request.
+    #[error("the worker answered what nobody asked: {0}")]
+    Protocol(String),
+    /// The user stopped the study, or its time is over.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A running worker; ended when dropped.
+pub struct Child {
+    process: std::process::Child,
+    requests: Option<ChildStdin>,
+    replies: Receiver<String>,
+    stderr: Arc<Mutex<VecDeque<String>>>,
+    interruption: Interruption,
+    /// Goes after the process.
+    quota: Option<Quota>,
+}
+
+impl Child {
+    /// Starts `program worker` in a process group of its own, so that the terminal's Ctrl-C reaches the study alone;
+    /// its environment is this process's and `environment`.
+    pub fn spawn(
+        program: &Path,
+        environment: &[(String, String)],
+        interruption: &Interruption,
+    ) -> Result<Self, ChildError> {
+        let mut command = Command::new(program);
+        // A backtrace would push the reason out of the lines that are kept.
+        command
+            .arg("worker")
+            .env("RUST_BACKTRACE", "0")
+            // Whether TF32 is used is the arm's to say, not the shell's.
+            .env_remove("NVIDIA_TF32_OVERRIDE")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn().map_err(ChildError::Spawn)?;
+        let missing = || ChildError::Spawn(io::Error::other("a pipe is missing"));
+        let output = process.stdout.take().ok_or_else(missing)?;
+        let errors = process.stderr.take().ok_or_else(missing)?;
+        let (sender, replies) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let stderr = Arc::new(Mutex::new(VecDeque::new()));
+        let kept = Arc::clone(&stderr);
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.push_back(line);
+                if kept.len() > KEPT_LINES {
+                    kept.pop_front();
+                }
+            }
+        });
+        let requests = process.stdin.take();
+        Ok(Self {
+            process,
+            requests,
+            replies,
+            stderr,
+            interruption: interruption.clone(),
+            quota: None,
+        })
+    }
+
+    /// Lets it have `cores` host cores' time at most, from now on.
+    pub fn limit(&mut self, cores: f64) -> Result<(), ChildError> {
+        let held = Quota::new(cores).and_then(|quota| quota.hold(self.id()).map(|()| quota));
+        self.quota = Some(held.map_err(|reason| {
+            ChildError::Spawn(io::Error::other(format!("no quota of {cores} cores: {reason}")))
+        })?);
+        Ok(())
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends `request`.
+    pub fn ask(&mut self, request: &Request) -> Result<(), ChildError> {
+        let mut line = serde_json::to_vec(request).map_err(|e| ChildError::Protocol(e.to_string()))?;
+        line.push(b'\n');
+        let sent = match &mut self.requests {
+            Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
+            None => Err(io::Error::other("no pipe")),
+        };
+        // A broken pipe means a dead worker, and its last words say more than the pipe does.
+        sent.or_else(|_| {
+            self.answer(Duration::from_secs(5))
+                .and_then(|reply| Err(unexpected(&reply)))
+        })
+    }
+
+    /// The next reply; waits at most `patience` for it.
+    pub fn answer(&mut self, patience: Duration) -> Result<Reply, ChildError> {
+        let asked = Instant::now();
+        loop {
+            if self.interruption.is_asked() {
+                return Err(ChildError::Interrupted);
+            }
+            match self.replies.recv_timeout(GLANCE.min(patience)) {
+                Ok(line) => {
+                    return match serde_json::from_str(&line) {
+                        Ok(Reply::Failed { reason }) => Err(ChildError::Refused(reason)),
+                        Ok(reply) => Ok(reply),
+                        Err(_) => Err(ChildError::Protocol(line.chars().take(200).collect())),
+                    };
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.obituary()),
+                Err(RecvTimeoutError::Timeout) if asked.elapsed() >= patience => {
+                    let _ = self.process.kill();
+                    return Err(ChildError::Silent { patience });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn obituary(&mut self) -> ChildError {
+        // Its output is closed, so it is dead or as good as dead; one that lingers is not waited for.
+        for _ in 0..50 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                break;
+            }
+            thread::sleep(GLANCE / 5);
+        }
+        let _ = self.process.kill();
+        let status = self.process.wait().map_or_else(|e| e.to_string(), describe);
+        // The reader of standard error may still be at it.
+        thread::sleep(Duration::from_millis(20));
+        let kept = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<_> = kept
+            .iter()
+            .map(|line| line.trim())
+            .filter(|line| !line.is_empty())
+            .collect();
+        let stderr = if words.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", words.join(" | "))
+        };
+        ChildError::Died { status, stderr }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        // A worker that has finished is on its way out; any other is not waited for.
+        for _ in 0..20 {
+            if matches!(self.process.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The error for a reply that does not belong here.
+pub fn unexpected(reply: &Reply) -> ChildError {
+    ChildError::Protocol(format!("{reply:?}").chars().take(200).collect())
+}
+
+fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let name = match signal {
+            4 => "SIGILL, an instruction that this processor does not have",
+            6 => "SIGABRT",
+            7 => "SIGBUS",
+            9 => "SIGKILL, by hand or for want of memory",
+            11 => "SIGSEGV",
+            15 => "SIGTERM",
+            _ => "a signal",
+        };
+        return format!("signal {signal}: {name}");
+    }
+    status.to_string()
+}

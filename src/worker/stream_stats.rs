@@ -1,0 +1,113 @@
+//! What streams did, counted while they work.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use super::{
+    WorkerError,
+    protocol::{Block, Job},
+};
+use crate::pipeline::StageTimes;
+
+/// What one stream did.
+pub(super) struct Tally {
+    pub images: usize,
+    pub faces: usize,
+    pub stages: StageTimes,
+    pub strata: Vec<(usize, Duration)>,
+    pub service: Times,
+    pub response: Times,
+    pub lateness: Times,
+    pub end: Option<Instant>,
+}
+
+impl Tally {
+    pub(super) fn new(job: &Job) -> Result<Self, WorkerError> {
+        let strata = job.strata.iter().flatten().max().map_or(0, |last| last + 1);
+        Ok(Self {
+            images: 0,
+            faces: 0,
+            stages: StageTimes::default(),
+            strata: vec![(0, Duration::ZERO); strata],
+            service: Times::new()?,
+            response: Times::new()?,
+            lateness: Times::new()?,
+            end: None,
+        })
+    }
+}
+
+/// Times in a histogram of three significant digits.
+pub(super) struct Times(Histogram<u64>);
+
+impl Times {
+    fn new() -> Result<Self, WorkerError> {
+        Histogram::new(3)
+            .map(Self)
+            .map_err(|error| WorkerError::Protocol(error.to_string()))
+    }
+
+    /// Takes note of `count` times. The histogram grows as it must, up to more years than a study lasts.
+    pub(super) fn record(&mut self, time: Duration, count: usize) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let _ = self.0.record_n(micros, count as u64);
+    }
+
+    /// Microseconds, the middle of each step, and how often.
+    fn counts(&self) -> Vec<(u64, u64)> {
+        self.0
+            .iter_recorded()
+            .map(|step| {
+                let middle = self.0.median_equivalent(step.value_iterated_to());
+                (middle, step.count_since_last_iteration())
+            })
+            .collect()
+    }
+}
+
+/// All streams together, over `time`.
+pub(super) fn total(tallies: Vec<Tally>, time: Duration, with_strata: bool) -> Result<Block, WorkerError> {
+    let mut block = Block {
+        seconds: time.as_secs_f64(),
+        ..Block::default()
+    };
+    let (mut service, mut response, mut lateness) = (Times::new()?, Times::new()?, Times::new()?);
+    for tally in tallies {
+        block.images += tally.images;
+        block.faces += tally.faces;
+        block.stages += tally.stages;
+        block.strata.resize(tally.strata.len(), (0, 0.0));
+        for (sum, (images, time)) in block.strata.iter_mut().zip(&tally.strata) {
+            sum.0 += images;
+            sum.1 += time.as_secs_f64();
+        }
+        // All have three digits and resize themselves: they can always be added.
+        let _ = service.0.add(&tally.service.0);
+        let _ = response.0.add(&tally.response.0);
+        let _ = lateness.0.add(&tally.lateness.0);
+    }
+    if !with_strata {
+        block.strata.clear();
+    }
+    block.service = service.counts();
+    block.response = response.counts();
+    block.lateness = lateness.counts();
+    Ok(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_three_digits() {
+        let mut times = Times::new().unwrap();
+        times.record(Duration::from_micros(10_007), 2);
+        times.record(Duration::from_nanos(10), 1);
+        let counts = times.counts();
+        assert_eq!(counts[0], (1, 1));
+        assert!((counts[1].0 as f64 / 10_007.0 - 1.0).abs() < 1e-3, "{counts:?}");
+        assert_eq!(counts[1].1, 2);
+    }
+}
