@@ -1,7 +1,7 @@
 //! `OpenCV`'s DNN module behind the [`Backend`] trait: `cv::dnn` of the system's `OpenCV` 4, on the processor.
 //!
 //! `OpenCV` keeps one number of threads a process, and one run at a time can use them: see
-//! `docs/design/0014-linked-runtimes.md`.
+//! `docs/design/README.md`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! tract behind the [`Backend`] trait: pure Rust, on the processor.
 //!
 //! tract optimises a graph for sides that are known; a session keeps one plan for each shape of its input that it has
-//! seen. See `docs/design/0014-linked-runtimes.md`.
+//! seen. See `docs/design/README.md`.
 
 use std::{
     any::Any,
