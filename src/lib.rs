@@ -17,7 +17,7 @@
 //! - [`report`]: what people read; drawn from records and nothing else
 //! - [`commands`] and [`cli`]: the modules joined, and the words for it
 //!
-//! Imports point one way; `tests/layering.rs` checks it.
+//! Imports point one way; `tests/it/layering.rs` checks it.
 
 pub mod analysis;
 pub mod cli;

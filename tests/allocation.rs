@@ -1,5 +1,7 @@
 //! In steady state the pipeline's own stages allocate nothing: a run allocates what the photo's decoder and the product
 //! of matrices allocate by themselves, and no more. The networks are stand-ins whose runs allocate nothing.
+//!
+//! A binary of its own: the allocator that counts is the whole process's.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(
     unsafe_code,

@@ -1,0 +1,229 @@
+//! `facebench bundle` and its `unpack`: what one machine packs, another runs without a network.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::common::{self, Answer, facebench, network, photos, run};
+
+const PART: u64 = 4_000_000;
+
+/// A command on a bare machine: an empty home, few programs, and a proxy that nobody answers.
+fn bare(program: impl AsRef<Path>, home: &Path) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home);
+    for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    command
+}
+
+fn unpack(bundle: &Path, into: &Path) -> Answer {
+    run(bare("/bin/sh", into).arg(bundle.join("unpack")).arg(into))
+}
+
+/// A bundle of the small networks and three photos.
+fn packed(folder: &Path) -> PathBuf {
+    let (bundle, photos) = (folder.join("bundle"), photos());
+    let answer = run(facebench()
+        .arg("bundle")
+        .arg(&bundle)
+        .args(["--part-size", "4MB", "-i"])
+        .arg(photos.path())
+        .arg("--detector")
+        .arg(network("spots.onnx"))
+        .arg("--recognizer")
+        .arg(format!("arcface:{}", network("tiles.onnx").display())));
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    assert!(answer.stdout().contains("sh unpack"), "{}", answer.all());
+    bundle
+}
+
+fn parts(bundle: &Path) -> Vec<PathBuf> {
+    let mut parts: Vec<PathBuf> = fs::read_dir(bundle)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains(".tar.gz."))
+        .collect();
+    parts.sort();
+    parts
+}
+
+#[test]
+fn a_bundle_runs_on_a_machine_without_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = packed(folder.path());
+    let parts = parts(&bundle);
+    assert!(parts.len() > 3, "{parts:?}");
+    let (last, full) = parts.split_last().unwrap();
+    assert!(full.iter().all(|part| part.metadata().unwrap().len() == PART));
+    assert!((1..=PART).contains(&last.metadata().unwrap().len()));
+
+    // Parts that did not come whole are told by name, all of them, before anything is unpacked.
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let (damaged, missing) = (&parts[1], &parts[2]);
+    let whole = [damaged, missing].map(|part| fs::read(part).unwrap());
+    let mut bytes = whole[0].clone();
+    bytes[1000] ^= 1;
+    fs::write(damaged, bytes).unwrap();
+    fs::remove_file(missing).unwrap();
+    let answer = unpack(&bundle, &there);
+    assert_eq!(answer.code(), 1, "{}", answer.all());
+    for words in [
+        "damaged: facebench.tar.gz.001",
+        "missing: facebench.tar.gz.002",
+        "bring these parts here anew, then run this again: facebench.tar.gz.001 facebench.tar.gz.002",
+    ] {
+        assert!(answer.stderr().contains(words), "{words}: {}", answer.all());
+    }
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
+    for (part, bytes) in [damaged, missing].into_iter().zip(whole) {
+        fs::write(part, bytes).unwrap();
+    }
+
+    let answer = unpack(&bundle, &there);
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    assert!(
+        answer.stdout().contains("scripts/gpu-validate --backend cpu"),
+        "{}",
+        answer.all()
+    );
+    let again = unpack(&bundle, &there);
+    assert_eq!(again.code(), 1);
+    assert!(again.stderr().contains("is there already"), "{}", again.all());
+
+    let root = there.join("facebench-bundle");
+    let devices = run(bare(root.join("facebench"), &there).arg("devices"));
+    assert_eq!(devices.code(), 0, "{}", devices.all());
+    let library = root.join("home/runtimes").display().to_string();
+    assert!(devices.stdout().contains(&library), "{}", devices.all());
+
+    let words = fs::read_to_string(root.join("arguments")).unwrap();
+    let record = there.join("record.json");
+    let mut study = bare(root.join("facebench"), &there);
+    study
+        .current_dir(&root)
+        .args(["run", "--no-curve", "--processes", "3", "--blocks", "1"]);
+    study
+        .args(["-d", "50ms", "--warmup", "10ms", "-i", "photos", "-o"])
+        .arg(&record)
+        .args(words.lines());
+    let record = common::sound(&run(&mut study), &record);
+    assert_eq!(record["workload"]["dataset"]["images"], 3);
+    assert_eq!(record["workload"]["detector"]["name"], "spots");
+
+    let results = there.join("results");
+    let answer = run(bare(root.join("scripts/gpu-validate"), &there)
+        .current_dir(&there)
+        .args(["--backend", "cpu", "--budget", "40", "--out", "results"]));
+    // 1 where the machine is noisy, as it may be where tests run.
+    assert!([0, 1].contains(&answer.code()), "{}", answer.all());
+    assert!(
+        answer.stdout().contains("tf32 and fp16 are left out"),
+        "{}",
+        answer.all()
+    );
+    for study in ["agreement", "sweep", "latency"] {
+        let record = common::record(&results.join(format!("{study}.json")));
+        record["arms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .for_each(common::assert_sound);
+        assert!(
+            results.join(format!("{study}-throughput.svg")).is_file(),
+            "{study}"
+        );
+    }
+    let page = fs::read_to_string(results.join("report.html")).unwrap();
+    assert!(page.contains("sweep.json"));
+    let summary = fs::read_to_string(results.join("summary.txt")).unwrap();
+    assert!(summary.contains("report       made"), "{summary}");
+}
+
+#[test]
+fn gpu_validate_keeps_going_where_the_backend_cannot_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = photos();
+    let validate = |words: &[&str]| {
+        let mut command = Command::new(common::package("scripts/gpu-validate"));
+        command.env("FACEBENCH_HOME", common::home());
+        command.env("FACEBENCH", env!("CARGO_BIN_EXE_facebench"));
+        run(command.current_dir(folder.path()).args(words))
+    };
+    let input = photos.path().display().to_string();
+    // No such backend is in the program, so that it cannot run on a machine with a GPU either.
+    let answer = validate(&[
+        "--backend",
+        "vitis",
+        "--photos",
+        &input,
+        "--budget",
+        "40",
+        "--out",
+        "out",
+    ]);
+    assert_eq!(answer.code(), 1, "{}", answer.all());
+    let summary = fs::read_to_string(folder.path().join("out/summary.txt")).unwrap();
+    for (step, outcome) in [
+        ("devices", "made"),
+        ("agreement", "cannot run here"),
+        ("sweep", "cannot run here"),
+        ("latency", "cannot run here"),
+        ("report", "made"),
+    ] {
+        let line = summary.lines().find(|line| line.starts_with(step)).unwrap();
+        assert!(line.contains(outcome), "{line}");
+    }
+    for (words, said) in [
+        (&["--backend", "cpu", "--out", "out"][..], "is not empty"),
+        (&["--budget", "soon"], "expected seconds"),
+        (&["--photos", "nowhere"], "there is no such folder"),
+        (&["--backend", "cuda,batch=4"], "give the bare word"),
+        (&["--faster"], "no such option"),
+        (&["--backend"], "a value is missing"),
+    ] {
+        let answer = validate(words);
+        assert_eq!(answer.code(), 2, "{}", answer.all());
+        assert!(answer.stderr().contains(said), "{said}: {}", answer.all());
+    }
+}
+
+#[test]
+fn what_cannot_be_packed_is_told_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = folder.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("file"), "").unwrap();
+    let new = folder.path().join("new");
+    let bundle = |dir: &Path, words: &[&str]| run(facebench().arg("bundle").arg(dir).args(words));
+    for (dir, words, code, said) in [
+        (&full, &[][..], 2, "is not empty; name a new folder"),
+        (
+            &new,
+            &["--part-size", "60 apples"],
+            2,
+            "write it like 60MB or 60MiB",
+        ),
+        (&new, &["--part-size", "1KB"], 2, "expected 100KB or more"),
+        (&new, &["--flavor", "cpuu"], 2, "did you mean \"cpu\"?"),
+        (
+            &new,
+            &["-i", "nowhere"],
+            1,
+            "nowhere: there is no such file or folder",
+        ),
+        (&new, &["--detector", "yunet-2024"], 2, "no network is called"),
+    ] {
+        let answer = bundle(dir, words);
+        assert_eq!(answer.code(), code, "{words:?}: {}", answer.all());
+        assert!(answer.stderr().contains(said), "{said}: {}", answer.all());
+    }
+    assert!(!new.exists());
+
+    let answer = unpack(&full, folder.path());
+    assert_ne!(answer.code(), 0);
+}

@@ -1,0 +1,113 @@
+//! `facebench demo` as somebody with a fresh machine runs it: no photos, no networks, no network.
+
+use crate::common::{self, facebench, run};
+
+/// A home with the runtime in it and nothing else, as `facebench setup cpu` leaves it.
+fn clean_home() -> tempfile::TempDir {
+    assert_eq!(run(facebench().args(["setup", "cpu"])).code(), 0);
+    let home = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(common::home().join("runtimes"))
+        .arg(home.path())
+        .status();
+    assert!(copied.unwrap().success());
+    home
+}
+
+#[test]
+fn a_demo_needs_nothing_but_the_runtime() {
+    let (home, folder) = (clean_home(), tempfile::tempdir().unwrap());
+    let mut command = facebench();
+    // A proxy that nobody answers: whatever would reach out fails.
+    command
+        .env("http_proxy", "http://127.0.0.1:9")
+        .env("https_proxy", "http://127.0.0.1:9");
+    command
+        .env("FACEBENCH_HOME", home.path())
+        .current_dir(folder.path());
+    command.args([
+        "demo",
+        "--processes",
+        "3",
+        "--blocks",
+        "1",
+        "-d",
+        "100ms",
+        "--warmup",
+        "10ms",
+        "--no-curve",
+        "--name",
+        "here",
+    ]);
+    let answer = run(&mut command);
+    let path = folder.path().join("results/here.json");
+    let record = common::sound(&answer, &path);
+    assert_eq!(record["workload"]["name"], "demo");
+    assert_eq!(record["workload"]["dataset"]["images"], 120);
+    assert_eq!(record["workload"]["detector"]["name"], "facebench-det");
+    let arm = &record["arms"][0];
+    let truth = arm["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["id"] == "ground-truth")
+        .unwrap();
+    assert_eq!(truth["outcome"], "passed", "{truth}");
+    for words in [
+        "No accelerator is ready",
+        "vGPU instance, 2019: 158 images/s (published",
+        "95 % sure of",
+    ] {
+        assert!(answer.stdout().contains(words), "{words}: {}", answer.all());
+    }
+    let page = std::fs::read_to_string(path.with_extension("html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("published in 2019 on undisclosed hardware"));
+    // Addresses that a browser would ask for: none but the record inside the page and the SVG's name space.
+    for address in page.split("href=\"").skip(1).chain(page.split("src=\"").skip(1)) {
+        assert!(
+            address.starts_with("data:") || address.starts_with('#'),
+            "{}",
+            &address[..60.min(address.len())]
+        );
+    }
+    let chart = std::fs::read_to_string(path.with_extension("svg")).unwrap();
+    assert!(chart.starts_with("<svg") && chart.contains("published"));
+    // The second time nothing is drawn again.
+    command.arg("--dry-run");
+    let again = run(&mut command);
+    assert!(
+        [0, 3].contains(&again.code()) && !again.stderr().contains("drawing"),
+        "{}",
+        again.all()
+    );
+}
+
+#[test]
+fn other_networks_are_held_against_the_truth_too() {
+    // The promise belongs to the embedded pair; with another recognizer the figures are told and nothing is promised.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let answer = run(facebench()
+        .args([
+            "run",
+            "--processes",
+            "3",
+            "--blocks",
+            "1",
+            "-d",
+            "50ms",
+            "--warmup",
+            "10ms",
+            "--photos",
+            "30",
+            "--no-curve",
+        ])
+        .arg("--recognizer")
+        .arg(common::network("tiles.onnx"))
+        .arg("-o")
+        .arg(&path));
+    let record = common::sound(&answer, &path);
+    let accuracy = &record["arms"][0]["accuracy"];
+    assert!(accuracy["detection_ap"].as_f64().unwrap() > 0.9, "{accuracy}");
+}
