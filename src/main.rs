@@ -80,32 +80,11 @@ fn run() -> anyhow::Result<u8> {
             let argv = std::env::args().collect();
             return Ok(commands::tune::tune(*args, &commands::home()?, argv, &mut out)?);
         }
-        Command::Report {
-            records,
-            output,
-            chart,
-        } => commands::report::report(&records, output.as_deref(), chart.map(Into::into), &mut out)?,
-        Command::Compare {
-            old,
-            new,
-            fail_on_regression,
-            json,
-        } => {
-            return Ok(commands::compare::compare(
-                &old,
-                &new,
-                fail_on_regression,
-                json,
-                &mut out,
-            )?);
-        }
-        Command::Merge { records, output } => commands::compare::merge(&records, &output, &mut out)?,
+        Command::Report(args) => commands::report::report(&args, &mut out)?,
+        Command::Compare(args) => return Ok(commands::compare::compare(&args, &mut out)?),
+        Command::Merge(args) => commands::compare::merge(&args, &mut out)?,
         Command::Size(args) => commands::size::size(&args, &mut out)?,
-        Command::Witness {
-            output,
-            interval,
-            duration,
-        } => commands::monitor::witness(output, interval, duration)?,
+        Command::Monitor(args) => commands::monitor::witness(args.output, args.interval, args.duration)?,
         Command::Audit { record } => return Ok(commands::compare::audit(&record, &mut out)?),
         Command::Checks { markdown } => {
             commands::checks::list(markdown, &mut out).context("cannot write the answer")?;
@@ -116,15 +95,13 @@ fn run() -> anyhow::Result<u8> {
             return Ok(0);
         }
         Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
-        Command::Devices { json, metadata } => {
-            commands::devices::list(&mut out, json, metadata, &commands::home()?)?;
+        Command::Devices(args) => {
+            commands::devices::list(&mut out, args.json, args.metadata, &commands::home()?)?;
         }
         Command::Models { command } => models(command, &mut out)?,
         Command::Datasets {
-            command: DatasetsCommand::Render { seed, count, dir },
-        } => {
-            commands::datasets::render(seed, count, &dir, &mut out)?;
-        }
+            command: DatasetsCommand::Render(args),
+        } => commands::datasets::render(&args, &mut out)?,
         Command::Setup { flavor } => commands::setup::setup(flavor, &commands::home()?, &mut out)?,
         Command::Bundle(args) => commands::bundle::bundle(&args, &commands::home()?, &mut out)?,
         Command::Completions { shell } => {
@@ -141,18 +118,12 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
         ModelsCommand::List { json } => commands::models::list(out, json, &home)?,
         ModelsCommand::Quantize(args) => commands::quantize::quantize(&args, &home, out)?,
         ModelsCommand::Verify => commands::models::verify(out, &home)?,
-        ModelsCommand::Fetch {
-            name,
-            accept_license,
-            sha256,
-            url,
-            timeout,
-        } => {
+        ModelsCommand::Fetch(args) => {
             let options = FetchOptions {
-                accept_license,
-                sha256,
-                url,
-                timeout,
+                accept_license: args.accept_license,
+                sha256: args.sha256,
+                url: args.url,
+                timeout: args.timeout,
             };
             let bar = io::stderr().is_terminal().then(|| indicatif::ProgressBar::new(0));
             let mut progress = |done: u64, total: Option<u64>| {
@@ -161,7 +132,7 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
                     bar.set_position(done);
                 }
             };
-            commands::models::fetch(out, &mut io::stderr(), &name, &home, &options, &mut progress)?;
+            commands::models::fetch(out, &mut io::stderr(), &args.name, &home, &options, &mut progress)?;
         }
     }
     Ok(())

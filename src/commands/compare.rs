@@ -3,33 +3,28 @@
 use std::{
     fmt::Write as _,
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{Failure, run::show};
 use crate::{
     analysis::audit,
+    cli::{CompareArgs, MergeArgs},
     record::{Comparison, Record, Scenario, Status, WitnessLog},
     report::{comparison, fleet, read, table},
     sharing::merge,
 };
 
 /// `facebench compare A B`: ratios with intervals; 5 where `fail_on_regression` is reached, 3 where nothing may be said.
-pub fn compare(
-    old: &Path,
-    new: &Path,
-    fail_on_regression: Option<f64>,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<u8, Failure> {
-    let merged = merge::compare(read(old)?, read(new)?)?;
-    if json {
+pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let merged = merge::compare(read(&args.old)?, read(&args.new)?)?;
+    if args.json {
         let text = serde_json::to_string_pretty(&merged.comparisons).map_err(std::io::Error::other)?;
         show(out, &(text + "\n"))?;
     } else {
         show(out, &comparison::render(&merged))?;
     }
-    let Some(limit) = fail_on_regression else {
+    let Some(limit) = args.fail_on_regression else {
         return Ok(0);
     };
     let (code, text) = gate(&merged, limit);
@@ -102,10 +97,10 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
     (0, format!("no regression of {percent} % or more"))
 }
 
-/// `facebench merge`: one record of several, with what the witnesses among `paths` saw; these are known by what is in them.
-pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+/// `facebench merge`: one record of several, with what the host logs among them saw; these are known by what is in them.
+pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let (mut records, mut logs) = (Vec::new(), Vec::new());
-    for path in paths {
+    for path in &args.records {
         let parsed = std::fs::read_to_string(path)
             .ok()
             .and_then(|text| WitnessLog::parse(&text));
@@ -120,8 +115,8 @@ pub fn merge(paths: &[PathBuf], output: &Path, out: &mut dyn Write) -> Result<()
     for line in &told {
         super::progress::tell(line);
     }
-    merged.save(output).map_err(|source| Failure::Output {
-        path: output.to_path_buf(),
+    merged.save(&args.output).map_err(|source| Failure::Output {
+        path: args.output.clone(),
         source,
     })?;
     show(out, &table::render(&merged))?;

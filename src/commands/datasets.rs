@@ -1,14 +1,15 @@
 //! `facebench datasets render`: photos drawn by rule.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use super::{Failure, progress::Progress};
-use crate::dataset::render::render_dataset;
+use crate::{cli::RenderArgs, dataset::render::render_dataset};
 
-/// Draws `count` photos of `seed` into `dir`, with their manifest, and says what is in them.
-pub fn render(seed: u64, count: usize, dir: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let progress = Progress::new(count as u64);
-    let manifest = render_dataset(seed, count, dir, || progress.step());
+/// Renders photos into a folder, with their manifest, and prints what is in them.
+pub fn render(args: &RenderArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let RenderArgs { seed, count, dir } = args;
+    let progress = Progress::new(*count as u64);
+    let manifest = render_dataset(*seed, *count, dir, || progress.step());
     progress.finish();
     let manifest = manifest?;
     writeln!(

@@ -11,7 +11,8 @@ use super::{
     run::{exit_code, export, measure, show},
 };
 use crate::{
-    cli::{MeasureArgs, NetworkArgs, RunArgs, ScenarioWord, WorkloadName},
+    cli::{MeasureArgs, NetworkArgs, RunArgs, WorkloadArgs, WorkloadName},
+    record::Scenario,
     report::{
         self, answer,
         published::{DEMO_2019, Published},
@@ -47,10 +48,12 @@ pub fn demo(
         // The same device under its right name.
         accelerators.retain(|row| row.word != "cuda");
     }
-    let name = args.name.clone().unwrap_or_else(|| "demo".to_owned());
+    let name = args.output.name.clone().unwrap_or_else(|| "demo".to_owned());
     args.output
+        .output
         .get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
     if let Some(output) = args
+        .output
         .output
         .as_deref()
         .filter(|path| path.extension().is_some_and(|e| e == "svg" || e == "html"))
@@ -65,16 +68,18 @@ pub fn demo(
             .chain(accelerators.iter().map(|row| row.word))
             .map(BackendSpec::bare)
             .collect(),
-        workload: WorkloadName::Demo,
-        input: None,
-        networks: NetworkArgs {
-            detector: None,
-            recognizer: None,
-            score: None,
-            max_megapixels: 100,
-            strict: true,
+        workload: WorkloadArgs {
+            workload: WorkloadName::Demo,
+            input: None,
+            networks: NetworkArgs {
+                detector: None,
+                recognizer: None,
+                score: None,
+                max_megapixels: 100,
+                strict: true,
+            },
         },
-        scenario: ScenarioWord::Offline,
+        scenario: Scenario::Offline,
         request_rate: None,
         noise_floor: false,
         ceiling: false,

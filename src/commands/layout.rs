@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, io::Write, path::Path, time::Duration};
 
 use super::{Failure, progress::tell, ready};
 use crate::{
-    cli::{ArmPrice, CoreList, RunArgs},
+    cli::{
+        RunArgs,
+        values::{ArmPrice, CoreList},
+    },
     dataset::Dataset,
     machine::{Gpus, Host},
     pipeline::Networks,
@@ -52,7 +55,7 @@ const SERVER: Layout = Layout {
 
 /// The plan for what `args` ask of this `host`.
 pub fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failure> {
-    let scenario = args.scenario.into();
+    let scenario = args.scenario;
     if args.request_rate.is_some() && scenario != Scenario::Server {
         return Err(Failure::Usage(
             "--request-rate: photos arrive at a rate only with --scenario server".to_owned(),
@@ -70,7 +73,7 @@ pub fn lay_out(args: &RunArgs, usual: Layout, host: &Host) -> Result<Plan, Failu
     let (request_rate, ceiling) = (args.request_rate, args.ceiling);
     let args = &args.measure;
     for spec in backends.iter_mut().filter(|spec| spec.takes("decode")) {
-        spec.decode = spec.decode.or(args.decode);
+        spec.decode = spec.decode.or(args.sample.decode);
     }
     let Layout {
         duration,

@@ -83,7 +83,7 @@ struct Answer {
 
 /// Converts a network as `args` say unless that has been done, and writes the path of the result to `out`.
 pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let target = args.to.map_or(Target::Int8, Target::from);
+    let target = args.to.unwrap_or(Target::Int8);
     if target == Target::Fp16 && args.calibrate.is_some() {
         let text = "--calibrate: fp16 has no ranges to find in photos; leave it out, or give --to int8";
         return Err(Failure::Usage(text.to_owned()));

@@ -2,11 +2,12 @@
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{Failure, progress::tell, run::show};
 use crate::{
+    cli::ReportArgs,
     record::Record,
     report::{
         self, ExportError, Format,
@@ -17,14 +18,10 @@ use crate::{
     },
 };
 
-/// Shows `records` on `out`, or writes them to `output` in the form that its ending asks for.
-pub fn report(
-    records: &[PathBuf],
-    output: Option<&Path>,
-    kind: Option<Kind>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    // Words first, files after.
+/// Shows the records on `out`, or writes them to `--output` in the format of its ending.
+pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    // The options are checked before any file is read.
+    let (output, kind) = (args.output.as_deref(), args.chart);
     let form = output.map(Format::of).transpose()?;
     let drawing = matches!(form, Some(Format::Svg | Format::Png));
     if kind.is_some() && !drawing {
@@ -32,14 +29,15 @@ pub fn report(
             "--chart: only a picture shows one chart; give -o FILE.svg or -o FILE.png".to_owned(),
         ));
     }
-    if records.len() > 1 && !matches!(form, None | Some(Format::Html | Format::Text)) {
+    if args.records.len() > 1 && !matches!(form, None | Some(Format::Html | Format::Text)) {
         return Err(Failure::Usage(format!(
             "{}: shows one record, and {} were given; give one, or a page: -o FILE.html",
             output.unwrap_or(Path::new("-o")).display(),
-            records.len()
+            args.records.len()
         )));
     }
-    let records = records
+    let records = args
+        .records
         .iter()
         .map(|path| Ok((name(path), report::read(path)?)))
         .collect::<Result<Vec<(String, Record)>, Failure>>()?;

@@ -47,9 +47,9 @@ pub fn run(args: &RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) 
 /// name ends in.
 fn exports(args: &MeasureArgs) -> impl Iterator<Item = (Format, &Path)> {
     [
-        (Format::Csv, &args.export_csv),
-        (Format::Markdown, &args.export_markdown),
-        (Format::Html, &args.export_html),
+        (Format::Csv, &args.output.export_csv),
+        (Format::Markdown, &args.output.export_markdown),
+        (Format::Html, &args.output.export_html),
     ]
     .into_iter()
     .filter_map(|(form, path)| Some((form, path.as_deref()?)))
@@ -128,9 +128,7 @@ impl Intent {
         }
         let networked = plan.arms.iter().any(|arm| !arm.spec.is_null());
         let mut workload = Workload::gather(
-            args.workload,
-            args.input.as_deref(),
-            &args.networks,
+            &args.workload,
             networked,
             home,
         )?;
@@ -141,20 +139,20 @@ impl Intent {
             }
         }
         let prices = prices(&plan, &args.measure.price_per_hour)?;
-        if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.networks.strict) {
+        if let Some((photo, reason)) = workload.skipped.first().filter(|_| args.workload.networks.strict) {
             return Err(Failure::Photo(format!(
                 "{photo}: {reason} (without --strict it would be skipped)"
             )));
         }
-        if let Some(count) = args.measure.photos {
+        if let Some(count) = args.measure.sample.photos {
             // Shards of one sample are of one seed, whoever measures them.
-            let seed = match (args.measure.shard, args.measure.seed) {
+            let seed = match (args.measure.sample.shard, args.measure.seed) {
                 (Some(_), None) => 0,
                 _ => plan.seed,
             };
             workload.dataset.sample(count, seed, size_kind);
         }
-        let shard = args.measure.shard.map(|shard| take_shard(&mut workload, shard));
+        let shard = args.measure.sample.shard.map(|shard| take_shard(&mut workload, shard));
         let shard = shard.transpose()?;
         Ok(Self {
             plan,
@@ -178,7 +176,7 @@ impl Intent {
         argv: Vec<String>,
     ) -> Result<(Study, Record, PathBuf), Failure> {
         let Self { plan, workload, .. } = self;
-        let name = args.measure.name.as_deref();
+        let name = args.measure.output.name.as_deref();
         let mut record = blank_record(
             &plan,
             self.host,
@@ -191,6 +189,7 @@ impl Intent {
         record.workload.dataset.shard = self.shard;
         let path = args
             .measure
+            .output
             .output
             .clone()
             .unwrap_or_else(|| default_output(&record, name.unwrap_or(word)));
@@ -209,8 +208,8 @@ impl Intent {
             promise: workload.promise,
             networks: workload.networks,
             dataset: workload.dataset,
-            preload_budget: args.measure.preload.0,
-            strict: args.networks.strict,
+            preload_budget: args.measure.sample.preload.0,
+            strict: args.workload.networks.strict,
             program: std::env::current_exe()?,
             interruption: Interruption::new(on_interrupt()),
             plan,

@@ -38,15 +38,13 @@ pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Res
     }
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
-    let arm = PlannedArm::settle(args.backend.clone(), args.scenario.into(), count)?;
+    let arm = PlannedArm::settle(args.backend.clone(), args.scenario, count)?;
     let place = ready::place(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     restart_with(&place.environment)?;
     let networked = !arm.spec.is_null();
     let workload = Workload::gather(
-        args.workload,
-        args.input.as_deref(),
-        &args.networks,
+        &args.workload,
         networked,
         home,
     )?;

@@ -9,8 +9,8 @@ use super::{
     run::{Intent, exit_code, export, show, steps},
 };
 use crate::{
-    cli::{MeetingArgs, RunArgs, ScenarioWord, TenantsArgs},
-    record::Record,
+    cli::{MeetingArgs, RunArgs, TenantsArgs},
+    record::{Record, Scenario},
     report::{table, tenants::sentences},
     runtime::{options::DataPath, spec::BackendSpec},
     sharing::{coordinated::Together, coordination::Brings, tenants::Sharers},
@@ -41,7 +41,7 @@ pub fn tenants(
         return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
     }
     let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
-    let met = coordination::meet(&meeting, &study, brings(&sharing), args.measure.name.as_deref())?;
+    let met = coordination::meet(&meeting, &study, brings(&sharing), args.measure.output.name.as_deref())?;
     let progress = Progress::new(steps(&study.plan) as u64);
     let mut save = |record: &Record| record.save(&path);
     let Together {
@@ -108,7 +108,7 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Fail
     }
     let (pinned, neighbour) = (args.pin, args.neighbour.map(f64::from));
     let apart = !args.meeting.is_one();
-    if apart && args.measure.photos.is_some() && args.measure.seed.is_none() {
+    if apart && args.measure.sample.photos.is_some() && args.measure.seed.is_none() {
         return Err(Failure::Usage(
             "--photos takes a sample, which must be the same on all machines: give all of them the same --seed".to_owned(),
         ));
@@ -138,9 +138,7 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Fail
     let run = RunArgs {
         backends: arms,
         workload: args.workload,
-        input: args.input,
-        networks: args.networks,
-        scenario: ScenarioWord::Offline,
+        scenario: Scenario::Offline,
         request_rate: None,
         noise_floor: false,
         ceiling: false,

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     analysis::tuned::chosen,
-    cli::{HintWord, RunArgs, ScenarioWord, TuneArgs},
-    record::{Record, Scenario},
+    cli::{RunArgs, TuneArgs},
+    record::{Hint, Record, Scenario},
     report::{table, tuned},
     study::{
         Study,
@@ -78,17 +78,15 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
 /// What the words mean: what is searched for, where the SPEC is written, and the study that confirms it.
 fn understood(args: TuneArgs) -> (Goal, Option<std::path::PathBuf>, RunArgs) {
     let goal = Goal {
-        hint: args.hint.into(),
+        hint: args.hint,
         bound: args.hold_latency.then_some(args.measure.latency_bound),
     };
     let run = RunArgs {
         backends: vec![args.backend],
         workload: args.workload,
-        input: args.input,
-        networks: args.networks,
         scenario: match args.hint {
-            HintWord::Throughput => ScenarioWord::Offline,
-            HintWord::Latency => ScenarioWord::SingleStream,
+            Hint::Throughput => Scenario::Offline,
+            Hint::Latency => Scenario::SingleStream,
         },
         request_rate: None,
         noise_floor: false,

@@ -11,7 +11,7 @@ use super::{
     progress::{Progress, tell},
 };
 use crate::{
-    cli::{NetworkArgs, WorkloadName},
+    cli::{WorkloadArgs, WorkloadName},
     dataset::{
         Dataset, Photo, Survey, identities,
         manifest::{self, Manifest},
@@ -54,15 +54,14 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The workload `name` with the parts that the user gives. Without `networked` arms nothing is drawn or loaded.
+    /// The workload that the user gives, or parts of it. Without `networked` arms nothing is drawn or loaded.
     pub fn gather(
-        name: WorkloadName,
-        input: Option<&Path>,
-        arguments: &NetworkArgs,
+        arguments: &WorkloadArgs,
         networked: bool,
         home: &Path,
     ) -> Result<Self, Failure> {
-        let WorkloadName::Demo = name;
+        let WorkloadName::Demo = arguments.workload;
+        let (input, arguments) = (arguments.input.as_deref(), &arguments.networks);
         let own_networks = arguments.detector.is_some() || arguments.recognizer.is_some();
         let networks = if networked {
             Some(networks(arguments, home)?)
