@@ -65,7 +65,7 @@ fn run() -> anyhow::Result<u8> {
         }
         Command::Run(args) => {
             let argv = std::env::args().collect();
-            return Ok(commands::run::run(&args, &commands::home()?, argv, &mut out)?);
+            return Ok(commands::run::run(*args, &commands::home()?, argv, &mut out)?);
         }
         Command::Tenants(args) => {
             let argv = std::env::args().collect();
@@ -91,10 +91,10 @@ fn run() -> anyhow::Result<u8> {
         }
         Command::Serve(args) => {
             drop(out);
-            commands::serve::serve(&args, &commands::home()?, &mut io::stdout())?;
+            commands::serve::serve(*args, &commands::home()?, &mut io::stdout())?;
             return Ok(0);
         }
-        Command::Faces(args) => commands::faces::faces(&args, &commands::home()?, &mut out)?,
+        Command::Faces(args) => commands::faces::faces(args, &commands::home()?, &mut out)?,
         Command::Devices(args) => {
             commands::devices::list(&mut out, args.json, args.metadata, &commands::home()?)?;
         }

@@ -88,6 +88,10 @@ pub struct ServeArgs {
 /// How to measure; `run`, `tenants`, `tune` and `demo` share it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How to measure")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct MeasureArgs {
     /// Minimum time of a block [default: 3s; 1s with --quick]
     #[arg(short, long, value_parser = duration)]

@@ -11,7 +11,7 @@ use ndarray::{ArrayView4, Axis, s};
 use tempfile::TempPath;
 use thiserror::Error;
 
-use super::{DETECTOR, Failure, cpu, progress::tell};
+use super::{Failure, cpu, progress::tell, workload::DETECTOR};
 use crate::{
     dataset::{Dataset, Photo, Survey},
     machine::Host,

@@ -1,12 +1,8 @@
 //! `facebench compare`, `merge` and `audit`: what is done with records that are there.
 
-use std::{
-    fmt::Write as _,
-    io::Write,
-    path::Path,
-};
+use std::{fmt::Write as _, io::Write, path::Path};
 
-use super::{Failure, run::show};
+use super::{Failure, output::show};
 use crate::{
     analysis::audit,
     cli::{CompareArgs, MergeArgs},
@@ -115,10 +111,7 @@ pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     for line in &told {
         super::progress::tell(line);
     }
-    merged.save(&args.output).map_err(|source| Failure::Output {
-        path: args.output.clone(),
-        source,
-    })?;
+    merged.save(&args.output).map_err(Failure::output(&args.output))?;
     show(out, &table::render(&merged))?;
     if let Some(fleet) = &merged.fleet {
         show(out, &format!("\nfleet: {}\n", fleet::sentence(fleet)))?;

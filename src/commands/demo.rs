@@ -3,15 +3,15 @@
 use std::{fmt::Write as _, io::Write, path::Path, time::Duration};
 
 use super::{
-    Failure,
-    layout::Layout,
-    machine,
+    Failure, machine,
+    output::{exit_code, export, show},
     progress::tell,
     ready,
-    run::{exit_code, export, measure, show},
+    request::{Layout, NetworkRequest, OutputRequest, StudyRequest, WorkloadRequest},
+    run::measure,
 };
 use crate::{
-    cli::{MeasureArgs, NetworkArgs, RunArgs, WorkloadArgs, WorkloadName},
+    cli::MeasureArgs,
     record::Scenario,
     report::{
         self, answer,
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Shorter than a study's, so that a demo takes a minute or two.
+/// Shorter than those of `run`, so that a demo takes a minute or two.
 const SHORT: Layout = Layout {
     duration: Duration::from_secs(2),
     warmup: Duration::from_secs(1),
@@ -32,63 +32,15 @@ const SHORT: Layout = Layout {
     blocks: 2,
 };
 
-/// Makes the demo's study; leaves a record, a chart and a page; returns the program's exit status.
-pub fn demo(
-    mut args: MeasureArgs,
-    home: &Path,
-    argv: Vec<String>,
-    out: &mut dyn Write,
-) -> Result<u8, Failure> {
-    let gpus = machine::gpus(&machine::nvml());
-    let (mut accelerators, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
-        .iter()
-        .filter(|row| is_for_demo(row))
-        .partition(|row| ready::state(row, &gpus, home).is_ok());
-    if accelerators.iter().any(|row| row.word == "vgpu") {
-        // The same device under its right name.
-        accelerators.retain(|row| row.word != "cuda");
-    }
-    let name = args.output.name.clone().unwrap_or_else(|| "demo".to_owned());
-    args.output
-        .output
-        .get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
-    if let Some(output) = args
-        .output
-        .output
-        .as_deref()
-        .filter(|path| path.extension().is_some_and(|e| e == "svg" || e == "html"))
-    {
-        return Err(Failure::Usage(format!(
-            "-o {}: names the record, and chart and page are written beside it; give it another ending, such as .json",
-            output.display()
-        )));
-    }
-    let run = RunArgs {
-        backends: std::iter::once("cpu")
-            .chain(accelerators.iter().map(|row| row.word))
-            .map(BackendSpec::bare)
-            .collect(),
-        workload: WorkloadArgs {
-            workload: WorkloadName::Demo,
-            input: None,
-            networks: NetworkArgs {
-                detector: None,
-                recognizer: None,
-                score: None,
-                max_megapixels: 100,
-                strict: true,
-            },
-        },
-        scenario: Scenario::Offline,
-        request_rate: None,
-        noise_floor: false,
-        ceiling: false,
-        measure: args,
-    };
-    let Some((record, path)) = measure(&run, SHORT, home, argv, out)? else {
+/// Makes the demo's study; writes a record, a chart and a page; returns the program's exit status.
+pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
+    let (accelerators, missing) = accelerators(home);
+    let request = request(args, &accelerators)?;
+    let exports = request.output.exports.clone();
+    let Some((record, path)) = measure(request, home, argv, out)? else {
         return Ok(0);
     };
-    let sentence = answer::sentence(&record, &advice(&missing));
+    let sentence = answer::sentence(&record, advice(&missing));
     let mut text = table::render(&record) + "\n";
     for Published {
         label,
@@ -108,19 +60,57 @@ pub fn demo(
         report::export(&record, Some(&sentence), &DEMO_2019, &path)?;
         tell(&format!("{name}:  {}", path.display()));
     }
-    export(&run.measure, &record, Some(&sentence), &DEMO_2019)?;
+    export(&exports, &record, Some(&sentence), &DEMO_2019)?;
     Ok(exit_code(&record))
 }
 
-/// Whether a demo sets a backend beside the CPU by itself: other devices, where no name need be given.
+/// The backends besides the CPU that a demo measures, and those that cannot run here.
+fn accelerators(home: &Path) -> (Vec<&'static Row>, Vec<&'static Row>) {
+    let gpus = machine::gpus(&machine::nvml());
+    let (mut ready, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
+        .iter()
+        .filter(|row| is_for_demo(row))
+        .partition(|row| ready::state(row, &gpus, home).is_ok());
+    if ready.iter().any(|row| row.word == "vgpu") {
+        // The same device under its right name.
+        ready.retain(|row| row.word != "cuda");
+    }
+    (ready, missing)
+}
+
+/// The demo's study on the CPU and `accelerators`.
+fn request(args: MeasureArgs, accelerators: &[&Row]) -> Result<StudyRequest, Failure> {
+    let words = std::iter::once("cpu").chain(accelerators.iter().map(|row| row.word));
+    let workload = WorkloadRequest {
+        networks: NetworkRequest {
+            strict: true,
+            ..NetworkRequest::default()
+        },
+        ..WorkloadRequest::default()
+    };
+    let backends = words.map(BackendSpec::bare).collect();
+    let mut request = StudyRequest::new(backends, workload, Scenario::Offline, SHORT, args);
+    let OutputRequest { name, record, .. } = &mut request.output;
+    let name = name.as_deref().unwrap_or("demo");
+    let record = record.get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
+    if record.extension().is_some_and(|e| e == "svg" || e == "html") {
+        return Err(Failure::Usage(format!(
+            "-o {}: names the record, and chart and page are written beside it; give it another ending, such as .json",
+            record.display()
+        )));
+    }
+    Ok(request)
+}
+
+/// Whether a demo measures this backend besides the CPU's: it runs on another device, which needs no name.
 fn is_for_demo(row: &Row) -> bool {
     row.is_accelerator() && row.device != DeviceArgument::RequiredName
 }
 
-fn advice(missing: &[&Row]) -> String {
+fn advice(missing: &[&Row]) -> &'static str {
     if missing.is_empty() {
-        String::new()
+        ""
     } else {
-        "facebench devices says what each accelerator lacks.".to_owned()
+        "facebench devices says what each accelerator lacks."
     }
 }

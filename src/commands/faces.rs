@@ -14,7 +14,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, cpu, limits, networks, progress::tell};
+use super::{Failure, cpu, progress::tell, request::NetworkRequest, workload::networks};
 use crate::{
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
@@ -22,6 +22,7 @@ use crate::{
     model::{ModelError, gallery::Gallery},
     pipeline::{Loading, Networks, Pipeline, PipelineError},
     runtime::{Backend, BackendError},
+    study::StudyError,
     vision::{
         draw::draw_face,
         face::{Embedding, Face},
@@ -56,15 +57,16 @@ struct Named<'a> {
 }
 
 /// Writes one JSON line a photo to `out` (unless only drawings are wanted) and the drawings to `--draw`.
-pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let networks = networks(&args.networks, home)?;
+pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = NetworkRequest::from(args.networks);
+    let networks = networks(&request, home)?;
     let backend = cpu(home)?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
-        let survey = Survey::of(input, limits(&args.networks))?;
+        let survey = Survey::of(input, request.limits)?;
         for (name, reason) in survey.skipped {
-            skip(args, &name, &reason, &mut skipped)?;
+            skip(request.strict, &name, &reason, &mut skipped)?;
         }
         let several = args.inputs.len() > 1 && input.is_dir();
         photos.extend(survey.dataset.photos.into_iter().map(|mut photo| {
@@ -83,20 +85,17 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
             .and_then(|settings| settings.match_threshold))
         .unwrap_or(MATCH_THRESHOLD);
     let gallery = match &args.gallery {
-        Some(folder) => Some(enrol(folder, args, &backend, &networks)?),
+        Some(folder) => Some(enrol(folder, request.limits, &backend, &networks)?),
         None => None,
     };
     if let Some(folder) = &args.draw {
-        std::fs::create_dir_all(folder).map_err(|source| Failure::Output {
-            path: folder.clone(),
-            source,
-        })?;
+        std::fs::create_dir_all(folder).map_err(Failure::output(folder))?;
     }
     let mut done = 0;
     each(&backend, &networks, &photos, &mut |photo, answer| {
         let faces = match answer {
             Ok(faces) => faces,
-            Err(reason) => return skip(args, &photo.name, &reason, &mut skipped),
+            Err(reason) => return skip(request.strict, &photo.name, &reason, &mut skipped),
         };
         done += 1;
         let named: Vec<Named<'_>> = faces
@@ -104,7 +103,7 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
             .map(|face| name(face, gallery.as_ref(), threshold))
             .collect();
         if let Some(folder) = &args.draw {
-            draw(photo, &named, folder, limits(&args.networks))?;
+            draw(photo, &named, folder, request.limits)?;
         }
         if args.json || args.draw.is_none() {
             let line = Line {
@@ -128,11 +127,10 @@ pub fn faces(args: &FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), F
     Ok(())
 }
 
-fn skip(args: &FacesArgs, name: &str, reason: &str, skipped: &mut usize) -> Result<(), Failure> {
-    if args.networks.strict {
-        return Err(Failure::Photo(format!(
-            "{name}: {reason} (without --strict it would be skipped)"
-        )));
+fn skip(strict: bool, name: &str, reason: &str, skipped: &mut usize) -> Result<(), Failure> {
+    if strict {
+        let (photo, reason) = (name.to_owned(), reason.to_owned());
+        return Err(StudyError::Strict { photo, reason }.into());
     }
     tell(&format!("skipped {name}: {reason}"));
     *skipped += 1;
@@ -159,11 +157,11 @@ fn name<'a>(face: &'a Face, gallery: Option<&'a Gallery>, threshold: f32) -> Nam
 /// Enrols the largest face of each named photo in `folder`.
 fn enrol(
     folder: &Path,
-    args: &FacesArgs,
+    limits: Limits,
     backend: &dyn Backend,
     networks: &Networks,
 ) -> Result<Gallery, Failure> {
-    let survey = Survey::of(folder, limits(&args.networks))?;
+    let survey = Survey::of(folder, limits)?;
     let people = identities(folder, &survey.dataset)?;
     let mut photos = survey.dataset.photos;
     photos.retain(|photo| people.contains_key(&photo.name));

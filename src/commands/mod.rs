@@ -10,15 +10,18 @@ pub mod datasets;
 pub mod demo;
 pub mod devices;
 pub mod faces;
-pub mod layout;
 pub mod machine;
 pub mod models;
 pub mod monitor;
 pub mod noise_floor;
+pub mod output;
+pub mod plan;
+pub mod prepare;
 pub mod progress;
 pub mod quantize;
 pub mod ready;
 pub mod report;
+pub mod request;
 pub mod run;
 pub mod serve;
 pub mod setup;
@@ -36,16 +39,9 @@ use thiserror::Error;
 
 use self::{calibrate::CalibrateError, progress::tell};
 use crate::{
-    cli::NetworkArgs,
     dataset::{DatasetError, identities::IdentitiesError},
     machine::Gpus,
-    model::{
-        ModelError,
-        catalog::Role,
-        derived::DerivedError,
-        network::{Network, NetworkName},
-    },
-    pipeline::Networks,
+    model::{ModelError, derived::DerivedError},
     record::Unavailable,
     runtime::{
         install::{RuntimeError, ToolError},
@@ -54,7 +50,6 @@ use crate::{
     },
     sharing::merge::MergeError,
     study::{StudyError, plan::PlanError},
-    vision::image::Limits,
     worker::WorkerError,
 };
 
@@ -176,6 +171,14 @@ fn unavailable(list: &[Unavailable]) -> String {
 }
 
 impl Failure {
+    /// The error of the file or folder `path`, made from what the system said.
+    pub fn output(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Output {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
     /// The program's exit status.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -206,10 +209,6 @@ pub fn home() -> Result<PathBuf, Failure> {
     Ok(base.cache_dir().join("facebench"))
 }
 
-/// The networks inside the program.
-const DETECTOR: &str = "facebench-det";
-const RECOGNIZER: &str = "facebench-rec";
-
 /// ONNX Runtime on this machine's processor, installed where it is missing: what commands run networks on that measure
 /// nothing.
 fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
@@ -219,25 +218,4 @@ fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
         .library
         .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
     Ok(OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?)
-}
-
-/// The networks that `arguments` name, or else those inside the program.
-fn networks(arguments: &NetworkArgs, home: &Path) -> Result<Networks, Failure> {
-    let find = |given: &Option<NetworkName>, own: &str, role| {
-        let own = || NetworkName::Catalog(own.to_owned());
-        Network::find(&given.clone().unwrap_or_else(own), role, home)
-    };
-    Ok(Networks {
-        detector: find(&arguments.detector, DETECTOR, Role::Detector)?,
-        recognizer: find(&arguments.recognizer, RECOGNIZER, Role::Recognizer)?,
-        score: arguments.score,
-        max_pixels: limits(arguments).max_pixels,
-        swap_channels: false,
-    })
-}
-
-fn limits(arguments: &NetworkArgs) -> Limits {
-    Limits {
-        max_pixels: arguments.max_megapixels * 1_000_000,
-    }
 }

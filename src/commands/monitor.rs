@@ -11,7 +11,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, machine, progress::tell, run::on_interrupt};
+use super::{
+    Failure, machine,
+    progress::{on_interrupt, tell},
+};
 use crate::{
     machine::{
         GpuMode, Nvml,

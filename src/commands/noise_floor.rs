@@ -107,10 +107,7 @@ pub fn keep(record: &Record, word: &str, home: &Path) -> Result<(), Failure> {
         file.persist(&path).map_err(|error| error.error)?;
         Ok(())
     };
-    write().map_err(|source| Failure::Output {
-        path: path.clone(),
-        source,
-    })?;
+    write().map_err(Failure::output(&path))?;
     let doubt = if record.arms.iter().any(|arm| arm.status == Status::Unstable) {
         "; the study was unstable: measure it again when the machine is quiet"
     } else {

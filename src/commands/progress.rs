@@ -1,10 +1,19 @@
-//! What is told while a command works: a bar on a terminal, plain lines elsewhere. Always on standard error.
+//! Progress of a command, on standard error: a bar on a terminal, plain lines elsewhere; and what Ctrl-C does.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{record::Block, study::Observer};
+use crate::{
+    record::Block,
+    study::{Observer, plan::Plan},
+};
 
 /// One line on standard error. Nobody reading it is no reason to lose a study.
 pub fn tell(line: &str) {
@@ -29,6 +38,13 @@ impl Progress {
             bar
         });
         Self { bar }
+    }
+
+    /// One step for each block of the study that `plan` describes.
+    pub fn of_study(plan: &Plan) -> Self {
+        let blocks = |arm| plan.blocks + plan.points(arm).len();
+        let blocks: usize = plan.arms.iter().map(blocks).sum();
+        Self::new((blocks * plan.processes) as u64)
     }
 
     /// One line that stays.
@@ -77,4 +93,21 @@ impl Observer for Progress {
             None => tell(&format!("  {text}")),
         }
     }
+}
+
+/// A flag that Ctrl-C (or SIGTERM) sets, so that a study ends early and keeps what has been measured. The second time ends
+/// the program at once.
+pub fn on_interrupt() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    let handler = ctrlc::set_handler(move || {
+        if set.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        tell("stopping; what has been measured is kept (again to leave at once)");
+    });
+    if let Err(error) = handler {
+        tell(&format!("Ctrl-C will not keep what has been measured: {error}"));
+    }
+    flag
 }

@@ -1,11 +1,8 @@
 //! `facebench report`: records that exist as tables, pages, charts.
 
-use std::{
-    io::Write,
-    path::Path,
-};
+use std::{io::Write, path::Path};
 
-use super::{Failure, progress::tell, run::show};
+use super::{Failure, output::show, progress::tell};
 use crate::{
     cli::ReportArgs,
     record::Record,

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, layout::cores, machine, progress::tell, ready, workload::Workload};
+use super::{Failure, machine, plan::cores, progress::tell, ready, workload::Workload};
 use crate::{
     cli::ServeArgs,
     machine::Host,
@@ -29,25 +29,20 @@ struct Ready<'a> {
 }
 
 /// Answers standard input until it ends.
-pub fn serve(args: &ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
     if args.backend.peer().is_some() {
         return Err(Failure::Usage(format!(
-            "{}: what is driven here is facebench's own worker; drive the program itself",
+            "{}: serve starts facebench's own worker; give another program to the load generator itself",
             args.backend
         )));
     }
     let host = Host::current();
-    let (host_cores, count) = cores(args.host_cores.as_ref(), &host)?;
-    let arm = PlannedArm::settle(args.backend.clone(), args.scenario, count)?;
+    let (host_cores, count) = cores(args.host_cores.as_ref().map(|list| &list.0[..]), &host)?;
+    let arm = PlannedArm::settle(args.backend, args.scenario, count)?;
     let place = ready::place(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     restart_with(&place.environment)?;
-    let networked = !arm.spec.is_null();
-    let workload = Workload::gather(
-        &args.workload,
-        networked,
-        home,
-    )?;
+    let workload = Workload::load(&args.workload.into(), !arm.spec.is_null(), home)?;
     let job = Job {
         spec: arm.spec.clone(),
         library: place.library.map(|library| library.path),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Failure, run::show};
+use super::{Failure, output::show};
 use crate::{
     cli::SizeArgs,
     record::LatencyBound,

@@ -4,12 +4,14 @@ use std::{io::Write, path::Path};
 
 use super::{
     Failure, coordination,
-    layout::{USUAL, print_plan},
+    output::{exit_code, export, show},
+    plan::print_plan,
+    prepare::PreparedStudy,
     progress::{Progress, tell},
-    run::{Intent, exit_code, export, show, steps},
+    request::{Layout, StudyRequest},
 };
 use crate::{
-    cli::{MeetingArgs, RunArgs, TenantsArgs},
+    cli::{MeetingArgs, TenantsArgs},
     record::{Record, Scenario},
     report::{table, tenants::sentences},
     runtime::{options::DataPath, spec::BackendSpec},
@@ -25,24 +27,23 @@ pub fn tenants(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
-    let (args, mut sharing, meeting) = understood(args)?;
-    let mut intent = Intent::of(&args, USUAL, home)?;
-    seat_those_there(&mut sharing, &args.backends, &intent.plan);
-    intent.plan.curve = false;
-    intent.plan.blocks = 1;
-    if args.measure.dry_run {
+    let (request, mut sharing, meeting) = understood(args)?;
+    let (dry_run, asked, output) = (request.dry_run, request.backends.clone(), request.output.clone());
+    let prepared = PreparedStudy::new(request, home)?;
+    seat_those_there(&mut sharing, &asked, &prepared.plan);
+    if dry_run {
         for company in &sharing.companies {
-            let label = |arm: &usize| intent.plan.arms[*arm].label.as_str();
+            let label = |arm: &usize| prepared.plan.arms[*arm].label.as_str();
             let labels: Vec<&str> = company.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
         }
-        coordination::announce(&meeting, &intent.plan, brings(&sharing), out)?;
+        coordination::announce(&meeting, &prepared.plan, brings(&sharing), out)?;
         writeln!(out, "after each arm alone:")?;
-        return print_plan(&intent.plan, &intent.workload.dataset, out).map(|()| 0);
+        return print_plan(&prepared.plan, &prepared.workload.dataset, out).map(|()| 0);
     }
-    let (study, record, path) = intent.study(&args, "tenants", home, argv)?;
-    let met = coordination::meet(&meeting, &study, brings(&sharing), args.measure.output.name.as_deref())?;
-    let progress = Progress::new(steps(&study.plan) as u64);
+    let (study, record, path) = prepared.into_study("tenants", home, argv)?;
+    let met = coordination::meet(&meeting, &study, brings(&sharing), output.name.as_deref())?;
+    let progress = Progress::of_study(&study.plan);
     let mut save = |record: &Record| record.save(&path);
     let Together {
         record,
@@ -73,7 +74,7 @@ pub fn tenants(
         return Ok(1);
     }
     tell(&format!("record: {}", path.display()));
-    export(&args.measure, &record, None, &[])?;
+    export(&output.exports, &record, None, &[])?;
     let mut text = table::render(&record);
     for line in sentences(&record) {
         text.push('\n');
@@ -100,7 +101,7 @@ fn brings(sharing: &Sharers) -> Brings {
 }
 
 /// The study of the arms alone, and which of them stand side by side.
-fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Failure> {
+fn understood(args: TenantsArgs) -> Result<(StudyRequest, Sharers, MeetingArgs), Failure> {
     if args.neighbour == Some(0.0) {
         return Err(Failure::Usage(
             "--neighbour: one that never works is none".to_owned(),
@@ -135,21 +136,21 @@ fn understood(args: TenantsArgs) -> Result<(RunArgs, Sharers, MeetingArgs), Fail
             companies.push(all);
         }
     }
-    let run = RunArgs {
-        backends: arms,
-        workload: args.workload,
-        scenario: Scenario::Offline,
-        request_rate: None,
-        noise_floor: false,
-        ceiling: false,
-        measure: args.measure,
-    };
+    let mut request = StudyRequest::new(
+        arms,
+        args.workload.into(),
+        Scenario::Offline,
+        Layout::STANDARD,
+        args.measure,
+    );
+    request.curve = false;
+    request.layout.blocks = 1;
     let sharing = Sharers {
         companies,
         pinned,
         neighbour,
     };
-    Ok((run, sharing, args.meeting))
+    Ok((request, sharing, args.meeting))
 }
 
 /// Leaves `sharing` the companies whose arms, counted as they were `asked` for, can all run (with --keep-going), and counts

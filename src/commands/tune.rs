@@ -1,16 +1,21 @@
 //! `facebench tune`: the best setting of what a SPEC leaves open, searched on short blocks and confirmed by a study.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Failure,
-    layout::{USUAL, print_plan},
+    output::{exit_code, export, show, try_output},
+    plan::print_plan,
+    prepare::PreparedStudy,
     progress::{Progress, tell},
-    run::{Intent, exit_code, export, show, steps, try_output},
+    request::{Layout, StudyRequest},
 };
 use crate::{
     analysis::tuned::chosen,
-    cli::{RunArgs, TuneArgs},
+    cli::TuneArgs,
     record::{Hint, Record, Scenario},
     report::{table, tuned},
     study::{
@@ -23,33 +28,32 @@ use crate::{
     },
 };
 
-/// Searches, confirms, leaves a record; the last line of the answer is the SPEC to use. Returns the exit status.
+/// Searches, confirms, writes a record; the last line of the answer is the SPEC to use. Returns the exit status.
 pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
-    let (goal, spec_file, args) = understood(args);
-    let mut intent = Intent::of(&args, USUAL, home)?;
-    // The settings themselves are the points of a curve.
-    intent.plan.curve = false;
-    let plan = &intent.plan;
+    let (request, goal, spec_file) = request(args);
+    let (dry_run, exports) = (request.dry_run, request.output.exports.clone());
+    let prepared = PreparedStudy::new(request, home)?;
+    let plan = &prepared.plan;
     let bare = &plan.arms[0];
-    let all = candidates(&bare.spec, plan.scenario, plan.cores, plan.seed)?;
-    if all.len() < 2 {
+    let candidates = candidates(&bare.spec, plan.scenario, plan.cores, plan.seed)?;
+    if candidates.len() < 2 {
         return Err(Failure::Usage(format!(
-            "{}: leaves nothing open that could be searched; leave out streams, threads or batch",
+            "{}: leaves nothing open to search; leave out streams, threads or batch",
             bare.spec.requested
         )));
     }
-    if args.measure.dry_run {
-        for arm in &all {
+    if dry_run {
+        for arm in &candidates {
             writeln!(out, "candidate: {}", arm.label)?;
         }
         writeln!(out, "then, together with the best of them:")?;
-        return print_plan(plan, &intent.workload.dataset, out).map(|()| 0);
+        return print_plan(plan, &prepared.workload.dataset, out).map(|()| 0);
     }
     if let Some(path) = &spec_file {
         try_output(path)?;
     }
-    let (study, record, path) = intent.study(&args, "tune", home, argv)?;
-    let mut record = searched_and_confirmed(study, record, &all, goal, &path)?;
+    let (study, record, path) = prepared.into_study("tune", home, argv)?;
+    let mut record = search_and_confirm(study, record, &candidates, goal, &path)?;
     let best = if record.interrupted {
         None
     } else {
@@ -58,46 +62,44 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
     if let Some(tune) = &mut record.tune {
         tune.chosen.clone_from(&best);
     }
-    record.save(&path).map_err(|source| Failure::Output {
-        path: path.clone(),
-        source,
-    })?;
+    record.save(&path).map_err(Failure::output(&path))?;
     tell(&format!("record: {}", path.display()));
     if let (Some(file), Some(spec)) = (&spec_file, &best) {
-        std::fs::write(file, format!("{spec}\n")).map_err(|source| Failure::Output {
-            path: file.clone(),
-            source,
-        })?;
+        std::fs::write(file, format!("{spec}\n")).map_err(Failure::output(file))?;
         tell(&format!("SPEC: {}", file.display()));
     }
-    export(&args.measure, &record, None, &[])?;
+    export(&exports, &record, None, &[])?;
     show(out, &answer(&record))?;
     Ok(exit_code(&record))
 }
 
-/// What the words mean: what is searched for, where the SPEC is written, and the study that confirms it.
-fn understood(args: TuneArgs) -> (Goal, Option<std::path::PathBuf>, RunArgs) {
+/// The study that confirms the best setting, what is searched for, and the file for the SPEC.
+fn request(args: TuneArgs) -> (StudyRequest, Goal, Option<PathBuf>) {
     let goal = Goal {
         hint: args.hint,
         bound: args.hold_latency.then_some(args.measure.latency_bound),
     };
-    let run = RunArgs {
-        backends: vec![args.backend],
-        workload: args.workload,
-        scenario: match args.hint {
-            Hint::Throughput => Scenario::Offline,
-            Hint::Latency => Scenario::SingleStream,
-        },
-        request_rate: None,
-        noise_floor: false,
-        ceiling: false,
-        measure: args.measure,
+    let scenario = match args.hint {
+        Hint::Throughput => Scenario::Offline,
+        Hint::Latency => Scenario::SingleStream,
     };
-    (goal, args.spec_file, run)
+    let backends = vec![args.backend];
+    let request = StudyRequest {
+        // The settings themselves are the points of a curve.
+        curve: false,
+        ..StudyRequest::new(
+            backends,
+            args.workload.into(),
+            scenario,
+            Layout::STANDARD,
+            args.measure,
+        )
+    };
+    (request, goal, args.spec_file)
 }
 
-/// The record of the search, and of the study in which the best stood against the bare SPEC.
-fn searched_and_confirmed(
+/// The record of the search, and of the study that compares the best with the bare SPEC.
+fn search_and_confirm(
     mut study: Study,
     blank: Record,
     all: &[PlannedArm],
@@ -124,13 +126,13 @@ fn searched_and_confirmed(
     study.prices = vec![study.prices[0].clone(); count];
     let mut record = blank;
     record.tune = searched.tune;
-    let progress = Progress::new(steps(&study.plan) as u64);
+    let progress = Progress::of_study(&study.plan);
     let record = study.run(record, &progress, &mut |record| record.save(path));
     progress.finish();
     Ok(record?)
 }
 
-/// Tables, what they come to, and last of all the SPEC alone.
+/// Tables, a sentence, and on the last line the SPEC alone.
 fn answer(record: &Record) -> String {
     let tables = table::render(record);
     let Some(tune) = &record.tune else { return tables };

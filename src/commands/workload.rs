@@ -7,15 +7,19 @@ use std::{
 };
 
 use super::{
-    Failure, limits, networks,
+    Failure,
     progress::{Progress, tell},
+    request::{NetworkRequest, WorkloadRequest},
 };
 use crate::{
-    cli::{WorkloadArgs, WorkloadName},
     dataset::{
         Dataset, Photo, Survey, identities,
         manifest::{self, Manifest},
         render::{RENDERER_VERSION, render_dataset},
+    },
+    model::{
+        catalog::Role,
+        network::{Network, NetworkName},
     },
     pipeline::Networks,
     study::summary::Promise,
@@ -54,42 +58,23 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The workload that the user gives, or parts of it. Without `networked` arms nothing is drawn or loaded.
-    pub fn gather(
-        arguments: &WorkloadArgs,
-        networked: bool,
-        home: &Path,
-    ) -> Result<Self, Failure> {
-        let WorkloadName::Demo = arguments.workload;
-        let (input, arguments) = (arguments.input.as_deref(), &arguments.networks);
-        let own_networks = arguments.detector.is_some() || arguments.recognizer.is_some();
-        let networks = if networked {
-            Some(networks(arguments, home)?)
+    /// The photos and networks that `request` asks for. If no arm needs networks, none are loaded and no photos rendered.
+    pub fn load(request: &WorkloadRequest, needs_networks: bool, home: &Path) -> Result<Self, Failure> {
+        let networks = if needs_networks {
+            Some(networks(&request.networks, home)?)
         } else {
             None
         };
-        let drawn;
-        let folder = match input {
+        let rendered;
+        let folder = match &request.input {
             Some(input) => input,
-            None if !networked => {
-                let (dataset, name) = (Dataset::imaginary(IMAGINARY), "imaginary");
-                let (skipped, manifest, people, promise) = (Vec::new(), None, BTreeMap::new(), None);
-                return Ok(Self {
-                    name,
-                    dataset,
-                    skipped,
-                    networks,
-                    manifest,
-                    people,
-                    promise,
-                });
-            }
+            None if !needs_networks => return Ok(Self::imaginary()),
             None => {
-                drawn = demo_photos(home)?;
-                &drawn
+                rendered = demo_photos(home)?;
+                &rendered
             }
         };
-        let Survey { dataset, skipped } = Survey::of(folder, limits(arguments))?;
+        let Survey { dataset, skipped } = Survey::of(folder, request.networks.limits)?;
         // Sub-folders, which name people in a gallery, may be anything's here.
         let is_named = folder.join(identities::FILE).is_file();
         let people = if is_named {
@@ -101,7 +86,8 @@ impl Workload {
             tell(&format!("nobody is verified: {error}"));
             BTreeMap::new()
         });
-        let is_demo = input.is_none() && !own_networks;
+        let own_networks = request.networks.detector.is_some() || request.networks.recognizer.is_some();
+        let is_demo = request.input.is_none() && !own_networks;
         Ok(Self {
             name: if is_demo { "demo" } else { "custom" },
             dataset,
@@ -112,6 +98,19 @@ impl Workload {
             people,
             promise: is_demo.then_some(DEMO_PROMISE),
         })
+    }
+
+    /// For arms that look at no photo.
+    fn imaginary() -> Self {
+        Self {
+            name: "imaginary",
+            dataset: Dataset::imaginary(IMAGINARY),
+            skipped: Vec::new(),
+            networks: None,
+            manifest: None,
+            people: BTreeMap::new(),
+            promise: None,
+        }
     }
 
     /// The person of each photo of the dataset; `None` where nobody is named.
@@ -142,7 +141,26 @@ impl Workload {
     }
 }
 
-/// The folder of the demo's photos below `home`, drawn now unless they are there.
+/// The networks inside the program.
+pub const DETECTOR: &str = "facebench-det";
+const RECOGNIZER: &str = "facebench-rec";
+
+/// The networks that `request` names; those inside the program where it names none.
+pub fn networks(request: &NetworkRequest, home: &Path) -> Result<Networks, Failure> {
+    let find = |given: &Option<NetworkName>, own: &str, role| {
+        let own = || NetworkName::Catalog(own.to_owned());
+        Network::find(&given.clone().unwrap_or_else(own), role, home)
+    };
+    Ok(Networks {
+        detector: find(&request.detector, DETECTOR, Role::Detector)?,
+        recognizer: find(&request.recognizer, RECOGNIZER, Role::Recognizer)?,
+        score: request.score,
+        max_pixels: request.limits.max_pixels,
+        swap_channels: false,
+    })
+}
+
+/// The folder of the demo's photos below `home`, rendered now unless they are there.
 pub fn demo_photos(home: &Path) -> Result<PathBuf, Failure> {
     let folder = home.join(format!(
         "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
@@ -157,13 +175,10 @@ fn draw(folder: &Path) -> Result<(), Failure> {
     if folder.join(manifest::FILE_NAME).exists() {
         return Ok(());
     }
-    let unwritable = |source| Failure::Output {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unwritable = Failure::output(folder);
     let parent = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(unwritable)?;
-    let beside = tempfile::tempdir_in(parent).map_err(unwritable)?;
+    fs::create_dir_all(parent).map_err(&unwritable)?;
+    let beside = tempfile::tempdir_in(parent).map_err(&unwritable)?;
     tell(&format!("drawing {DEMO_PHOTOS} photos into {}", folder.display()));
     let progress = Progress::new(DEMO_PHOTOS as u64);
     let drawn = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());

@@ -15,9 +15,14 @@ use serde::Serialize;
 
 pub use self::pack::PackError;
 use self::{pack::Pack, parts::Part};
-use super::{Failure, networks, progress::tell, workload::demo_photos};
+use super::{
+    Failure,
+    progress::tell,
+    request::NetworkRequest,
+    workload::{demo_photos, networks},
+};
 use crate::{
-    cli::{BundleArgs, NetworkArgs},
+    cli::BundleArgs,
     dataset::{Survey, manifest},
     model::{
         derived::{self, Target},
@@ -66,10 +71,7 @@ struct PackedNetwork {
 
 /// Packs what `args` ask for into the folder `args.dir`, which must be new or empty; says on `out` what came of it.
 pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let unwritable = |source: io::Error| Failure::Output {
-        path: args.dir.clone(),
-        source,
-    };
+    let unwritable = Failure::output(&args.dir);
     if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::Usage(format!(
             "{}: is not empty; name a new folder for the bundle",
@@ -77,14 +79,14 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
         )));
     }
     // What can fail at once, before anything is installed, drawn or written.
-    let chosen = networks(&network_args(args), home)?;
+    let chosen = networks(&requested(args), home)?;
     let program = std::env::current_exe()?;
     let photos = match &args.input {
         Some(input) => Photos::Own(Survey::of(input, Limits::default())?, input.clone()),
         None => Photos::Demo(demo_photos(home)?),
     };
     let runtimes = runtimes(args, home)?;
-    fs::create_dir_all(&args.dir).map_err(unwritable)?;
+    fs::create_dir_all(&args.dir).map_err(&unwritable)?;
 
     let mut pack = Pack::new(&args.dir, args.part_size.0);
     pack.file(&program, "bin/facebench")?;
@@ -132,22 +134,20 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
     )?;
     let parts = pack.finish()?;
 
-    fs::write(args.dir.join("unpack"), UNPACK).map_err(unwritable)?;
+    fs::write(args.dir.join("unpack"), UNPACK).map_err(&unwritable)?;
     let sums = parts.iter().fold(String::new(), |mut text, part| {
         let _ = writeln!(text, "{}  {}", part.sha256, part.name);
         text
     });
-    fs::write(args.dir.join(SUMS), sums).map_err(unwritable)?;
+    fs::write(args.dir.join(SUMS), sums).map_err(&unwritable)?;
     Ok(report(&args.dir, &parts, out)?)
 }
 
-fn network_args(args: &BundleArgs) -> NetworkArgs {
-    NetworkArgs {
+fn requested(args: &BundleArgs) -> NetworkRequest {
+    NetworkRequest {
         detector: args.detector.clone(),
         recognizer: args.recognizer.clone(),
-        score: None,
-        max_megapixels: 100,
-        strict: false,
+        ..NetworkRequest::default()
     }
 }
 
@@ -164,7 +164,7 @@ fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Fa
         let library = installer.install(flavor, &tell)?;
         let parent = home.join("runtimes");
         // A library's path has its links resolved.
-        let parent = fs::canonicalize(&parent).map_err(|source| Failure::Output { path: parent, source })?;
+        let parent = fs::canonicalize(&parent).map_err(Failure::output(&parent))?;
         let folder = library
             .path
             .strip_prefix(&parent)

@@ -1,0 +1,229 @@
+//! From a plan to a study that can begin: arms that can run here, photos, networks, and files that can be written.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Failure,
+    blank::blank_record,
+    machine, noise_floor,
+    output::{default_output, try_output},
+    plan::{plan, prices},
+    progress::{on_interrupt, tell},
+    ready,
+    request::{OutputRequest, StudyRequest},
+    workload::Workload,
+};
+use crate::{
+    dataset::Shard,
+    machine::{Gpus, Host, Nvml},
+    pipeline::Networks,
+    record::{self, Record, Unavailable, limits::MARGIN},
+    runtime::spec::BackendSpec,
+    study::{
+        Study, StudyError,
+        arm_environment::Place,
+        plan::{Plan, PlannedArm, tell_apart},
+        strata::size_kind,
+        summary::Price,
+    },
+    worker::interruption::Interruption,
+};
+
+/// A study with everything that it needs; nothing has been written or measured.
+pub struct PreparedStudy {
+    /// What to do.
+    pub plan: Plan,
+    /// Photos and networks.
+    pub workload: Workload,
+    places: Vec<Place>,
+    prices: Vec<Option<Price>>,
+    host: Host,
+    gpus: Gpus,
+    nvml: Option<Nvml>,
+    unavailable: Vec<Unavailable>,
+    shard: Option<record::Shard>,
+    preload_bytes: u64,
+    strict: bool,
+    output: OutputRequest,
+}
+
+impl PreparedStudy {
+    /// What `request` asks for, with the arms that can run.
+    pub fn new(request: StudyRequest, home: &Path) -> Result<Self, Failure> {
+        let host = machine::host(false);
+        let mut plan = plan(&request, &host)?;
+        let backends: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();
+        plan.noise_floor =
+            noise_floor::known(&host, &plan.core_list, &backends, home).filter(|_| !request.noise_floor);
+        plan.margin = plan.noise_floor.unwrap_or(0.0).max(MARGIN);
+        let nvml = machine::nvml();
+        let gpus = machine::gpus(&nvml);
+        let mut unavailable = Vec::new();
+        let enough_can_run = |plan: &Plan, unavailable: &Vec<Unavailable>| {
+            if unavailable.is_empty() || (request.keep_going && !plan.arms.is_empty()) {
+                Ok(())
+            } else {
+                Err(Failure::Unavailable(unavailable.clone()))
+            }
+        };
+        let mut places = find_places(&mut plan, &mut unavailable, &gpus, home);
+        enough_can_run(&plan, &unavailable)?;
+        let needs_networks = plan.arms.iter().any(|arm| !arm.spec.is_null());
+        let mut workload = Workload::load(&request.workload, needs_networks, home)?;
+        if let Some(networks) = &workload.networks {
+            places = find_precisions(&mut plan, places, &mut unavailable, networks, home);
+            enough_can_run(&plan, &unavailable)?;
+        }
+        let prices = prices(&plan, &request.prices)?;
+        let strict = request.workload.networks.strict;
+        if let Some((photo, reason)) = workload.skipped.first().filter(|_| strict) {
+            let (photo, reason) = (photo.clone(), reason.clone());
+            return Err(StudyError::Strict { photo, reason }.into());
+        }
+        if let Some(count) = request.sample {
+            workload
+                .dataset
+                .sample(count, request.sample_seed(plan.seed), size_kind);
+        }
+        let shard = request.shard.map(|shard| take_shard(&mut workload, shard));
+        Ok(Self {
+            plan,
+            workload,
+            places,
+            prices,
+            host,
+            gpus,
+            nvml: nvml.ok(),
+            unavailable,
+            shard: shard.transpose()?,
+            preload_bytes: request.preload_bytes,
+            strict,
+            output: request.output,
+        })
+    }
+
+    /// The study, its record without results, and the record's file: without a name, `command` is part of the file's.
+    pub fn into_study(
+        self,
+        command: &str,
+        home: &Path,
+        argv: Vec<String>,
+    ) -> Result<(Study, Record, PathBuf), Failure> {
+        let Self { plan, workload, .. } = self;
+        let name = self.output.name.as_deref();
+        let mut record = blank_record(
+            &plan,
+            self.host,
+            self.gpus,
+            &workload,
+            self.unavailable,
+            argv,
+            name,
+        );
+        record.workload.dataset.shard = self.shard;
+        let path = self
+            .output
+            .record
+            .clone()
+            .unwrap_or_else(|| default_output(&record, name.unwrap_or(command)));
+        // Before anything is measured: can the results be written?
+        try_output(&path)?;
+        for (_, path) in &self.output.exports {
+            try_output(path)?;
+        }
+        let study = Study {
+            places: self.places,
+            nvml: self.nvml,
+            prices: self.prices,
+            extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
+            truth: workload.truth(),
+            people: workload.people(),
+            promise: workload.promise,
+            networks: workload.networks,
+            dataset: workload.dataset,
+            preload_budget: self.preload_bytes,
+            strict: self.strict,
+            program: std::env::current_exe()?,
+            interruption: Interruption::new(on_interrupt()),
+            plan,
+        };
+        Ok((study, record, path))
+    }
+}
+
+/// Finds the places of the arms; those that cannot run leave the plan.
+fn find_places(plan: &mut Plan, unavailable: &mut Vec<Unavailable>, gpus: &Gpus, home: &Path) -> Vec<Place> {
+    let mut places = Vec::new();
+    plan.arms
+        .retain(|arm| match ready::place(&arm.spec, gpus, home, &tell) {
+            Ok(place) => {
+                places.push(place);
+                true
+            }
+            Err(missing) => {
+                unavailable.push(missing);
+                false
+            }
+        });
+    tell_apart(&mut plan.arms);
+    places
+}
+
+/// Finds the networks of arms with a precision of their own; arms whose networks were never made leave the plan.
+fn find_precisions(
+    plan: &mut Plan,
+    places: Vec<Place>,
+    unavailable: &mut Vec<Unavailable>,
+    networks: &Networks,
+    home: &Path,
+) -> Vec<Place> {
+    let mut kept = Vec::new();
+    let arms = std::mem::take(&mut plan.arms);
+    for (arm, mut place) in arms.into_iter().zip(places) {
+        match ready::precision::networks(&arm.spec, networks, home) {
+            Ok(own) => {
+                place.networks = own;
+                kept.push(place);
+                plan.arms.push(arm);
+            }
+            Err(ready::Missing { reason, mend }) => unavailable.push(Unavailable {
+                backend: arm.spec.requested.clone(),
+                reason,
+                mend,
+            }),
+        }
+    }
+    kept
+}
+
+/// An fp32 CPU arm to compare with, where the plan measures none itself.
+fn extra_reference(plan: &Plan, gpus: &Gpus, home: &Path) -> Result<Option<(PlannedArm, Place)>, Failure> {
+    if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(|arm| arm.spec.is_reference()) {
+        return Ok(None);
+    }
+    let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
+    "cpu fp32 (check pass only)".clone_into(&mut arm.label);
+    match ready::place(&arm.spec, gpus, home, &tell) {
+        Ok(place) => Ok(Some((arm, place))),
+        Err(missing) => Err(Failure::Unavailable(vec![missing])),
+    }
+}
+
+/// Leaves `workload` its part of the photos; what the record says of it.
+fn take_shard(workload: &mut Workload, shard: Shard) -> Result<record::Shard, Failure> {
+    let dataset = &mut workload.dataset;
+    let (images, sha256) = (dataset.photos.len(), dataset.sha256());
+    if images < shard.of {
+        return Err(Failure::Usage(format!(
+            "--shard {}/{}: there are only {images} photos; make fewer shards",
+            shard.index, shard.of
+        )));
+    }
+    dataset.deal(shard);
+    Ok(record::Shard {
+        index: shard.index,
+        of: shard.of,
+        whole_images: images,
+        whole_sha256: sha256,
+    })
+}
