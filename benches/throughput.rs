@@ -128,7 +128,7 @@ fn end_to_end(
     Ok(())
 }
 
-/// The table of all backends; what is absent is named on standard error with its reason and its mend.
+/// The table of all backends; what is absent is named on standard error with its reason and its fix.
 fn table() -> anyhow::Result<()> {
     println!("\nEvery backend on the embedded workload, a quick study:");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -4,7 +4,7 @@
 Its classes fetch weights by name from a list of their own; here they are given the study's files instead, and sessions
 with a stream's threads: both by standing in for two functions of its modules. It has no class for YuNet. Its SCRFD
 hands the network BGR where the network was trained on RGB, and divides by 127.5 for 128: as it comes, its answers are
-other ones than the network's own code gives, so `preprocess` is mended (one blobFromImage, which is also quicker).
+other ones than the network's own code gives, so `preprocess` is fixed (one blobFromImage, which is also quicker).
 """
 
 import sys

@@ -151,7 +151,7 @@ fn recompute(arm: &mut Arm, record: &Record) {
     if let Some(gpu) = record.gpu_of(arm) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
-    if let Some(witness) = &arm.witness {
+    if let Some(witness) = &arm.host_log {
         checks::host_log::settle(&mut fresh, witness, arm.blocks.len());
     }
     if let Some(accuracy) = arm

@@ -87,7 +87,7 @@ fn waits(blocks: &[Block]) -> Times {
 
 /// How late queries were taken up: the 99th percentile in milliseconds; `None` where none was waited for.
 pub fn lateness_ms(blocks: &[Block]) -> Option<f64> {
-    Times::of(blocks, |block| &block.lateness_us).quantile_ms(0.99)
+    Times::of(blocks, |block| &block.scheduling_delay_us).quantile_ms(0.99)
 }
 
 /// The latency at the percentile of `bound`, milliseconds, and how many were timed; `None` where nothing was timed.
@@ -342,7 +342,7 @@ pub(crate) mod tests {
             strata: Vec::new(),
             service_us: Vec::new(),
             response_us: Vec::new(),
-            lateness_us: Vec::new(),
+            scheduling_delay_us: Vec::new(),
             rate: None,
             conditions: Conditions::default(),
         }

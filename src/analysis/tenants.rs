@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 
 use super::{figures, statistics};
-use crate::record::{Company, Estimate, Tenant, Tenants, TenantsRound};
+use crate::record::{Estimate, Tenant, TenantGroup, Tenants, TenantsRound};
 
 /// Computes the figures of every company from its rounds. The companies of one are what the others are held against.
 pub fn settle(tenants: &mut Tenants) {
     let alone: BTreeMap<String, BTreeMap<usize, f64>> = tenants
-        .companies
+        .groups
         .iter()
         .filter(|company| {
-            company.tenants.len() == 1 && company.machines.len() < 2 && company.neighbour.is_none()
+            company.tenants.len() == 1 && company.machines.len() < 2 && company.background_load.is_none()
         })
         .map(|company| {
             let rates = company.rounds.iter().map(|round| (round.round, rates(round)[0]));
@@ -23,10 +23,10 @@ pub fn settle(tenants: &mut Tenants) {
         .collect();
     // One machine's own record of a meeting holds its own tenants only, and says nothing of all.
     let whole = tenants
-        .meeting
+        .coordination
         .as_ref()
-        .is_none_or(|meeting| meeting.place.is_none());
-    for company in &mut tenants.companies {
+        .is_none_or(|meeting| meeting.machine_index.is_none());
+    for company in &mut tenants.groups {
         compute(company, &alone);
         if !whole && company.machines.len() > 1 {
             (company.fairness, company.sharing_gain) = (None, None);
@@ -43,7 +43,7 @@ fn rates(round: &TenantsRound) -> Vec<f64> {
         .collect()
 }
 
-fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
+fn compute(company: &mut TenantGroup, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
     let (mut all, mut slowdowns, mut fairness, mut gains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut kept = Vec::new();
     let mut each: Vec<Vec<f64>> = vec![Vec::new(); company.tenants.len()];
@@ -53,7 +53,7 @@ fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>
         each.iter_mut()
             .zip(&rates)
             .for_each(|(each, rate)| each.push(*rate));
-        if let Some(before) = &round.before {
+        if let Some(before) = &round.before_load {
             let unburdened = before.images.iter().map(|images| images / before.seconds);
             let parts: Vec<f64> = rates
                 .iter()
@@ -75,11 +75,11 @@ fn compute(company: &mut Company, alone: &BTreeMap<String, BTreeMap<usize, f64>>
         gains.push(shares.iter().sum());
     }
     company.images_per_second = statistics::estimate(&all);
-    company.each = each.iter().map(|rates| statistics::estimate(rates)).collect();
+    company.per_tenant = each.iter().map(|rates| statistics::estimate(rates)).collect();
     company.slowdown = statistics::estimate(&slowdowns);
     company.fairness = statistics::estimate(&fairness).map(at_most_one);
     company.sharing_gain = statistics::estimate(&gains);
-    company.kept = statistics::estimate(&kept);
+    company.retained = statistics::estimate(&kept);
     let times = |tenants: &mut dyn Iterator<Item = &Tenant>| {
         let counts: Vec<(u64, u64)> = tenants.flat_map(|tenant| tenant.service_us.clone()).collect();
         figures::of_counts(&counts)
@@ -137,27 +137,27 @@ pub(crate) mod tests {
 
     #[test]
     fn two_that_halve_each_other_gain_nothing() {
-        let company = |images: &[f64]| Company {
+        let company = |images: &[f64]| TenantGroup {
             rounds: (0..3)
                 .map(|round| TenantsRound {
                     round,
                     order: round,
                     seconds: 2.0,
                     tenants: images.iter().map(|images| tenant(*images)).collect(),
-                    before: None,
+                    before_load: None,
                     from_us: None,
                     clocks: Vec::new(),
                 })
                 .collect(),
-            ..Company::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)
+            ..TenantGroup::new(images.iter().map(|_| "cpu".to_owned()).collect(), None)
         };
         let mut tenants = Tenants {
             least_rate: None,
-            companies: vec![company(&[40.0]), company(&[20.0, 20.0])],
-            meeting: None,
+            groups: vec![company(&[40.0]), company(&[20.0, 20.0])],
+            coordination: None,
         };
         settle(&mut tenants);
-        let two = &tenants.companies[1];
+        let two = &tenants.groups[1];
         let middle = |estimate: &Option<Estimate>| estimate.as_ref().map_or(0.0, |e| e.median);
         assert!((middle(&two.slowdown) - 2.0).abs() < 1e-9, "{two:?}");
         assert!((middle(&two.sharing_gain) - 1.0).abs() < 1e-9, "{two:?}");

@@ -64,7 +64,7 @@ mod tests {
         let block = json!({
             "process": 0, "block": 0, "order": 0, "images": 1000, "faces": 0, "seconds": 1.0,
             "stage_seconds": stages, "strata": [], "service_us": [[ms * 1000, 1000]], "response_us": [],
-            "lateness_us": [], "conditions": {},
+            "scheduling_delay_us": [], "conditions": {},
         });
         let arm = json!({
             "label": format!("label of {spec}"), "status": status, "precision": "fp32", "threads": 1,

@@ -6,7 +6,7 @@ use super::{Failure, output::show};
 use crate::{
     analysis::audit,
     cli::{CompareArgs, MergeArgs},
-    record::{Comparison, Record, Scenario, Status, WitnessLog},
+    record::{Comparison, HostLog, Record, Scenario, Status},
     report::{comparison, fleet, read, table},
     sharing::merge,
 };
@@ -99,7 +99,7 @@ pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     for path in &args.records {
         let parsed = std::fs::read_to_string(path)
             .ok()
-            .and_then(|text| WitnessLog::parse(&text));
+            .and_then(|text| HostLog::parse(&text));
         match parsed {
             // The name alone: where it lay is nobody's business.
             Some(Ok(log)) => logs.push((file_name(path), log)),

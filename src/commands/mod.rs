@@ -127,14 +127,14 @@ pub enum Failure {
         source: crate::sizing::PricesError,
     },
     /// A file that cannot be read.
-    #[error("{}: cannot be read: {source}; {mend}", path.display())]
+    #[error("{}: cannot be read: {source}; {fix}", path.display())]
     Input {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
         /// What to give.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// Records that make no common one.
     #[error(transparent)]
@@ -165,7 +165,7 @@ pub enum Failure {
 
 fn unavailable(list: &[Unavailable]) -> String {
     list.iter()
-        .map(|u| format!("{}: {}\n{}", u.backend, u.reason, u.mend))
+        .map(|u| format!("{}: {}\n{}", u.backend, u.reason, u.fix))
         .collect::<Vec<_>>()
         .join("\n")
 }

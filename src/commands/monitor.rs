@@ -18,9 +18,9 @@ use super::{
 use crate::{
     machine::{
         GpuMode, Nvml,
-        gpu::{WitnessedGpu, scheduler_by_smi},
+        gpu::{HostBoard, scheduler_by_smi},
     },
-    record::{Unavailable, WITNESS_KIND, WitnessHeader, WitnessSample},
+    record::{HOST_LOG_KIND, HostLogHeader, HostLogSample, Unavailable},
 };
 
 /// How soon an end that the user asked for is noticed.
@@ -44,8 +44,8 @@ pub fn witness(
         );
     }
     let mut since = vec![0; gpus.len()];
-    let header = WitnessHeader {
-        kind: WITNESS_KIND.to_owned(),
+    let header = HostLogHeader {
+        kind: HOST_LOG_KIND.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         began_at: began.to_string(),
         interval_seconds: interval.as_secs_f64(),
@@ -67,7 +67,7 @@ pub fn witness(
     let over = || ended.load(Ordering::Relaxed) || duration.is_some_and(|most| start.elapsed() >= most);
     let mut looks = 0_u32;
     while !over() {
-        let sample = WitnessSample {
+        let sample = HostLogSample {
             at: format!("{:.3}", jiff::Timestamp::now()),
             gpus: nvml.witness_look(&mut since),
         };
@@ -88,13 +88,13 @@ pub fn witness(
 }
 
 /// NVML and the boards, or what is missing and what to do.
-fn open() -> Result<(Nvml, Vec<WitnessedGpu>), Failure> {
+fn open() -> Result<(Nvml, Vec<HostBoard>), Failure> {
     let nvml = machine::nvml();
-    let missing = |reason: Option<String>, mend: Option<String>| {
+    let missing = |reason: Option<String>, fix: Option<String>| {
         Failure::Unavailable(vec![Unavailable {
-            backend: WITNESS_KIND.to_owned(),
+            backend: "monitor".to_owned(),
             reason: reason.unwrap_or_else(|| "there is no GPU to look at".to_owned()),
-            mend: mend.unwrap_or_else(|| {
+            fix: fix.unwrap_or_else(|| {
                 "run it on the machine that hands out the vGPUs, where NVIDIA's vGPU manager is installed"
                     .to_owned()
             }),
@@ -105,7 +105,7 @@ fn open() -> Result<(Nvml, Vec<WitnessedGpu>), Failure> {
         Err(fault) => {
             let found = machine::gpus(&nvml);
             let reason = found.reason.map(|reason| format!("{fault}; {reason}"));
-            return Err(missing(reason, found.mend));
+            return Err(missing(reason, found.fix));
         }
     };
     let mut gpus = opened
@@ -119,7 +119,7 @@ fn open() -> Result<(Nvml, Vec<WitnessedGpu>), Failure> {
 }
 
 /// Asks nvidia-smi for a scheduler that NVML did not tell, of a board that hands out vGPUs.
-fn ask_smi(gpu: &mut WitnessedGpu) {
+fn ask_smi(gpu: &mut HostBoard) {
     let Some(pci) = gpu.pci.as_ref().filter(|_| gpu.scheduler.is_none()) else {
         return;
     };

@@ -18,7 +18,7 @@ pub fn size(args: &SizeArgs, out: &mut dyn Write) -> Result<(), Failure> {
             let text = std::fs::read_to_string(path).map_err(|source| Failure::Input {
                 path: path.clone(),
                 source,
-                mend: "give a file of prices an hour (docs/size.md)",
+                fix: "give a file of prices an hour (docs/size.md)",
             })?;
             Prices::parse(&text).map_err(|source| Failure::Prices {
                 path: path.clone(),

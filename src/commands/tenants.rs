@@ -84,7 +84,7 @@ pub fn tenants(
         text.push('\n');
     }
     show(out, &text)?;
-    let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.companies);
+    let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.groups);
     let broken = load_failed || companies.any(|company| company.error.is_some());
     Ok(match exit_code(&record) {
         0 | 3 if broken || apart.is_some() => 1,

@@ -46,7 +46,7 @@ impl Default for FetchOptions {
     }
 }
 
-/// Why a network was not fetched. Every message says what is wrong and what mends it.
+/// Why a network was not fetched. Every message says what is wrong and what fixes it.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The licence asks for consent.
@@ -134,14 +134,14 @@ pub enum FetchError {
         to: String,
     },
     /// Any other answer than the file.
-    #[error("{url}: the server answers {status}; {mend}")]
+    #[error("{url}: the server answers {status}; {fix}")]
     Status {
         /// As asked.
         url: String,
         /// HTTP status.
         status: u16,
         /// What to do.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// Another length than the catalog's.
     #[error(
@@ -423,7 +423,7 @@ fn request_rest(part: &mut Part, url: &str, timeout: Duration) -> Result<Respons
                 return Err(FetchError::Status {
                     url: url.into(),
                     status,
-                    mend: mend(status),
+                    fix: fix(status),
                 });
             }
         }
@@ -442,7 +442,7 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
         .ok()
 }
 
-fn mend(status: u16) -> &'static str {
+fn fix(status: u16) -> &'static str {
     match status {
         401 | 403 => "it wants a permission that facebench has not: name a mirror with --url",
         404 | 410 => "the file is no longer there: name a mirror with --url",

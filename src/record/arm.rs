@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ceiling::Ceiling, check::Check, compare::Estimate, host_log::Witness};
+use super::{ceiling::Ceiling, check::Check, compare::Estimate, host_log::HostLogSummary};
 
 /// What an arm's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ pub struct Arm {
     pub batch: usize,
     /// What ran.
     pub backend: BackendFacts,
-    /// The rules that its figures were held against.
+    /// The rules that its figures were compared with.
     pub checks: Vec<Check>,
     /// Before measuring; null where it did not come so far.
     pub setup: Option<Setup>,
@@ -79,9 +79,9 @@ pub struct Arm {
     pub cost: Option<Cost>,
     /// What went wrong.
     pub errors: Vec<String>,
-    /// What a witness on the GPU's host saw meanwhile; absent unless its log was merged in.
+    /// What the log of the GPU's host shows of that time; absent unless it was merged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub witness: Option<Witness>,
+    pub host_log: Option<HostLogSummary>,
 }
 
 /// What ran an arm.
@@ -166,8 +166,9 @@ pub struct Block {
     pub service_us: Vec<(u64, u64)>,
     /// Time of whole queries as those who ask see it, likewise. Empty where it is the time of work on a photo.
     pub response_us: Vec<(u64, u64)>,
-    /// How late queries were taken up by a stream that waited for them, likewise; of the server scenario.
-    pub lateness_us: Vec<(u64, u64)>,
+    /// Time from the scheduled arrival of a query to the moment when a stream that waited took it up, likewise; of the
+    /// server scenario.
+    pub scheduling_delay_us: Vec<(u64, u64)>,
     /// Queries a second that were sent; null where the next query follows the last.
     pub rate: Option<f64>,
     /// What the machine did meanwhile.
@@ -341,8 +342,8 @@ pub struct Trial {
     pub queries: u64,
     /// The latency at the bound's percentile, milliseconds.
     pub latency_ms: f64,
-    /// Whether the bound was held.
-    pub held: bool,
+    /// Whether the bound was met.
+    pub met: bool,
 }
 
 /// What an arm's images cost.

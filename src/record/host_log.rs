@@ -1,4 +1,4 @@
-//! What a witness on a hypervisor logs (a line a look), and what of it stands in a merged record.
+//! The host log: what `facebench monitor` logs on a hypervisor, a line a sample, and what of it stands in a merged record.
 
 use std::{collections::BTreeMap, io};
 
@@ -7,53 +7,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::{
     Host,
-    gpu::{Scheduler, WitnessedGpu, WitnessedLook},
+    gpu::{BoardSample, HostBoard, Scheduler},
 };
 
 /// The word by which a log is known.
-pub const WITNESS_KIND: &str = "witness";
+pub const HOST_LOG_KIND: &str = "host-log";
+/// The word of logs that are older than version 2 of records.
+const OLD_KIND: &str = "witness";
 
-/// The first line of a log: who looks, at what, how often.
+/// The first line of a log: who samples, what, how often.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WitnessHeader {
-    /// Always `witness`.
+pub struct HostLogHeader {
+    /// Always [`HOST_LOG_KIND`].
     pub kind: String,
     /// The program's version.
     pub version: String,
     /// When it began by this machine's clock, RFC 3339 in UTC.
     pub began_at: String,
-    /// Time from look to look, seconds.
+    /// Time from sample to sample, seconds.
     pub interval_seconds: f64,
     /// The machine that hands the boards out.
     pub host: Host,
     /// Its boards.
-    pub gpus: Vec<WitnessedGpu>,
+    pub gpus: Vec<HostBoard>,
 }
 
-/// Every other line: one look.
+/// Every other line: one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WitnessSample {
+pub struct HostLogSample {
     /// When by this machine's clock, RFC 3339 in UTC.
     pub at: String,
     /// The boards, in the header's order.
-    pub gpus: Vec<WitnessedLook>,
+    pub gpus: Vec<BoardSample>,
 }
 
 /// A whole log.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WitnessLog {
+pub struct HostLog {
     /// Its first line.
-    pub header: WitnessHeader,
-    /// Its looks.
-    pub samples: Vec<WitnessSample>,
+    pub header: HostLogHeader,
+    /// Its samples.
+    pub samples: Vec<HostLogSample>,
 }
 
-impl WitnessLog {
-    /// The log in `text`, or `None` where that is no log. The last line may be broken off: a witness may be killed.
+impl HostLog {
+    /// The log in `text`, or `None` where that is no log. The last line may be broken off: a monitor may be killed.
     pub fn parse(text: &str) -> Option<io::Result<Self>> {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let first: serde_json::Value = serde_json::from_str(lines.next()?).ok()?;
-        if first["kind"] != WITNESS_KIND {
+        if ![HOST_LOG_KIND, OLD_KIND]
+            .iter()
+            .any(|kind| first["kind"] == *kind)
+        {
             return None;
         }
         Some(Self::read(first, lines).map_err(io::Error::from))
@@ -76,7 +81,7 @@ impl WitnessLog {
 
 /// What the hypervisor's log says of an arm's GPU while the arm was measured. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Witness {
+pub struct HostLogSummary {
     /// The log's file name.
     pub file: String,
     /// The version of the program that wrote it.
@@ -87,32 +92,32 @@ pub struct Witness {
     pub vgpu_type: Option<String>,
     /// How the board's time is shared out.
     pub scheduler: Option<Scheduler>,
-    /// Looks within the arm's blocks.
-    pub looks: usize,
-    /// Blocks of the arm with a look within them.
-    pub blocks_seen: usize,
-    /// By how much the clocks of guest and host may differ: a look so long before or after a block counts as within it,
+    /// Samples within the arm's blocks.
+    pub samples: usize,
+    /// Blocks of the arm with a sample within them.
+    pub blocks_covered: usize,
+    /// By how much the clocks of guest and host may differ: a sample so long before or after a block counts as within it,
     /// seconds.
     pub tolerance_seconds: f64,
-    /// Most other vGPUs that were handed out at a look.
-    pub neighbours_max: Option<usize>,
+    /// Most other vGPUs that were handed out at a sample.
+    pub other_vgpus_max: Option<usize>,
     /// Their mean number.
-    pub neighbours_mean: Option<f64>,
-    /// Most of the board's time, 0 to 1, that they took together at a look.
-    pub neighbours_use_max: Option<f64>,
+    pub other_vgpus_mean: Option<f64>,
+    /// Most of the board's time, 0 to 1, that they took together at a sample.
+    pub other_vgpus_use_max: Option<f64>,
     /// The mean of it.
-    pub neighbours_use_mean: Option<f64>,
+    pub other_vgpus_use_mean: Option<f64>,
     /// Lowest clock of the streaming multiprocessors, MHz.
     pub sm_clock_mhz_min: Option<f64>,
     /// Median of it.
     pub sm_clock_mhz_median: Option<f64>,
     /// Median of the board's power, watts.
     pub power_watts_median: Option<f64>,
-    /// Share of the looks, 0 to 1, at which heat or the hardware's own protection held the clock down.
+    /// Share of the samples, 0 to 1, at which heat or the hardware's own protection held the clock down.
     pub slowed_share: Option<f64>,
-    /// Share of the looks at which the power cap held it down.
+    /// Share of the samples at which the power cap held it down.
     pub power_capped_share: Option<f64>,
-    /// Whether the arm's vGPU held its licence at every look; null where it was not told, and for the board itself.
+    /// Whether the arm's vGPU held its licence at every sample; null where it was not told, and for the board itself.
     pub licensed: Option<bool>,
     /// Why a value is missing.
     pub unavailable: BTreeMap<String, String>,

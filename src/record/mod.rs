@@ -7,6 +7,7 @@ mod arm;
 mod ceiling;
 mod check;
 mod compare;
+mod convert;
 mod fleet;
 mod host_log;
 mod size;
@@ -28,14 +29,15 @@ pub use arm::{
 pub use ceiling::{Ceiling, CeilingRun};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Estimate, Verdict};
+pub use convert::{UnknownVersion, to_current};
 pub use fleet::{Fleet, FleetGroup, Outlier};
-pub use host_log::{WITNESS_KIND, Witness, WitnessHeader, WitnessLog, WitnessSample};
+pub use host_log::{HOST_LOG_KIND, HostLog, HostLogHeader, HostLogSample, HostLogSummary};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
-pub use tenants::{BeforeNeighbour, ClockReading, Company, Keeper, Meeting, Tenant, Tenants, TenantsRound};
+pub use tenants::{BeforeLoad, ClockReading, CoordinatedRun, Tenant, TenantGroup, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
 
-/// The version of the record's form that this program writes.
-pub const SCHEMA_VERSION: u32 = 1;
+/// The version of the record's form that this program writes; older ones are read, see [`to_current`].
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One study: what was asked, on which machine, what came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -106,18 +108,18 @@ impl Record {
         gpus.iter().find(|gpu| gpu.uuid.as_ref() == Some(uuid))
     }
 
-    /// The GPU of each tenant of `company`, in their order.
-    pub fn gpus_of(&self, company: &Company) -> Vec<Option<&Gpu>> {
-        let tenants = company.tenants.iter();
+    /// The GPU of each tenant of `group`, in their order.
+    pub fn gpus_of(&self, group: &TenantGroup) -> Vec<Option<&Gpu>> {
+        let tenants = group.tenants.iter();
         tenants.map(|label| self.gpu_of(self.arm(label)?)).collect()
     }
 
-    /// Whether the tenants of `company` share a device: `false` where each machine has a board that is its own, `None` where
+    /// Whether the tenants of `group` share a device: `false` where each machine has a board that is its own, `None` where
     /// nothing tells. Parts of a board have names of their own, so those of several machines may be of one.
-    pub fn one_device(&self, company: &Company) -> Option<bool> {
-        let gpus = self.gpus_of(company);
+    pub fn one_device(&self, group: &TenantGroup) -> Option<bool> {
+        let gpus = self.gpus_of(group);
         if gpus.iter().all(Option::is_none) {
-            return (company.machines.len() < 2).then_some(true);
+            return (group.machines.len() < 2).then_some(true);
         }
         let gpus: Vec<&Gpu> = gpus.into_iter().collect::<Option<_>>()?;
         let shares = |gpu: &&Gpu| {
@@ -294,10 +296,10 @@ pub struct Unavailable {
     /// What is missing.
     pub reason: String,
     /// What to do about it.
-    pub mend: String,
+    pub fix: String,
 }
 
-/// The JSON Schema of a record, generated from the types above; checked in as `schemas/record-v1.json`.
+/// The JSON Schema of a record, generated from the types above; checked in as `schemas/record-v2.json`.
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(Record)
 }

@@ -10,60 +10,48 @@ use super::{arm::Latency, compare::Estimate};
 pub struct Tenants {
     /// Least images a second that a tenant must get for the device to serve it; null where nothing was asked.
     pub least_rate: Option<f64>,
-    /// Companies of tenants, those of one first.
-    pub companies: Vec<Company>,
-    /// Where they were on several machines, how these kept in step; absent on one machine.
+    /// Tenant groups, those of one tenant first.
+    pub groups: Vec<TenantGroup>,
+    /// The coordinated run, where the tenants were on several machines; absent on one machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meeting: Option<Meeting>,
+    pub coordination: Option<CoordinatedRun>,
 }
 
 /// Machines whose tenants were at work at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Meeting {
+pub struct CoordinatedRun {
     /// Its name, the same in the records of all machines.
     pub id: String,
-    /// What kept them in step.
-    pub keeper: Keeper,
-    /// The machines' names, in their places.
+    /// The machines' names; the first is the coordinator, whose clock is the common one.
     pub machines: Vec<String>,
-    /// The place of the machine whose record this is, from 0; null in a merged record.
-    pub place: Option<usize>,
+    /// Index in `machines` of the machine whose record this is; null in a merged record.
+    pub machine_index: Option<usize>,
 }
 
-/// What keeps machines in step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keeper {
-    /// A service on the machine in place 0, whose clock is the common one and which all the others read.
-    Service,
-    /// A point in time that all were given: each has its own clock, and nothing shows how far they are apart.
-    Timetable,
-}
-
-/// How a machine's clock stands to the common one.
+/// How far a machine's clock is from the common one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockReading {
     /// What is to be added to it, microseconds; null where nobody measured it.
     pub offset_us: Option<i64>,
-    /// How wrong that may be: half of the quickest ping's way, and what the clocks moved against each
-    /// other in that time; null where nobody measured it.
-    pub within_us: Option<u64>,
+    /// How wrong the offset may be: half of the quickest round trip, and the drift of the clocks meanwhile; null where
+    /// nobody measured it.
+    pub uncertainty_us: Option<u64>,
 }
 
 /// Tenants that were measured at the same time, once a round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Company {
+pub struct TenantGroup {
     /// The arm of each tenant.
     pub tenants: Vec<String>,
-    /// Share of the time in which another process multiplied matrices beside them, on their device or, on the processor,
-    /// one host core; null where none did. It began late: see [`TenantsRound::before`].
-    pub neighbour: Option<f64>,
-    /// The place of the machine in a meeting that this process was on, which is none of `machines`; absent where it was on
-    /// the tenants' own, or nowhere.
+    /// The background load beside them: the share of the time in which another process multiplied matrices on their device
+    /// or, on the processor, on one host core. Null without one. It begins late: see [`TenantsRound::before_load`].
+    pub background_load: Option<f64>,
+    /// Index of the machine of a coordinated run that the background load was on, which is none of `machines`; absent where
+    /// it was on the tenants' own machine, and without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub neighbour_machine: Option<usize>,
-    /// The places of the machines at work in a meeting: those of `tenants` in a merged record, and others besides in one
-    /// machine's own; absent without a meeting.
+    pub background_load_machine: Option<usize>,
+    /// Indices of the machines at work in a coordinated run: those of `tenants` in a merged record, and others besides in
+    /// one machine's own; absent without a coordinated run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub machines: Vec<usize>,
     /// What was measured, raw.
@@ -73,8 +61,8 @@ pub struct Company {
     /// Images a second of all tenants together, over rounds.
     pub images_per_second: Option<Estimate>,
     /// Images a second of each tenant, in their order.
-    pub each: Vec<Option<Estimate>>,
-    /// How many times as long as alone a tenant takes for its photos, the middle of all tenants.
+    pub per_tenant: Vec<Option<Estimate>>,
+    /// How many times as long as alone a tenant takes for its photos, the median of all tenants.
     pub slowdown: Option<Estimate>,
     /// Jain's index of the shares of its own speed alone that each tenant gets: 1 where all get the same, one over their
     /// number where one gets everything.
@@ -82,66 +70,66 @@ pub struct Company {
     /// The sum of what each gets of its own speed alone: 1 where sharing gains nothing, the number of tenants where nobody is
     /// in another's way.
     pub sharing_gain: Option<Estimate>,
-    /// Part of its speed that a tenant keeps when the neighbour begins, the middle of all tenants; null without one.
-    pub kept: Option<Estimate>,
+    /// Part of its speed that a tenant keeps when the background load begins, the median of all tenants; null without one.
+    pub retained: Option<Estimate>,
     /// Time of work on a photo, milliseconds, of all tenants.
     pub latency_ms: Option<Latency>,
     /// The slowest tenant's p99, milliseconds; null where there are too few photos.
     pub worst_p99_ms: Option<f64>,
 }
 
-impl Company {
+impl TenantGroup {
     /// Tenants of which nothing has been measured.
-    pub fn new(tenants: Vec<String>, neighbour: Option<f64>) -> Self {
+    pub fn new(tenants: Vec<String>, background_load: Option<f64>) -> Self {
         Self {
             tenants,
-            neighbour,
-            neighbour_machine: None,
+            background_load,
+            background_load_machine: None,
             machines: Vec::new(),
             rounds: Vec::new(),
             error: None,
             images_per_second: None,
-            each: Vec::new(),
+            per_tenant: Vec::new(),
             slowdown: None,
             fairness: None,
             sharing_gain: None,
-            kept: None,
+            retained: None,
             latency_ms: None,
             worst_p99_ms: None,
         }
     }
 }
 
-/// One round of a company, with workers of its own.
+/// One round of a group, with workers of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TenantsRound {
     /// Its number, from 0.
     pub round: usize,
-    /// Its place in the order in which everything was measured, from 0.
+    /// Its position in the order in which everything was measured, from 0.
     pub order: usize,
     /// The time in which all tenants were at work, seconds: nothing else counts.
     pub seconds: f64,
-    /// Each tenant, in the company's order.
+    /// Each tenant, in the group's order.
     pub tenants: Vec<Tenant>,
-    /// What the same tenants did before the neighbour began; null without one.
-    pub before: Option<BeforeNeighbour>,
-    /// When that time began in a meeting, microseconds since 1970 by the common clock; absent without one.
+    /// What the same tenants did before the background load began; null without one.
+    pub before_load: Option<BeforeLoad>,
+    /// When that time began in a coordinated run, microseconds since 1970 by the common clock; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_us: Option<u64>,
-    /// How the clocks of the machines of `tenants` stood in a meeting, in their places; absent without one.
+    /// How far the clocks of the group's machines were apart in a coordinated run, in their order; absent without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<ClockReading>,
 }
 
-/// What tenants did before a neighbour began.
+/// What tenants did before a background load began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BeforeNeighbour {
+pub struct BeforeLoad {
     /// The time in which all tenants were at work, seconds.
     pub seconds: f64,
-    /// When that time began in a meeting, microseconds since 1970 by the common clock; absent without one.
+    /// When that time began in a coordinated run, microseconds since 1970 by the common clock; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_us: Option<u64>,
-    /// Photos of each tenant in it, in the company's order, counted as everywhere.
+    /// Photos of each tenant in it, in the group's order, counted as everywhere.
     pub images: Vec<f64>,
 }
 

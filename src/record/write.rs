@@ -40,9 +40,10 @@ impl Record {
         String::from_utf8(text).map_err(io::Error::other)
     }
 
-    /// Reads a record.
+    /// Reads a record of this version or an older one.
     pub fn load(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        let value = super::to_current(serde_json::from_slice(&std::fs::read(path)?)?);
+        Ok(serde_json::from_value(value.map_err(io::Error::other)?)?)
     }
 }
 

@@ -79,7 +79,7 @@ fn block(kind: &Kind, process: usize, number: usize, order: usize, full: bool) -
         "process": process, "block": number, "order": order, "seconds": seconds, "images": images, "faces": 1450,
         "stage_seconds": {"decode": decode, "detect": detect, "align": align, "embed": embed, "match": matching},
         "strata": [[200, seconds], [400, seconds * 1.5]],
-        "service_us": histogram(kind.service_ms, order), "response_us": [], "lateness_us": [], "rate": null,
+        "service_us": histogram(kind.service_ms, order), "response_us": [], "scheduling_delay_us": [], "rate": null,
         "conditions": {
             "own_cpu_seconds": full.then_some(seconds * 7.9), "busy_seconds": full.then_some(seconds * 8.0),
             "stolen_seconds": full.then_some(0.0), "throttled_seconds": null, "clock_mhz": null,
@@ -206,7 +206,7 @@ fn comparison(kind: &Kind, ratio: f64) -> Value {
 
 fn record(arms: &[Value], comparisons: &[Value]) -> Value {
     json!({
-        "schema_version": 1, "id": "0123456789abcdef", "name": null, "created_at": "2026-01-02T03:04:05Z",
+        "schema_version": 2, "id": "0123456789abcdef", "name": null, "created_at": "2026-01-02T03:04:05Z",
         "tool": {"version": "0.1.0", "commit": "ef508cd", "argv": ["facebench", "run", "-b", "cpu"], "seed": 7},
         "host": {
             "cpu": {"model": "Example CPU @ 2.50GHz", "cores": 8, "physical_cores": 4, "sockets": 1, "numa_nodes": 1,
@@ -325,7 +325,7 @@ pub fn full() -> Value {
     record["name"] = json!("a full one");
     record["skipped"] = json!([{"photo": "notes.txt", "reason": "no image"}]);
     record["unavailable"] = json!([{"backend": "openvino", "reason": "its runtime is not installed",
-        "mend": "facebench setup openvino installs it"}]);
+        "fix": "facebench setup openvino installs it"}]);
     record["checks"] = json!([check(
         "noise-floor",
         "unknown",
@@ -354,15 +354,15 @@ pub fn server() -> Value {
         let rate = [96.0, 140.0][place];
         arm["latency_ms"] = latency([71.0, 40.0][place], 5000);
         arm["trials"] = json!([
-            {"process": 0, "rate": rate, "queries": 1000, "latency_ms": 88.0, "held": true},
-            {"process": 0, "rate": rate * 1.3, "queries": 1000, "latency_ms": 340.0, "held": false}
+            {"process": 0, "rate": rate, "queries": 1000, "latency_ms": 88.0, "met": true},
+            {"process": 0, "rate": rate * 1.3, "queries": 1000, "latency_ms": 340.0, "met": false}
         ]);
         arm["bounded"] = json!({"bound": {"ms": 100.0, "percentile": 99.0}, "images_per_second": estimate(rate),
             "latency_ms": 91.0, "streams": null, "batch": null, "reason": null});
         for (n, block) in arm["blocks"].as_array_mut().unwrap().iter_mut().enumerate() {
             block["rate"] = json!(rate);
             block["response_us"] = histogram([71.0, 40.0][place], n);
-            block["lateness_us"] = json!([[12, 600]]);
+            block["scheduling_delay_us"] = json!([[12, 600]]);
         }
     }
     record
@@ -404,21 +404,21 @@ pub fn met(mode: &str, uuids: [&str; 2]) -> Value {
     record["comparisons"] = json!([]);
     let tenant = json!({"images": 1460.0, "answered": 1460, "service_us": [[2600, 1460]], "cpu_seconds": 1.0, "cores": 0.5,
         "rss_peak_bytes": 900_000_000, "device_memory_bytes": 3_000_000_000_u64});
-    let clock = |offset: i64| json!({"offset_us": offset, "within_us": 120});
+    let clock = |offset: i64| json!({"offset_us": offset, "uncertainty_us": 120});
     let company = |places: &[usize], rate: f64| {
         let of = |value: &Value| vec![value.clone(); places.len()];
         let clocks: Vec<Value> = places.iter().map(|place| clock([0, -2500][*place])).collect();
-        json!({"tenants": places.iter().map(|place| labels[*place]).collect::<Vec<_>>(), "neighbour": null,
+        json!({"tenants": places.iter().map(|place| labels[*place]).collect::<Vec<_>>(), "background_load": null,
             "machines": places, "error": null,
-            "rounds": [{"round": 0, "order": 0, "seconds": 2.0, "tenants": of(&tenant), "before": null,
+            "rounds": [{"round": 0, "order": 0, "seconds": 2.0, "tenants": of(&tenant), "before_load": null,
                 "from_us": 1_800_000_000_000_000_u64, "clocks": clocks}],
-            "images_per_second": estimate(rate), "each": of(&estimate(rate / places.len() as f64)),
+            "images_per_second": estimate(rate), "per_tenant": of(&estimate(rate / places.len() as f64)),
             "slowdown": estimate(places.len() as f64), "fairness": estimate(1.0), "sharing_gain": estimate(1.0),
-            "kept": null, "latency_ms": latency(2.6, 1460), "worst_p99_ms": 4.0})
+            "retained": null, "latency_ms": latency(2.6, 1460), "worst_p99_ms": 4.0})
     };
     record["tenants"] = json!({"least_rate": null,
-        "companies": [company(&[0], 1460.0), company(&[1], 1460.0), company(&[0, 1], 1460.0)],
-        "meeting": {"id": "feed", "keeper": "service", "machines": ["vm0", "vm1"], "place": null}});
+        "groups": [company(&[0], 1460.0), company(&[1], 1460.0), company(&[0, 1], 1460.0)],
+        "coordination": {"id": "feed", "machines": ["vm0", "vm1"], "machine_index": null}});
     record
 }
 

@@ -7,7 +7,9 @@ use std::{
 
 use thiserror::Error;
 
-use crate::record::{Record, SCHEMA_VERSION};
+use serde_json::Value;
+
+use crate::record::{Record, UnknownVersion, to_current};
 
 /// Why a file cannot be shown.
 #[derive(Debug, Error)]
@@ -42,19 +44,18 @@ pub enum ReadError {
     },
     /// A record of another version.
     #[error(
-        "{}: is a record of schema version {found}, and this facebench reads version {SCHEMA_VERSION}; use the facebench \
-         that wrote it, or measure again",
+        "{}: is a record of {version}; use the facebench that wrote it, or measure again",
         path.display()
     )]
     Version {
         /// Which.
         path: PathBuf,
         /// Its version.
-        found: String,
+        version: UnknownVersion,
     },
     /// A record that lacks something.
     #[error(
-        "{}: is a record of version {SCHEMA_VERSION}, but not a whole one: {reason}; it was changed by hand, or written \
+        "{}: is a record, but not a whole one: {reason}; it was changed by hand, or written \
          by a development version: measure again",
         path.display()
     )]
@@ -73,29 +74,19 @@ pub fn read(path: &Path) -> Result<Record, ReadError> {
         path: owned(),
         source,
     })?;
-    let failed = match serde_json::from_slice::<Record>(&bytes) {
-        Ok(record) if record.schema_version == SCHEMA_VERSION => return Ok(record),
-        Ok(record) => {
-            return Err(ReadError::Version {
-                path: owned(),
-                found: record.schema_version.to_string(),
-            });
-        }
-        Err(failed) => failed,
-    };
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| ReadError::Json {
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| ReadError::Json {
         path: owned(),
         reason: error.to_string(),
     })?;
-    Err(match value.get("schema_version") {
-        None => ReadError::Other { path: owned() },
-        Some(version) if *version != SCHEMA_VERSION => ReadError::Version {
-            path: owned(),
-            found: version.to_string(),
-        },
-        Some(_) => ReadError::Form {
-            path: owned(),
-            reason: failed.to_string(),
-        },
+    if value.get("schema_version").is_none() {
+        return Err(ReadError::Other { path: owned() });
+    }
+    let value = to_current(value).map_err(|version| ReadError::Version {
+        path: owned(),
+        version,
+    })?;
+    serde_json::from_value(value).map_err(|error| ReadError::Form {
+        path: owned(),
+        reason: error.to_string(),
     })
 }

@@ -1,12 +1,12 @@
 //! What a study of tenants comes to, in sentences.
 
 use super::words::{bytes, maybe};
-use crate::record::{ClockReading, Company, Keeper, Record, Tenants};
+use crate::record::{ClockReading, Record, TenantGroup, Tenants};
 
 /// What they share, as far as is known of all companies.
 pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
     let all: Vec<Option<bool>> = tenants
-        .companies
+        .groups
         .iter()
         .map(|company| record.one_device(company))
         .collect();
@@ -32,15 +32,15 @@ pub fn sentences(record: &Record) -> Vec<String> {
 
 /// What is known of the clocks of machines that met.
 fn clocks(tenants: &Tenants) -> Option<String> {
-    let meeting = tenants.meeting.as_ref()?;
+    let meeting = tenants.coordination.as_ref()?;
     let met: Vec<&ClockReading> = tenants
-        .companies
+        .groups
         .iter()
-        .filter(|company| company.machines.len() > 1 || company.neighbour_machine.is_some())
+        .filter(|company| company.machines.len() > 1 || company.background_load_machine.is_some())
         .flat_map(|company| &company.rounds)
         .flat_map(|round| &round.clocks)
         .collect();
-    if meeting.keeper == Keeper::Timetable {
+    if !met.is_empty() && met.iter().all(|clock| clock.offset_us.is_none()) {
         return Some(
             "the machines began together by their own clocks: how far these are apart, nothing here shows"
                 .to_owned(),
@@ -51,8 +51,8 @@ fn clocks(tenants: &Tenants) -> Option<String> {
         .filter_map(|clock| clock.offset_us)
         .map(i64::unsigned_abs)
         .max()?;
-    let within = met.iter().filter_map(|clock| clock.within_us).max()?;
-    let whose = match meeting.place {
+    let within = met.iter().filter_map(|clock| clock.uncertainty_us).max()?;
+    let whose = match meeting.machine_index {
         // Its own clock is the common one.
         Some(0) => return None,
         Some(_) => "this machine's clock was",
@@ -79,7 +79,7 @@ fn span(micros: u64) -> String {
 /// that are on that device: a vGPU's frame buffer is the one of its own machine.
 fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
     let company = tenants
-        .companies
+        .groups
         .iter()
         .filter(|company| even(tenants, company) && !company.rounds.is_empty())
         .max_by_key(|company| company.tenants.len())?;
@@ -114,9 +114,9 @@ fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
 }
 
 /// Tenants of one kind, no neighbour, and all of them in this record.
-fn even(tenants: &Tenants, company: &Company) -> bool {
+fn even(tenants: &Tenants, company: &TenantGroup) -> bool {
     let first = kind(&company.tenants[0]);
-    company.neighbour.is_none()
+    company.background_load.is_none()
         && elsewhere(tenants, company).is_empty()
         && company.tenants.iter().all(|label| kind(label) == first)
 }
@@ -127,11 +127,11 @@ pub(super) fn kind(label: &str) -> &str {
 }
 
 /// Names of the machines of a meeting that were at work beside these tenants and have a record of their own.
-pub(super) fn elsewhere<'a>(tenants: &'a Tenants, company: &Company) -> Vec<&'a str> {
+pub(super) fn elsewhere<'a>(tenants: &'a Tenants, company: &TenantGroup) -> Vec<&'a str> {
     let Some((meeting, place)) = tenants
-        .meeting
+        .coordination
         .as_ref()
-        .and_then(|meeting| Some((meeting, meeting.place?)))
+        .and_then(|meeting| Some((meeting, meeting.machine_index?)))
     else {
         return Vec::new();
     };
@@ -150,8 +150,8 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
     };
     let wanted = maybe(Some(least));
     let mut kinds: Vec<&str> = Vec::new();
-    let measured = |company: &&Company| even(tenants, company) && slowest(company).is_some();
-    for company in tenants.companies.iter().filter(measured) {
+    let measured = |company: &&TenantGroup| even(tenants, company) && slowest(company).is_some();
+    for company in tenants.groups.iter().filter(measured) {
         let kind = kind(&company.tenants[0]);
         if !kinds.contains(&kind) {
             kinds.push(kind);
@@ -161,10 +161,10 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
         .into_iter()
         .map(|one| {
             let of_kind =
-                |company: &&Company| even(tenants, company) && kind(&company.tenants[0]) == one;
-            let serve = |company: &&Company| slowest(company).is_some_and(|rate| rate >= least);
+                |company: &&TenantGroup| even(tenants, company) && kind(&company.tenants[0]) == one;
+            let serve = |company: &&TenantGroup| slowest(company).is_some_and(|rate| rate >= least);
             let most = tenants
-                .companies
+                .groups
                 .iter()
                 .filter(of_kind)
                 .filter(serve)
@@ -190,9 +190,9 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
 }
 
 /// The lower end of the slowest tenant's images a second; its middle where there is no interval.
-fn slowest(company: &Company) -> Option<f64> {
+fn slowest(company: &TenantGroup) -> Option<f64> {
     let rates: Option<Vec<f64>> = company
-        .each
+        .per_tenant
         .iter()
         .map(|each| each.as_ref().map(|each| each.low.unwrap_or(each.median)))
         .collect();
@@ -272,9 +272,9 @@ mod tests {
     fn one_that_was_not_measured_serves_no_number() {
         let mut record = fixture::met("vgpu", ["GPU-a", "GPU-b"]);
         record["tenants"]["least_rate"] = json!(1);
-        for company in record["tenants"]["companies"].as_array_mut().unwrap() {
+        for company in record["tenants"]["groups"].as_array_mut().unwrap() {
             company["rounds"] = json!([]);
-            company["each"] = json!([]);
+            company["per_tenant"] = json!([]);
         }
         assert!(!told(&record).iter().any(|sentence| sentence.contains("serve")));
     }
@@ -287,12 +287,12 @@ mod tests {
             &record,
             "the machines' clocks were up to 2.50 ms from that of vm0"
         ));
-        record["tenants"]["meeting"]["place"] = json!(1);
+        record["tenants"]["coordination"]["machine_index"] = json!(1);
         assert!(ends(
             &record,
             "this machine's clock was up to 2.50 ms from that of vm0"
         ));
-        record["tenants"]["meeting"]["place"] = json!(0);
+        record["tenants"]["coordination"]["machine_index"] = json!(0);
         assert!(!told(&record).iter().any(|sentence| sentence.contains("clock")));
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     analysis::tenants::settle,
     machine::wall_clock::{micros, now_us},
-    record::{BeforeNeighbour, Company, Record, Tenants, TenantsRound},
+    record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
     study::{Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun},
     worker::child::ChildError,
 };
@@ -148,16 +148,16 @@ impl Study {
             let labels = sharing.arms(&turn).iter();
             let labels = labels.map(|arm| self.plan.arms[*arm].label.clone()).collect();
             let share = turn.neighbour.and_then(|load| meeting.brings()[load].neighbour);
-            Company {
+            TenantGroup {
                 machines: turn.machines,
-                neighbour_machine: turn.neighbour,
-                ..Company::new(labels, share)
+                background_load_machine: turn.neighbour,
+                ..TenantGroup::new(labels, share)
             }
         };
         let mut tenants = Tenants {
             least_rate,
-            companies: mine.into_iter().map(of).collect(),
-            meeting: Some(meeting.facts().clone()),
+            groups: mine.into_iter().map(of).collect(),
+            coordination: Some(meeting.facts().clone()),
         };
         settle(&mut tenants);
         tenants
@@ -184,7 +184,7 @@ impl Part<'_> {
                 let Some(tenants) = &mut record.tenants else {
                     return Ok(None);
                 };
-                let mut companies = tenants.companies.iter_mut();
+                let mut companies = tenants.groups.iter_mut();
                 let company = companies.find(|company| self.is(company, &turn));
                 match (verdict, company) {
                     (Ok(Some(measured)), Some(company)) => company.rounds.push(TenantsRound {
@@ -291,7 +291,7 @@ impl Part<'_> {
             Some(TenantsRound {
                 from_us: common(window.0),
                 clocks: vec![clock],
-                before: round.before.map(|all| BeforeNeighbour {
+                before_load: round.before_load.map(|all| BeforeLoad {
                     from_us: before.and_then(|before| common(before.0)),
                     ..all
                 }),
@@ -331,10 +331,10 @@ impl Part<'_> {
     }
 
     /// Whether `company`, of this machine's record, is that of `turn`.
-    fn is(&self, company: &Company, turn: &Turn) -> bool {
+    fn is(&self, company: &TenantGroup, turn: &Turn) -> bool {
         let label = |arm: &usize| &self.study.plan.arms[*arm].label;
         company.machines == turn.machines
-            && company.neighbour_machine == turn.neighbour
+            && company.background_load_machine == turn.neighbour
             && company
                 .tenants
                 .iter()

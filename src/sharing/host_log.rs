@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     analysis::{checks, statistics},
-    machine::gpu::{WitnessedLook, WitnessedVgpu},
-    record::{Arm, Record, Status, Witness, WitnessLog},
+    machine::gpu::{BoardSample, VgpuSample},
+    record::{Arm, HostLog, HostLogSummary, Record, Status},
 };
 
 /// By how much the clocks of guest and host may differ: both are kept by NTP as a rule, and are then milliseconds apart.
@@ -23,7 +23,7 @@ const SLOWED: &[&str] = &[
 
 /// Joins `log`, of the file `file`, to every arm of `record` whose GPU it saw and whose time it covers. Says of each arm
 /// on a GPU what came of it, where nothing did.
-pub fn attach(record: &mut Record, file: &str, log: &WitnessLog) -> Vec<String> {
+pub fn attach(record: &mut Record, file: &str, log: &HostLog) -> Vec<String> {
     let mut told = Vec::new();
     let mut found = false;
     for arm in &mut record.arms {
@@ -32,7 +32,7 @@ pub fn attach(record: &mut Record, file: &str, log: &WitnessLog) -> Vec<String> 
         };
         found = true;
         // What another log said of it stands.
-        if arm.witness.is_some() {
+        if arm.host_log.is_some() {
             continue;
         }
         match see(arm, &uuid, file, log) {
@@ -41,7 +41,7 @@ pub fn attach(record: &mut Record, file: &str, log: &WitnessLog) -> Vec<String> 
                 if arm.status != Status::Failed {
                     arm.status = checks::status(&arm.checks);
                 }
-                arm.witness = Some(witness);
+                arm.host_log = Some(witness);
             }
             Err(why) => told.push(format!(
                 "{}: the witness {file} does not help: {why}; its checks stay as they are",
@@ -73,26 +73,26 @@ fn is(name: Option<&String>, uuid: &str) -> bool {
 }
 
 /// The vGPU of that name at a look.
-fn own<'a>(look: &'a WitnessedLook, uuid: &str) -> Option<&'a WitnessedVgpu> {
+fn own<'a>(look: &'a BoardSample, uuid: &str) -> Option<&'a VgpuSample> {
     let mut all = look.vgpus.iter().flatten();
     all.find(|vgpu| is(vgpu.uuid.as_ref(), uuid))
 }
 
 /// The board at a look, where it is that of the device `uuid`.
-fn board_of<'a>(looks: &'a [WitnessedLook], uuid: &str) -> Option<&'a WitnessedLook> {
+fn board_of<'a>(looks: &'a [BoardSample], uuid: &str) -> Option<&'a BoardSample> {
     looks
         .iter()
         .find(|look| is(look.uuid.as_ref(), uuid) || own(look, uuid).is_some())
 }
 
-fn knows(log: &WitnessLog, uuid: &str) -> bool {
+fn knows(log: &HostLog, uuid: &str) -> bool {
     log.samples
         .iter()
         .any(|sample| board_of(&sample.gpus, uuid).is_some())
 }
 
 /// The GPUs that a log is of, at most ten.
-fn names(log: &WitnessLog) -> String {
+fn names(log: &HostLog) -> String {
     let boards = log.header.gpus.iter().filter_map(|gpu| gpu.uuid.clone());
     let looks = log.samples.iter().flat_map(|sample| &sample.gpus);
     let vgpus = looks.flat_map(|look| look.vgpus.iter().flatten().filter_map(|vgpu| vgpu.uuid.clone()));
@@ -119,10 +119,10 @@ fn spans(arm: &Arm) -> Option<Vec<(Timestamp, Timestamp)>> {
         .collect()
 }
 
-fn see(arm: &Arm, uuid: &str, file: &str, log: &WitnessLog) -> Result<Witness, String> {
+fn see(arm: &Arm, uuid: &str, file: &str, log: &HostLog) -> Result<HostLogSummary, String> {
     let spans =
         spans(arm).ok_or("its record does not say when its blocks began: measure with this version")?;
-    let samples: Vec<(Timestamp, &[WitnessedLook])> = log
+    let samples: Vec<(Timestamp, &[BoardSample])> = log
         .samples
         .iter()
         .filter_map(|sample| Some((sample.at.parse().ok()?, sample.gpus.as_slice())))
@@ -133,7 +133,7 @@ fn see(arm: &Arm, uuid: &str, file: &str, log: &WitnessLog) -> Result<Witness, S
     };
     let in_time = |at: Timestamp| spans.iter().any(|span| within(at, *span));
     // A board whose vGPU had gone at a look, or was not there yet, tells nothing of the arm's.
-    let looks: Vec<(Timestamp, &WitnessedLook)> = samples
+    let looks: Vec<(Timestamp, &BoardSample)> = samples
         .iter()
         .filter(|(at, _)| in_time(*at))
         .filter_map(|(at, gpus)| Some((*at, board_of(gpus, uuid)?)))
@@ -141,20 +141,20 @@ fn see(arm: &Arm, uuid: &str, file: &str, log: &WitnessLog) -> Result<Witness, S
     if looks.is_empty() {
         return Err(apart(&spans, &samples));
     }
-    let blocks_seen = spans
+    let blocks_covered = spans
         .iter()
         .filter(|span| looks.iter().any(|(at, _)| within(*at, **span)))
         .count();
-    let looks: Vec<&WitnessedLook> = looks.into_iter().map(|(_, look)| look).collect();
-    let mut witness = Witness {
+    let looks: Vec<&BoardSample> = looks.into_iter().map(|(_, look)| look).collect();
+    let mut witness = HostLogSummary {
         file: file.to_owned(),
         version: log.header.version.clone(),
         board: looks[0].uuid.clone(),
         vgpu_type: own(looks[0], uuid).and_then(|vgpu| vgpu.vgpu_type.clone()),
-        looks: looks.len(),
-        blocks_seen,
+        samples: looks.len(),
+        blocks_covered,
         tolerance_seconds: TOLERANCE.as_secs_f64(),
-        ..Witness::default()
+        ..HostLogSummary::default()
     };
     let board = log
         .header
@@ -173,7 +173,7 @@ fn see(arm: &Arm, uuid: &str, file: &str, log: &WitnessLog) -> Result<Witness, S
 }
 
 /// Why no look is within the arm's blocks.
-fn apart(spans: &[(Timestamp, Timestamp)], samples: &[(Timestamp, &[WitnessedLook])]) -> String {
+fn apart(spans: &[(Timestamp, Timestamp)], samples: &[(Timestamp, &[BoardSample])]) -> String {
     let first = spans.iter().map(|(began, _)| began).min();
     let last = spans.iter().map(|(_, ended)| ended).max();
     let (Some((from, _)), Some((to, _)), Some(first), Some(last)) =
@@ -188,7 +188,7 @@ fn apart(spans: &[(Timestamp, Timestamp)], samples: &[(Timestamp, &[WitnessedLoo
     )
 }
 
-impl Witness {
+impl HostLogSummary {
     fn because(&mut self, field: &str, why: Option<String>) {
         let why = why.unwrap_or_else(|| "the log does not tell".to_owned());
         self.unavailable.insert(field.to_owned(), why);
@@ -198,8 +198,8 @@ impl Witness {
     fn all<T>(
         &mut self,
         fields: &[&str],
-        looks: &[&WitnessedLook],
-        of: impl Fn(&WitnessedLook) -> Result<T, Option<String>>,
+        looks: &[&BoardSample],
+        of: impl Fn(&BoardSample) -> Result<T, Option<String>>,
     ) -> Option<Vec<T>> {
         match looks.iter().map(|look| of(look)).collect() {
             Ok(values) => Some(values),
@@ -214,7 +214,7 @@ impl Witness {
 }
 
 /// A value of a look, or why it is missing.
-fn value<T>(value: Option<T>, field: &str, look: &WitnessedLook) -> Result<T, Option<String>> {
+fn value<T>(value: Option<T>, field: &str, look: &BoardSample) -> Result<T, Option<String>> {
     value.ok_or_else(|| look.unavailable.get(field).cloned())
 }
 
@@ -222,23 +222,23 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-fn neighbours(witness: &mut Witness, looks: &[&WitnessedLook], uuid: &str) {
-    let others = |look: &WitnessedLook| -> Result<Vec<WitnessedVgpu>, Option<String>> {
+fn neighbours(witness: &mut HostLogSummary, looks: &[&BoardSample], uuid: &str) {
+    let others = |look: &BoardSample| -> Result<Vec<VgpuSample>, Option<String>> {
         let all = value(look.vgpus.clone(), "vgpus", look)?;
         // One without a name may be the arm's own or not.
         if let Some(nameless) = all.iter().find(|vgpu| vgpu.uuid.is_none()) {
             return Err(nameless.unavailable.get("uuid").cloned());
         }
-        let other = |vgpu: &WitnessedVgpu| !is(vgpu.uuid.as_ref(), uuid);
+        let other = |vgpu: &VgpuSample| !is(vgpu.uuid.as_ref(), uuid);
         Ok(all.into_iter().filter(other).collect())
     };
-    let counted = ["neighbours_max", "neighbours_mean"];
+    let counted = ["other_vgpus_max", "other_vgpus_mean"];
     if let Some(counts) = witness.all(&counted, looks, |look| Ok(others(look)?.len())) {
-        witness.neighbours_max = counts.iter().max().copied();
+        witness.other_vgpus_max = counts.iter().max().copied();
         let counts: Vec<f64> = counts.into_iter().map(|count| count as f64).collect();
-        witness.neighbours_mean = Some(mean(&counts));
+        witness.other_vgpus_mean = Some(mean(&counts));
     }
-    let used = |look: &WitnessedLook| {
+    let used = |look: &BoardSample| {
         others(look)?
             .iter()
             .map(|vgpu| {
@@ -247,22 +247,22 @@ fn neighbours(witness: &mut Witness, looks: &[&WitnessedLook], uuid: &str) {
             })
             .sum::<Result<f64, _>>()
     };
-    if let Some(used) = witness.all(&["neighbours_use_max", "neighbours_use_mean"], looks, used) {
-        witness.neighbours_use_max = used.iter().copied().reduce(f64::max);
-        witness.neighbours_use_mean = Some(mean(&used));
+    if let Some(used) = witness.all(&["other_vgpus_use_max", "other_vgpus_use_mean"], looks, used) {
+        witness.other_vgpus_use_max = used.iter().copied().reduce(f64::max);
+        witness.other_vgpus_use_mean = Some(mean(&used));
     }
 }
 
-fn condition(witness: &mut Witness, looks: &[&WitnessedLook]) {
-    let clock = |look: &WitnessedLook| value(look.sm_clock_mhz, "sm_clock_mhz", look);
+fn condition(witness: &mut HostLogSummary, looks: &[&BoardSample]) {
+    let clock = |look: &BoardSample| value(look.sm_clock_mhz, "sm_clock_mhz", look);
     if let Some(clocks) = witness.all(&["sm_clock_mhz_min", "sm_clock_mhz_median"], looks, clock) {
         witness.sm_clock_mhz_min = clocks.iter().copied().reduce(f64::min);
         witness.sm_clock_mhz_median = statistics::median(&clocks);
     }
-    let power = |look: &WitnessedLook| value(look.power_watts, "power_watts", look);
+    let power = |look: &BoardSample| value(look.power_watts, "power_watts", look);
     let watts = witness.all(&["power_watts_median"], looks, power);
     witness.power_watts_median = watts.and_then(|watts| statistics::median(&watts));
-    let held = |look: &WitnessedLook| value(look.throttled_by.clone(), "throttled_by", look);
+    let held = |look: &BoardSample| value(look.throttled_by.clone(), "throttled_by", look);
     if let Some(held) = witness.all(&["slowed_share", "power_capped_share"], looks, held) {
         let share = |words: &[&str]| {
             let any = |by: &&Vec<String>| by.iter().any(|word| words.contains(&word.as_str()));
@@ -274,12 +274,12 @@ fn condition(witness: &mut Witness, looks: &[&WitnessedLook]) {
 }
 
 /// Of the arm's own vGPU; a board needs none.
-fn license(witness: &mut Witness, looks: &[&WitnessedLook], uuid: &str) {
+fn license(witness: &mut HostLogSummary, looks: &[&BoardSample], uuid: &str) {
     if looks.iter().any(|look| is(look.uuid.as_ref(), uuid)) {
         witness.because("licensed", Some("the arm had the board itself".to_owned()));
         return;
     }
-    let held = |look: &WitnessedLook| {
+    let held = |look: &BoardSample| {
         let vgpu = own(look, uuid).ok_or(None)?;
         vgpu.licensed
             .ok_or_else(|| vgpu.unavailable.get("licensed").cloned())
@@ -302,18 +302,18 @@ mod tests {
         assert!(!same("GPU-aaaa-01", "aaaa-02"));
     }
 
-    fn look(vgpus: &[(&str, Option<f64>, Option<bool>)]) -> WitnessedLook {
-        let vgpu = |(uuid, utilization, licensed): &(&str, Option<f64>, Option<bool>)| WitnessedVgpu {
+    fn look(vgpus: &[(&str, Option<f64>, Option<bool>)]) -> BoardSample {
+        let vgpu = |(uuid, utilization, licensed): &(&str, Option<f64>, Option<bool>)| VgpuSample {
             uuid: Some((*uuid).to_owned()),
             utilization: *utilization,
             licensed: *licensed,
-            ..WitnessedVgpu::default()
+            ..VgpuSample::default()
         };
-        WitnessedLook {
+        BoardSample {
             uuid: Some("GPU-board".to_owned()),
             sm_clock_mhz: Some(1000.0),
             vgpus: Some(vgpus.iter().map(vgpu).collect()),
-            ..WitnessedLook::default()
+            ..BoardSample::default()
         }
     }
 
@@ -323,17 +323,17 @@ mod tests {
             look(&[("me", Some(0.9), Some(true)), ("other", Some(0.2), None)]),
             look(&[("me", Some(0.9), Some(true))]),
         ];
-        let looks: Vec<&WitnessedLook> = looks.iter().collect();
-        let mut witness = Witness::default();
+        let looks: Vec<&BoardSample> = looks.iter().collect();
+        let mut witness = HostLogSummary::default();
         neighbours(&mut witness, &looks, "GPU-me");
         condition(&mut witness, &looks);
         license(&mut witness, &looks, "GPU-me");
         assert_eq!(
-            (witness.neighbours_max, witness.neighbours_mean),
+            (witness.other_vgpus_max, witness.other_vgpus_mean),
             (Some(1), Some(0.5))
         );
         assert_eq!(
-            (witness.neighbours_use_max, witness.neighbours_use_mean),
+            (witness.other_vgpus_use_max, witness.other_vgpus_use_mean),
             (Some(0.2), Some(0.1))
         );
         assert_eq!(witness.sm_clock_mhz_min, Some(1000.0));
@@ -345,12 +345,12 @@ mod tests {
     #[test]
     fn one_silent_neighbour_leaves_their_use_unknown() {
         let looks = [look(&[("me", None, Some(false)), ("other", None, None)])];
-        let looks: Vec<&WitnessedLook> = looks.iter().collect();
-        let mut witness = Witness::default();
+        let looks: Vec<&BoardSample> = looks.iter().collect();
+        let mut witness = HostLogSummary::default();
         neighbours(&mut witness, &looks, "me");
         license(&mut witness, &looks, "me");
         assert_eq!(
-            (witness.neighbours_max, witness.neighbours_use_mean),
+            (witness.other_vgpus_max, witness.other_vgpus_use_mean),
             (Some(1), None)
         );
         assert_eq!(witness.licensed, Some(false));

@@ -13,7 +13,7 @@ use crate::{
         comparisons::{self, Pair, Terms},
         fleet,
     },
-    record::{Arm, Comparison, NetworkFacts, Record, Shard, Source, WitnessLog},
+    record::{Arm, Comparison, HostLog, NetworkFacts, Record, Shard, Source},
 };
 
 /// Why records make no common record.
@@ -73,7 +73,7 @@ pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
 /// The same with what witnesses on the GPUs' hosts logged, each by its file's name; and what the user should know of them.
 pub fn merge_witnessed(
     records: Vec<Record>,
-    logs: &[(String, WitnessLog)],
+    logs: &[(String, HostLog)],
 ) -> Result<(Record, Vec<String>), MergeError> {
     let mut merged = join(records, true)?;
     // Before arms are compared: what a witness saw decides what they are worth.

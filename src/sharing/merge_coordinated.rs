@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     analysis::tenants::settle,
-    record::{Company, Meeting, Record, Tenants, TenantsRound},
+    record::{CoordinatedRun, Record, TenantGroup, Tenants, TenantsRound},
 };
 
 /// Times of one window that machines converted by their clocks' readings differ by less than this, seconds.
@@ -47,7 +47,7 @@ pub enum MeetingError {
 pub struct Part {
     id: String,
     tenants: Tenants,
-    meeting: Meeting,
+    meeting: CoordinatedRun,
     place: usize,
 }
 
@@ -55,18 +55,18 @@ impl Part {
     /// What `record` tells of a meeting; `None` where it is of none, or of all of it.
     pub fn of(record: &Record) -> Option<Self> {
         let tenants = record.tenants.clone()?;
-        let meeting = tenants.meeting.clone()?;
+        let meeting = tenants.coordination.clone()?;
         Some(Self {
             id: record.id.clone(),
-            place: meeting.place?,
+            place: meeting.machine_index?,
             tenants,
             meeting,
         })
     }
 
     /// Its company of the machines of `other`, beside the same load.
-    fn company(&self, other: &Company) -> Option<&Company> {
-        let mut companies = self.tenants.companies.iter();
+    fn company(&self, other: &TenantGroup) -> Option<&TenantGroup> {
+        let mut companies = self.tenants.groups.iter();
         companies.find(|company| alike(company, other))
     }
 }
@@ -96,7 +96,7 @@ pub fn gathered(
     }
     // It ended before anything was measured in it: what each machine did alone stands in its arms, and no other can be asked
     // for an account.
-    let companies = || parts.iter().flat_map(|part| &part.tenants.companies);
+    let companies = || parts.iter().flat_map(|part| &part.tenants.groups);
     if companies().all(|company| company.rounds.is_empty()) {
         return Ok(None);
     }
@@ -117,22 +117,22 @@ pub fn gathered(
     }
     let mut meeting = first.meeting.clone();
     let least_rate = parts.iter().find_map(|part| part.tenants.least_rate);
-    meeting.place = None;
+    meeting.machine_index = None;
     for part in &mut parts {
         // By a timetable each knows its own name only.
         meeting.machines[part.place].clone_from(&part.meeting.machines[part.place]);
-        for label in part.tenants.companies.iter_mut().flat_map(|c| &mut c.tenants) {
+        for label in part.tenants.groups.iter_mut().flat_map(|c| &mut c.tenants) {
             *label = renamed(&part.id, label);
         }
     }
     let alone = parts.iter().flat_map(|part| {
-        let own = part.tenants.companies.iter();
+        let own = part.tenants.groups.iter();
         own.filter(|company| company.machines.len() < 2).cloned()
     });
-    let mut companies: Vec<Company> = alone.collect();
+    let mut companies: Vec<TenantGroup> = alone.collect();
     companies.sort_by_key(|company| company.tenants.len());
-    let mut sets: Vec<&Company> = Vec::new();
-    for company in parts.iter().flat_map(|part| &part.tenants.companies) {
+    let mut sets: Vec<&TenantGroup> = Vec::new();
+    for company in parts.iter().flat_map(|part| &part.tenants.groups) {
         if company.machines.len() > 1 && !sets.iter().any(|other| alike(company, other)) {
             sets.push(company);
         }
@@ -140,24 +140,24 @@ pub fn gathered(
     sets.sort_by_key(|set| set.machines.len());
     companies.extend(sets.into_iter().map(|set| common(set, &parts)));
     // Those beside a load last, as on one machine.
-    companies.sort_by_key(|company| company.neighbour_machine);
+    companies.sort_by_key(|company| company.background_load_machine);
     let mut tenants = Tenants {
         least_rate,
-        companies,
-        meeting: Some(meeting),
+        groups: companies,
+        coordination: Some(meeting),
     };
     settle(&mut tenants);
     Ok(Some(tenants))
 }
 
 /// Whether both are of the same turn.
-fn alike(a: &Company, b: &Company) -> bool {
-    a.machines == b.machines && a.neighbour_machine == b.neighbour_machine
+fn alike(a: &TenantGroup, b: &TenantGroup) -> bool {
+    a.machines == b.machines && a.background_load_machine == b.background_load_machine
 }
 
 /// The company of the machines of `one`, which any of them had: rounds that all of them have.
-fn common(one: &Company, parts: &[Part]) -> Company {
-    let own: Vec<(&Part, Option<&Company>)> = one
+fn common(one: &TenantGroup, parts: &[Part]) -> TenantGroup {
+    let own: Vec<(&Part, Option<&TenantGroup>)> = one
         .machines
         .iter()
         .filter_map(|place| parts.iter().find(|part| part.place == *place))
@@ -167,10 +167,10 @@ fn common(one: &Company, parts: &[Part]) -> Company {
         .iter()
         .filter_map(|(_, company)| *company)
         .flat_map(|c| c.tenants.clone());
-    let mut all = Company {
+    let mut all = TenantGroup {
         machines: one.machines.clone(),
-        neighbour_machine: one.neighbour_machine,
-        ..Company::new(labels.collect(), one.neighbour)
+        background_load_machine: one.background_load_machine,
+        ..TenantGroup::new(labels.collect(), one.background_load)
     };
     all.error = own.iter().find_map(|(part, company)| {
         let name = &part.meeting.machines[part.place];
@@ -187,7 +187,7 @@ fn common(one: &Company, parts: &[Part]) -> Company {
     numbers.sort_unstable();
     numbers.dedup();
     for number in numbers {
-        let of_round = |(_, company): &(&Part, Option<&Company>)| {
+        let of_round = |(_, company): &(&Part, Option<&TenantGroup>)| {
             company.and_then(|company| company.rounds.iter().find(|round| round.round == number).cloned())
         };
         let rounds: Option<Vec<TenantsRound>> = own.iter().map(of_round).collect();
@@ -204,7 +204,7 @@ fn common(one: &Company, parts: &[Part]) -> Company {
             Some(rounds) => all.rounds.extend(rounds.into_iter().reduce(|mut all, round| {
                 all.tenants.extend(round.tenants);
                 all.clocks.extend(round.clocks);
-                if let (Some(all), Some(before)) = (&mut all.before, round.before) {
+                if let (Some(all), Some(before)) = (&mut all.before_load, round.before_load) {
                     all.images.extend(before.images);
                 }
                 all
@@ -223,7 +223,7 @@ fn same_window(rounds: &[TenantsRound]) -> bool {
     let same = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).abs() < SAME && (a.1 - b.1).abs() < SAME;
     rounds.windows(2).all(|pair| {
         let counted = |round: &TenantsRound| span(round.from_us, round.seconds);
-        let before = match (&pair[0].before, &pair[1].before) {
+        let before = match (&pair[0].before_load, &pair[1].before_load) {
             (Some(a), Some(b)) => same(span(a.from_us, a.seconds), span(b.from_us, b.seconds)),
             (a, b) => a.is_none() && b.is_none(),
         };
@@ -234,10 +234,7 @@ fn same_window(rounds: &[TenantsRound]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        analysis::tenants::tests::tenant,
-        record::{ClockReading, Keeper},
-    };
+    use crate::{analysis::tenants::tests::tenant, record::ClockReading};
 
     fn round(number: usize, images: f64, from_us: u64) -> TenantsRound {
         TenantsRound {
@@ -245,39 +242,38 @@ mod tests {
             order: number,
             seconds: 2.0,
             tenants: vec![tenant(images)],
-            before: None,
+            before_load: None,
             from_us: Some(from_us),
             clocks: vec![ClockReading {
                 offset_us: Some(7),
-                within_us: Some(3),
+                uncertainty_us: Some(3),
             }],
         }
     }
 
     fn part(place: usize, together: f64, from_us: u64) -> Part {
-        let company = |machines: Vec<usize>, images: f64, from_us: u64| Company {
+        let company = |machines: Vec<usize>, images: f64, from_us: u64| TenantGroup {
             machines,
             rounds: (0..3)
                 .map(|number| round(number, images, from_us + number as u64))
                 .collect(),
-            ..Company::new(vec!["cpu".to_owned()], None)
+            ..TenantGroup::new(vec!["cpu".to_owned()], None)
         };
-        let meeting = Meeting {
+        let meeting = CoordinatedRun {
             id: "m".to_owned(),
-            keeper: Keeper::Service,
             machines: vec!["vm0".to_owned(), "vm1".to_owned()],
-            place: Some(place),
+            machine_index: Some(place),
         };
         Part {
             id: format!("id{place}"),
             place,
             tenants: Tenants {
                 least_rate: None,
-                companies: vec![
+                groups: vec![
                     company(vec![place], 40.0, 1_000_000),
                     company(vec![0, 1], together, from_us),
                 ],
-                meeting: Some(meeting.clone()),
+                coordination: Some(meeting.clone()),
             },
             meeting,
         }
@@ -291,7 +287,7 @@ mod tests {
     fn tenants_of_two_machines_become_one_company() {
         let parts = vec![part(1, 30.0, 9_000_000), part(0, 10.0, 9_000_000)];
         let tenants = gathered(parts, &renamed).unwrap().unwrap();
-        let all = tenants.companies.last().unwrap();
+        let all = tenants.groups.last().unwrap();
         assert_eq!(all.tenants, ["cpu @ id0", "cpu @ id1"]);
         assert_eq!((all.rounds.len(), all.rounds[0].clocks.len()), (3, 2));
         let middle = |estimate: &Option<crate::record::Estimate>| estimate.as_ref().unwrap().median;
@@ -299,7 +295,7 @@ mod tests {
         // Shares of 0.25 and 0.75 of what each has alone.
         assert!((middle(&all.fairness) - 0.8).abs() < 1e-9, "{all:?}");
         assert!((middle(&all.sharing_gain) - 1.0).abs() < 1e-9);
-        assert_eq!(tenants.meeting.unwrap().place, None);
+        assert_eq!(tenants.coordination.unwrap().machine_index, None);
         assert_eq!(all.error, None);
     }
 
@@ -308,26 +304,26 @@ mod tests {
         let burdened = |place, kept: f64, before_us: u64| {
             let mut part = part(place, 30.0, 9_000_000);
             let rounds = (0..3).map(|number| TenantsRound {
-                before: Some(crate::record::BeforeNeighbour {
+                before_load: Some(crate::record::BeforeLoad {
                     seconds: 2.0,
                     from_us: Some(before_us),
                     images: vec![30.0],
                 }),
                 ..round(number, 30.0 * kept, 20_000_000)
             });
-            let beside = Company {
+            let beside = TenantGroup {
                 machines: vec![0, 1],
-                neighbour_machine: Some(2),
+                background_load_machine: Some(2),
                 rounds: rounds.collect(),
-                ..Company::new(vec!["cpu".to_owned()], Some(1.0))
+                ..TenantGroup::new(vec!["cpu".to_owned()], Some(1.0))
             };
-            part.tenants.companies.push(beside);
+            part.tenants.groups.push(beside);
             part.meeting.machines.push("vm2".to_owned());
             part
         };
         let load = || {
             let mut load = part(2, 0.0, 0);
-            load.tenants.companies.truncate(1);
+            load.tenants.groups.truncate(1);
             load.meeting.machines.push("vm2".to_owned());
             load
         };
@@ -336,25 +332,28 @@ mod tests {
             gathered(parts, &renamed).unwrap().unwrap()
         };
         let tenants = all(17_000_100);
-        let last = tenants.companies.last().unwrap();
-        assert_eq!((last.neighbour, last.neighbour_machine), (Some(1.0), Some(2)));
+        let last = tenants.groups.last().unwrap();
+        assert_eq!(
+            (last.background_load, last.background_load_machine),
+            (Some(1.0), Some(2))
+        );
         assert_eq!((last.error.as_ref(), last.rounds.len()), (None, 3));
-        assert_eq!(last.rounds[0].before.as_ref().unwrap().images, [30.0, 30.0]);
-        let kept = last.kept.unwrap().median;
+        assert_eq!(last.rounds[0].before_load.as_ref().unwrap().images, [30.0, 30.0]);
+        let kept = last.retained.unwrap().median;
         assert!((kept - 0.6).abs() < 1e-9, "{kept}");
         let apart = all(18_000_000);
-        let error = apart.companies.last().unwrap().error.clone().unwrap();
+        let error = apart.groups.last().unwrap().error.clone().unwrap();
         assert!(error.contains("different times"), "{error}");
         // Both together without a load are another company.
-        let unburdened = &tenants.companies[tenants.companies.len() - 2];
-        assert_eq!((unburdened.machines.len(), unburdened.neighbour), (2, None));
+        let unburdened = &tenants.groups[tenants.groups.len() - 2];
+        assert_eq!((unburdened.machines.len(), unburdened.background_load), (2, None));
     }
 
     #[test]
     fn rounds_at_other_times_are_no_common_rounds() {
         let parts = vec![part(0, 10.0, 9_000_000), part(1, 30.0, 9_100_000)];
         let tenants = gathered(parts, &renamed).unwrap().unwrap();
-        let all = tenants.companies.last().unwrap();
+        let all = tenants.groups.last().unwrap();
         assert!(all.rounds.is_empty());
         assert!(all.error.as_ref().unwrap().contains("different times"));
     }
@@ -382,7 +381,7 @@ mod tests {
     #[test]
     fn a_meeting_in_which_nothing_was_measured_is_none() {
         let mut only = part(0, 1.0, 1);
-        for company in &mut only.tenants.companies {
+        for company in &mut only.tenants.groups {
             company.rounds.clear();
         }
         assert_eq!(gathered(vec![only], &renamed), Ok(None), "vm1 has left no record");

@@ -13,7 +13,7 @@ use crate::{
     analysis::tenants::settle,
     dataset::Dataset,
     machine::wall_clock::{micros, now_us},
-    record::{BeforeNeighbour, Company, Record, Tenants, TenantsRound},
+    record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
     study::{
         LOAD_PATIENCE, Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, finish,
         summary::ArmRun,
@@ -108,11 +108,11 @@ impl Study {
         let label = |arm: &usize| self.plan.arms[*arm].label.clone();
         let mut tenants = Tenants {
             least_rate,
-            companies: companies
+            groups: companies
                 .iter()
-                .map(|(arms, neighbour)| Company::new(arms.iter().map(label).collect(), *neighbour))
+                .map(|(arms, neighbour)| TenantGroup::new(arms.iter().map(label).collect(), *neighbour))
                 .collect(),
-            meeting: None,
+            coordination: None,
         };
         let mut order = 0;
         'rounds: for round in 0..self.plan.processes {
@@ -122,10 +122,10 @@ impl Study {
                 if self.interruption.is_asked() {
                     break 'rounds;
                 }
-                if tenants.companies[turn].error.is_some() {
+                if tenants.groups[turn].error.is_some() {
                     continue;
                 }
-                let ((arms, neighbour), company) = (companies[turn], &mut tenants.companies[turn]);
+                let ((arms, neighbour), company) = (companies[turn], &mut tenants.groups[turn]);
                 let plural = if arms.len() == 1 { "" } else { "s" };
                 observer.phase(&format!(
                     "round {} of {}: {} tenant{plural}{}",
@@ -350,7 +350,7 @@ impl Study {
             order: 0,
             seconds: seconds(window),
             tenants,
-            before: before.map(|before| BeforeNeighbour {
+            before_load: before.map(|before| BeforeLoad {
                 seconds: seconds(before),
                 from_us: None,
                 images: unburdened,

@@ -4,7 +4,7 @@ use super::{
     Shared,
     evidence::{Told, unusable},
 };
-use crate::record::{Arm, Company, Estimate, Evidence, LatencyBound, Record, Tenants};
+use crate::record::{Arm, Estimate, Evidence, LatencyBound, Record, TenantGroup, Tenants};
 
 /// For each kind of tenant, the company that suits `bound` best: of those whose slowest tenant held it, the one that
 /// gives most together.
@@ -12,8 +12,8 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
     let Some(tenants) = &record.tenants else {
         return Vec::new();
     };
-    let companies: Vec<(&Arm, &Company)> = tenants
-        .companies
+    let companies: Vec<(&Arm, &TenantGroup)> = tenants
+        .groups
         .iter()
         .filter_map(|company| Some((kind(record, tenants, company)?, company)))
         .collect();
@@ -29,7 +29,7 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
     kinds
         .into_iter()
         .filter_map(|arm| {
-            let of_kind: Vec<&Company> = companies
+            let of_kind: Vec<&TenantGroup> = companies
                 .iter()
                 .filter(|(other, _)| other.backend.requested == arm.backend.requested)
                 .map(|(_, company)| *company)
@@ -46,13 +46,13 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
 }
 
 /// The first tenant's arm, of a company of two or more of one kind, without a neighbour, and whole in this record.
-fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &Company) -> Option<&'a Arm> {
+fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &TenantGroup) -> Option<&'a Arm> {
     let part = tenants
-        .meeting
+        .coordination
         .as_ref()
-        .is_some_and(|meeting| meeting.place.is_some());
+        .is_some_and(|meeting| meeting.machine_index.is_some());
     let partial = part && company.machines.len() > 1;
-    if company.tenants.len() < 2 || company.neighbour.is_some() || company.error.is_some() || partial {
+    if company.tenants.len() < 2 || company.background_load.is_some() || company.error.is_some() || partial {
         return None;
     }
     let first = record.arm(&company.tenants[0])?;
@@ -66,8 +66,8 @@ fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &Company) -> Option<
 
 /// Of those that held the bound the one that gives most; else, of those whose latency is not known, likewise; else the one
 /// that came nearest.
-fn chosen<'a>(companies: &[&'a Company], bound: LatencyBound) -> Option<&'a Company> {
-    let rate = |company: &&&Company| company.images_per_second.as_ref().map_or(0.0, |all| all.median);
+fn chosen<'a>(companies: &[&'a TenantGroup], bound: LatencyBound) -> Option<&'a TenantGroup> {
+    let rate = |company: &&&TenantGroup| company.images_per_second.as_ref().map_or(0.0, |all| all.median);
     let most = |keep: &dyn Fn(Option<f64>) -> bool| {
         let kept = companies.iter().filter(|company| keep(company.worst_p99_ms));
         kept.max_by(|a, b| rate(a).total_cmp(&rate(b))).copied()
@@ -75,7 +75,7 @@ fn chosen<'a>(companies: &[&'a Company], bound: LatencyBound) -> Option<&'a Comp
     most(&|p99| p99.is_some_and(|p99| p99 <= bound.ms))
         .or_else(|| most(&|p99| p99.is_none()))
         .or_else(|| {
-            let late = |company: &&&Company| company.worst_p99_ms.unwrap_or(f64::INFINITY);
+            let late = |company: &&&TenantGroup| company.worst_p99_ms.unwrap_or(f64::INFINITY);
             companies
                 .iter()
                 .min_by(|a, b| late(a).total_cmp(&late(b)))
@@ -83,7 +83,7 @@ fn chosen<'a>(companies: &[&'a Company], bound: LatencyBound) -> Option<&'a Comp
         })
 }
 
-fn told(record: &Record, arm: &Arm, company: &Company, shared: Shared, bound: LatencyBound) -> Told {
+fn told(record: &Record, arm: &Arm, company: &TenantGroup, shared: Shared, bound: LatencyBound) -> Told {
     let mut arms = company.tenants.iter().filter_map(|label| record.arm(label));
     if let Some(why) = arms.find_map(unusable) {
         return Told::nothing(why);

@@ -326,7 +326,7 @@ pub(super) fn keep_block(
         strata: raw.strata,
         service_us: raw.service,
         response_us: raw.response,
-        lateness_us: raw.lateness,
+        scheduling_delay_us: raw.lateness,
         rate,
         conditions,
     }

@@ -86,7 +86,7 @@ impl Study {
             rate,
             queries,
             latency_ms,
-            held,
+            met: held,
         });
         Ok(held)
     }

@@ -207,7 +207,7 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
         throughput,
         blocks: run.blocks.clone(),
         errors: run.errors.clone(),
-        witness: None,
+        host_log: None,
     }
 }
 

@@ -61,11 +61,11 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
         assert_eq!(answer.code(), 4, "{backend}: {}", answer.all());
         assert!(started.elapsed() < Duration::from_secs(5), "{backend}");
         let said = answer.stderr();
-        let (reason, mend) = match backend {
+        let (reason, fix) = match backend {
             "vitis" => ("no ONNX Runtime with the Vitis AI provider", "vitis,runtime=PATH"),
             _ => ("GPU", ""),
         };
-        assert!(said.contains(reason) && said.contains(mend), "{backend}: {said}");
+        assert!(said.contains(reason) && said.contains(fix), "{backend}: {said}");
         assert!(!path.exists(), "{backend}");
     }
 }
@@ -108,7 +108,7 @@ fn a_gpu_without_its_runtime_is_told_with_the_command_and_the_download() {
 #[test]
 fn the_wrong_word_for_a_device_names_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
-    for (device, backend, reason, mend) in [
+    for (device, backend, reason, fix) in [
         (h100(), "vgpu", "is no vGPU: it is the board itself", "-b cuda:0"),
         (
             with(h100(), json!({"nvmlDeviceGetVirtualizationMode": 1})),
@@ -138,7 +138,7 @@ fn the_wrong_word_for_a_device_names_the_right_one() {
             .arg(folder.path().join("r.json")));
         assert_eq!(answer.code(), 4, "{}", answer.all());
         let said = answer.stderr();
-        assert!(said.contains(reason) && said.contains(mend), "{backend}: {said}");
+        assert!(said.contains(reason) && said.contains(fix), "{backend}: {said}");
     }
 }
 
@@ -172,7 +172,7 @@ fn with_keep_going_the_cpu_is_measured_beside_what_cannot_run() {
     let missing = record["unavailable"].as_array().unwrap();
     let words: Vec<_> = missing.iter().map(|m| m["backend"].as_str().unwrap()).collect();
     assert_eq!(words, ["cuda", "vgpu", "vitis"]);
-    assert!(missing.iter().all(|m| !m["mend"].as_str().unwrap().is_empty()));
+    assert!(missing.iter().all(|m| !m["fix"].as_str().unwrap().is_empty()));
 }
 
 /// Measures `null` on a planted GPU; the arm, and the program's answer.

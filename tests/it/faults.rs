@@ -152,7 +152,7 @@ fn a_rate_beyond_the_bound_is_invalid_and_a_search_finds_one_that_holds() {
     let (answer, record) = null_study(&["null,delay=2ms"], &server);
     let arm = &record["arms"][0];
     let trials = arm["trials"].as_array().unwrap();
-    assert!(trials.iter().any(|t| t["held"] == true) && trials.iter().any(|t| t["held"] == false));
+    assert!(trials.iter().any(|t| t["met"] == true) && trials.iter().any(|t| t["met"] == false));
     // One server of 2 ms: at 500 a second the queue would grow for ever.
     let rate = arm["throughput"]["images_per_second"]["median"].as_f64().unwrap();
     assert!((100.0..500.0).contains(&rate), "{rate}\n{}", answer.all());

@@ -397,7 +397,7 @@ fn redirects_are_followed_with_the_range_but_not_in_circles() {
 
 #[test]
 fn other_statuses_say_what_to_do() {
-    for (status, mend) in [
+    for (status, fix) in [
         ("404 Not Found", "--url"),
         ("500 Oops", "in a while"),
         ("403 Forbidden", "permission"),
@@ -406,7 +406,7 @@ fn other_statuses_say_what_to_do() {
         let server = Server::new(move |_, stream| respond(stream, status, &length(0), b""));
         let message = case.fetch(&server).unwrap_err().to_string();
         assert!(
-            message.contains(&server.address) && message.contains(&status[..3]) && message.contains(mend),
+            message.contains(&server.address) && message.contains(&status[..3]) && message.contains(fix),
             "{message}"
         );
     }

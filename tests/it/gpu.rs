@@ -297,8 +297,8 @@ fn two_gpus_are_two_and_one_that_is_lost_costs_no_other() {
 }
 
 #[test]
-fn a_driver_that_does_not_start_is_told_with_a_mend() {
-    for (error, reason, mend) in [
+fn a_driver_that_does_not_start_is_told_with_a_fix() {
+    for (error, reason, fix) in [
         (
             "NVML_ERROR_LIB_RM_VERSION_MISMATCH",
             "another version than the kernel's driver",
@@ -313,8 +313,8 @@ fn a_driver_that_does_not_start_is_told_with_a_mend() {
     ] {
         let told = devices(&World::new(&json!({"nvmlInit_v2": error})));
         assert!(told["gpus_reason"].as_str().unwrap().contains(reason), "{told}");
-        let told_mend = told["gpus_mend"].as_str().unwrap();
-        assert!(mend.split('|').any(|mend| told_mend.contains(mend)), "{told}");
+        let told_fix = told["gpus_fix"].as_str().unwrap();
+        assert!(fix.split('|').any(|fix| told_fix.contains(fix)), "{told}");
     }
     // What is wrong with a driver that is not loaded depends on the machine that the tests run on.
     let told = devices(&World::new(

@@ -123,14 +123,11 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
     assert!(measured(code), "{told}");
 
     let own = record(&paths[0]);
-    let meeting = &own["tenants"]["meeting"];
-    assert_eq!(
-        (meeting["place"].as_u64(), &meeting["keeper"]),
-        (Some(0), &"service".into())
-    );
+    let meeting = &own["tenants"]["coordination"];
+    assert_eq!(meeting["machine_index"], 0);
     let all = merged(&paths, folder.path());
     let tenants = &all["tenants"];
-    assert!(tenants["meeting"]["place"].is_null());
+    assert!(tenants["coordination"]["machine_index"].is_null());
     let companies = companies(&all);
     assert_eq!(counts(companies), [1, 1, 1, 2, 3]);
     for company in companies {
@@ -145,7 +142,7 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
         let clocks = round["clocks"].as_array().unwrap();
         assert_eq!(clocks.len(), 3);
         for clock in clocks {
-            let (offset, within) = (clock["offset_us"].as_i64(), clock["within_us"].as_u64());
+            let (offset, within) = (clock["offset_us"].as_i64(), clock["uncertainty_us"].as_u64());
             // All of them have the same clock; reading it twice rounds twice.
             assert!(offset.unwrap().unsigned_abs() <= within.unwrap() + 1, "{clock}");
         }
@@ -234,7 +231,7 @@ fn when_one_leaves_the_others_keep_what_they_have() {
     );
 
     let any = |record: &Value| {
-        let companies = record["tenants"]["companies"].as_array();
+        let companies = record["tenants"]["groups"].as_array();
         companies.is_some_and(|all| {
             all.iter()
                 .any(|company| company["rounds"] != serde_json::json!([]))
@@ -265,28 +262,32 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     }
     let (code, told) = leader.end();
     assert!(measured(code), "{told}");
-    let load = record(&paths[2])["tenants"]["meeting"]["place"].clone();
+    let load = record(&paths[2])["tenants"]["coordination"]["machine_index"].clone();
     let all = merged(&paths, folder.path());
     let companies = companies(&all);
     let burdened: Vec<&Value> = companies
         .iter()
-        .filter(|company| !company["neighbour"].is_null())
+        .filter(|company| !company["background_load"].is_null())
         .collect();
     let [beside] = burdened[..] else {
         panic!("{companies:?}")
     };
     assert_eq!(
-        (&beside["neighbour"], &beside["neighbour_machine"]),
+        (&beside["background_load"], &beside["background_load_machine"]),
         (&1.0.into(), &load)
     );
     assert!(beside["error"].is_null(), "{beside}");
     let rounds = beside["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 3);
     for round in rounds {
-        assert_eq!(round["before"]["images"].as_array().unwrap().len(), 2, "{round}");
+        assert_eq!(
+            round["before_load"]["images"].as_array().unwrap().len(),
+            2,
+            "{round}"
+        );
     }
     // Two that share a core keep two thirds when a third one comes; how exactly is no matter of a test on a busy machine.
-    assert!(beside["kept"]["median"].as_f64().unwrap() < 0.85, "{beside}");
+    assert!(beside["retained"]["median"].as_f64().unwrap() < 0.85, "{beside}");
     let told = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
     assert!(told.contains("beside a load of 100 % on vm2"), "{told}");
 }
@@ -353,7 +354,7 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
     assert_eq!(code, Some(1), "{told}");
     let all = merged(&paths, folder.path());
     for company in companies(&all) {
-        let burdened = !company["neighbour"].is_null();
+        let burdened = !company["background_load"].is_null();
         let rounds = company["rounds"].as_array().unwrap().len();
         assert_eq!(rounds, if burdened { 1 } else { 2 }, "{company}");
         assert_eq!(company["error"].is_null(), !burdened, "{company}");
@@ -397,7 +398,7 @@ fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
         assert!(measured(machine.wait().unwrap().code()));
     }
     let all = merged(&paths, folder.path());
-    let together = all["tenants"]["companies"]
+    let together = all["tenants"]["groups"]
         .as_array()
         .unwrap()
         .last()
@@ -409,7 +410,7 @@ fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
     );
     assert!(together["rounds"][0]["clocks"][1]["offset_us"].is_null());
     assert_eq!(
-        all["tenants"]["meeting"]["machines"],
+        all["tenants"]["coordination"]["machines"],
         serde_json::json!(["vm0", "vm1"])
     );
 }
@@ -432,7 +433,10 @@ fn what_overruns_a_slot_is_stopped_at_its_end() {
     assert!(took.as_secs_f64() < 6.0, "{took:?}");
     let kept = record(&path);
     assert_eq!(kept["interrupted"], true);
-    assert_eq!(kept["tenants"]["meeting"]["place"], 0, "it is of a meeting");
+    assert_eq!(
+        kept["tenants"]["coordination"]["machine_index"], 0,
+        "it is of a meeting"
+    );
 }
 
 #[test]

@@ -115,13 +115,13 @@ fn a_program_that_cannot_be_run_exits_4_before_anything_is_measured() {
         (folder.path().to_path_buf(), "is no file", "docs/peers.md"),
         (plain, "may not be run", "chmod +x"),
     ];
-    for (program, reason, mend) in cases {
+    for (program, reason, fix) in cases {
         let path = folder.path().join("r.json");
         let spec = format!("peer:{}", program.display());
         let answer = run(&mut few_photos(4, &path, &["cpu", &spec]));
         assert_eq!(answer.code(), 4, "{}", answer.all());
         let said = answer.stderr();
-        assert!(said.contains(reason) && said.contains(mend), "{said}");
+        assert!(said.contains(reason) && said.contains(fix), "{said}");
         assert!(!said.contains("check pass") && !path.exists(), "{said}");
     }
 }

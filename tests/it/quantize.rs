@@ -1,5 +1,5 @@
 //! `facebench models quantize`: the embedded networks in fp16 and int8 give the answers of fp32, and what stands in the
-//! way is told with its mend.
+//! way is told with its fix.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -361,7 +361,7 @@ fn executable(path: &Path, text: &str) {
 }
 
 #[test]
-fn what_python_lacks_is_told_with_its_mend() {
+fn what_python_lacks_is_told_with_its_fix() {
     // Asked for its version (-I), a Python 3.12; asked for anything else, the rest of the script.
     let modern = |rest: &str| format!("[ \"$1\" = -I ] && echo 3 12 x86_64 && exit\n{rest}");
     let cases = [
@@ -395,10 +395,10 @@ fn what_python_lacks_is_told_with_its_mend() {
             "use an index that has them",
         ),
     ];
-    for (script, reason, mend) in cases {
+    for (script, reason, fix) in cases {
         let answer = with_python(script.as_deref());
         assert_eq!(answer.code(), 1, "{}", answer.all());
-        for words in [reason, mend, "copy the models/derived folder of its home here"] {
+        for words in [reason, fix, "copy the models/derived folder of its home here"] {
             assert!(answer.stderr().contains(words), "{words:?}: {}", answer.all());
         }
     }

@@ -323,20 +323,3 @@ fn prices_and_rates_are_for_arms_that_are_there() {
         "1000 a second at 3.6 an hour: {per_million}"
     );
 }
-
-#[test]
-fn kept_records_are_sound() {
-    let mut audited = 0;
-    for entry in std::fs::read_dir(common::package("results")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "json")
-            || record(&path)["schema_version"].is_null()
-        {
-            continue;
-        }
-        let answer = run(facebench().arg("audit").arg(&path));
-        assert_eq!(answer.code(), 0, "{}: {}", path.display(), answer.all());
-        audited += 1;
-    }
-    assert!(audited >= 2, "results/ holds records");
-}

@@ -109,16 +109,16 @@ fn files_that_are_no_records_exit_1_and_are_named() {
         path
     };
     let mut later = fixture::plain();
-    later["schema_version"] = 2.into();
+    later["schema_version"] = 3.into();
     let mut torn = fixture::plain();
     torn.as_object_mut().unwrap().remove("arms");
     for (path, says) in [
         (folder.path().join("nowhere.json"), "cannot be read"),
         (file("table.txt", "ARM STATUS"), "is not JSON"),
-        (file("half.json", "{\"schema_version\": 1"), "is not JSON"),
+        (file("half.json", "{\"schema_version\": 2"), "is not JSON"),
         (file("other.json", "{\"name\": \"x\"}"), "no schema_version"),
         (file("list.json", "[1, 2]"), "no schema_version"),
-        (written(folder.path(), "later.json", &later), "schema version 2"),
+        (written(folder.path(), "later.json", &later), "schema version 3"),
         (written(folder.path(), "torn.json", &torn), "missing field `arms`"),
     ] {
         let answer = report(&[&path], &[]);

@@ -215,9 +215,9 @@ fn a_damaged_cache_is_installed_again_and_told() {
     for (damage, reason) in damages {
         damage();
         assert_eq!(stage.runtimes().find(Flavor::Cpu).unwrap(), None);
-        let (mended, told) = stage.install().unwrap();
+        let (fixed, told) = stage.install().unwrap();
         assert_eq!(
-            (mended.origin, &mended.sha256),
+            (fixed.origin, &fixed.sha256),
             (Origin::Installed, &library.sha256)
         );
         assert!(
@@ -230,7 +230,7 @@ fn a_damaged_cache_is_installed_again_and_told() {
 }
 
 #[test]
-fn what_pip_says_becomes_a_reason_and_a_mend() {
+fn what_pip_says_becomes_a_reason_and_a_fix() {
     let refused =
         "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/";
     let no_match = "ERROR: No matching distribution found for onnxruntime==1.32.0";
@@ -260,15 +260,15 @@ fn what_pip_says_becomes_a_reason_and_a_mend() {
             "facebench setup cpu",
         ),
     ];
-    for (said, reason, mend) in cases {
+    for (said, reason, fix) in cases {
         let stage = Stage::new(&format!("deliver; cat >&2 <<'EOF'\n{said}\nEOF\nexit 1"));
         let error = stage.install().unwrap_err();
         assert!(
             error.fault.to_string().contains(reason),
             "{error} lacks {reason:?}"
         );
-        assert!(error.mend().contains(mend), "{error} lacks {mend:?}");
-        assert_eq!(error.to_string(), format!("{}\n{}", error.fault, error.mend()));
+        assert!(error.fix().contains(fix), "{error} lacks {fix:?}");
+        assert_eq!(error.to_string(), format!("{}\n{}", error.fault, error.fix()));
         assert!(stage.installed().is_empty(), "{:?}", stage.installed());
     }
 }
@@ -299,7 +299,7 @@ fn no_python_and_a_broken_one_are_told_apart() {
     assert!(matches!(error.fault, Fault::NoPython), "{error}");
     assert!(
         error
-            .mend()
+            .fix()
             .starts_with("install Python 3 with pip, or set ORT_DYLIB_PATH")
     );
 

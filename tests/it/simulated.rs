@@ -36,7 +36,7 @@ fn blocks(spec: &str, random: &mut ChaCha8Rng) -> Vec<Block> {
                     "process": process, "block": number, "order": 0, "images": images, "faces": images,
                     "seconds": seconds,
                     "stage_seconds": {"decode": 0.0, "detect": 0.0, "align": 0.0, "embed": 0.0, "match": 0.0},
-                    "strata": [], "service_us": [], "response_us": [], "lateness_us": [], "rate": None::<f64>,
+                    "strata": [], "service_us": [], "response_us": [], "scheduling_delay_us": [], "rate": None::<f64>,
                     "conditions": {},
                 });
                 serde_json::from_value(block).unwrap()

@@ -244,7 +244,7 @@ fn tenants_are_a_machine_of_their_own_kind() {
         (&three["evidence"], &three["tenants"]),
         (&json!("tenants"), &json!(3))
     );
-    let company = &record(&path)["tenants"]["companies"][1];
+    let company = &record(&path)["tenants"]["groups"][1];
     let most = company["images_per_second"]["high"].as_f64().unwrap();
     assert_eq!(three["at_least"], json!((6000.0 / most).ceil() as u64));
     assert!(three["count"].is_null(), "a closed loop is a limit");

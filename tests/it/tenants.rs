@@ -118,17 +118,22 @@ fn a_neighbour_on_the_same_core_is_felt() {
     let record = whole(&answer, &path);
     let companies = companies(&record);
     assert_eq!(companies.len(), 2, "alone, and beside the neighbour");
-    assert!(companies[0]["neighbour"].is_null());
-    assert_eq!(companies[1]["neighbour"], 1.0);
+    assert!(companies[0]["background_load"].is_null());
+    assert_eq!(companies[1]["background_load"], 1.0);
     assert!(
         answer.stdout().contains("beside a load of 100 %"),
         "{}",
         answer.all()
     );
-    assert!(companies[0]["kept"].is_null() && companies[0]["rounds"][0]["before"].is_null());
-    assert!(companies[1]["rounds"][0]["before"]["seconds"].as_f64().unwrap() > 0.1);
+    assert!(companies[0]["retained"].is_null() && companies[0]["rounds"][0]["before_load"].is_null());
+    assert!(
+        companies[1]["rounds"][0]["before_load"]["seconds"]
+            .as_f64()
+            .unwrap()
+            > 0.1
+    );
     // Two that always want the same core get half of it each; how exactly is no matter of a test on a busy machine.
-    let kept = companies[1]["kept"]["median"].as_f64().unwrap();
+    let kept = companies[1]["retained"]["median"].as_f64().unwrap();
     assert!(kept < 0.8, "{}", companies[1]);
     assert!(answer.stdout().contains("KEPT"), "{}", answer.all());
 }
@@ -143,8 +148,8 @@ fn one_that_sleeps_does_not_feel_its_neighbour() {
     ));
     let record = whole(&answer, &path);
     let beside = &companies(&record)[1];
-    assert!(beside["neighbour"].as_f64().unwrap() > 0.29);
-    assert!(near(&beside["kept"], 1.0, 0.5), "{beside}");
+    assert!(beside["background_load"].as_f64().unwrap() > 0.29);
+    assert!(near(&beside["retained"], 1.0, 0.5), "{beside}");
     assert!(near(&beside["slowdown"], 1.0, 0.5), "{beside}");
 }
 
@@ -268,7 +273,7 @@ fn the_neighbour_of_a_device_works_on_that_device() {
     let record = whole(&answer, &path);
     let beside = &companies(&record)[1];
     assert!(beside["error"].is_null(), "{}", answer.all());
-    assert!(beside["kept"]["median"].as_f64().unwrap() < 0.8, "{beside}");
+    assert!(beside["retained"]["median"].as_f64().unwrap() < 0.8, "{beside}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_host_s_log_holds_what_guests_cannot_see() {
     assert!(lines.len() >= 3, "{lines:?}");
     assert_eq!(
         (&header["kind"], &header["interval_seconds"]),
-        (&json!("witness"), &json!(0.05))
+        (&json!("host-log"), &json!(0.05))
     );
     let gpu = &header["gpus"][0];
     assert_eq!(gpu["mode"], "vgpu-host");
@@ -136,21 +136,21 @@ fn a_busy_neighbour_fails_the_guest_s_check_and_an_idle_one_passes_it() {
     );
     assert_eq!(arm["status"], "unstable");
     assert_eq!(check(&arm, "gpu-clock")["outcome"], "passed", "{arm}");
-    let seen = &arm["witness"];
+    let seen = &arm["host_log"];
     assert_eq!(
-        (&seen["file"], &seen["blocks_seen"]),
+        (&seen["file"], &seen["blocks_covered"]),
         (&json!("w.jsonl"), &json!(3))
     );
     assert_eq!(
         (
-            &seen["neighbours_max"],
+            &seen["other_vgpus_max"],
             &seen["sm_clock_mhz_min"],
             &seen["tolerance_seconds"]
         ),
         (&json!(1), &json!(1755.0), &json!(2.0))
     );
     // A mean of many like numbers is that number to the last bit for some numbers of looks only.
-    let mean = seen["neighbours_use_mean"].as_f64().unwrap();
+    let mean = seen["other_vgpus_use_mean"].as_f64().unwrap();
     assert!((mean - 0.6).abs() < 1e-9, "{mean}");
     assert!(
         !arm.to_string().contains("b0000000"),
@@ -229,7 +229,7 @@ fn another_time_or_another_board_leaves_the_checks_open() {
     );
     let arm = &record(&all)["arms"][0];
     assert_eq!(check(arm, "co-tenants")["outcome"], "unknown");
-    assert_eq!(arm["witness"], Value::Null);
+    assert_eq!(arm["host_log"], Value::Null);
 
     let mut other = host(60);
     other["devices"][0]["vgpus"] = json!([]);

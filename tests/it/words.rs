@@ -308,10 +308,10 @@ fn devices_names_every_backend() {
         assert_eq!(listed["built"].as_bool().unwrap(), row.built);
         let ready = listed["ready"].as_bool().unwrap();
         assert!(ready || !["cpu", "null"].contains(&row.word), "{listed}");
-        // What is missing comes with its mend, to people too.
-        assert_eq!(ready, listed["mend"].is_null(), "{listed}");
-        if let Some(mend) = listed["mend"].as_str() {
-            assert!(text.stdout().contains(mend), "{}", text.all());
+        // What is missing comes with its fix, to people too.
+        assert_eq!(ready, listed["fix"].is_null(), "{listed}");
+        if let Some(fix) = listed["fix"].as_str() {
+            assert!(text.stdout().contains(fix), "{}", text.all());
         }
     }
     assert!(json["usable_cores"].as_u64().unwrap() >= 1);

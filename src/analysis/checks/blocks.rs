@@ -314,7 +314,7 @@ mod tests {
         );
         assert_eq!(latency_bound(&[timed(9000, 70)], bound).outcome, Outcome::Unknown);
         let late = |micros| Block {
-            lateness_us: vec![(micros, 9)],
+            scheduling_delay_us: vec![(micros, 9)],
             ..block(0, 0, 1.0, 1)
         };
         assert_eq!(generator(&[late(500)], bound).outcome, Outcome::Passed);

@@ -3,12 +3,12 @@
 use super::{check, outcome, unknown};
 use crate::{
     machine::gpu::{SchedulerPolicy, VgpuProfile},
-    record::{Check, Outcome, Witness, limits::NEIGHBOURS},
+    record::{Check, HostLogSummary, Outcome, limits::NEIGHBOURS},
 };
 
 /// Puts the witness's word in the place of every check in `list` that the guest could not make, of an arm with so many
 /// blocks. What the guest saw itself stands.
-pub fn settle(list: &mut [Check], witness: &Witness, blocks: usize) {
+pub fn settle(list: &mut [Check], witness: &HostLogSummary, blocks: usize) {
     for open in list.iter_mut().filter(|check| check.outcome == Outcome::Unknown) {
         let judged = match open.id.as_str() {
             "co-tenants" => neighbours(witness, blocks),
@@ -24,20 +24,20 @@ pub fn settle(list: &mut [Check], witness: &Witness, blocks: usize) {
 fn judge(
     id: &str,
     (sound, observed, limit): (bool, String, String),
-    witness: &Witness,
+    witness: &HostLogSummary,
     blocks: usize,
     advice: &str,
 ) -> Check {
     let from = format!("witness {}", witness.file);
-    if sound && (witness.blocks_seen < blocks || blocks == 0) {
-        let seen = witness.blocks_seen;
+    if sound && (witness.blocks_covered < blocks || blocks == 0) {
+        let seen = witness.blocks_covered;
         let observed = format!("{from} looked at {seen} of {blocks} blocks only; there {observed}");
         return unknown(id, &observed, limit);
     }
     check(id, outcome(sound), format!("{from}: {observed}"), limit, advice)
 }
 
-fn silent(id: &str, field: &str, witness: &Witness, limit: &str) -> Check {
+fn silent(id: &str, field: &str, witness: &HostLogSummary, limit: &str) -> Check {
     let why = witness
         .unavailable
         .get(field)
@@ -45,7 +45,7 @@ fn silent(id: &str, field: &str, witness: &Witness, limit: &str) -> Check {
     unknown(id, &format!("witness {}: {why}", witness.file), limit.to_owned())
 }
 
-fn neighbours(witness: &Witness, blocks: usize) -> Check {
+fn neighbours(witness: &HostLogSummary, blocks: usize) -> Check {
     let limit = format!(
         "the other vGPUs take at most {:.0} % of the board's time",
         NEIGHBOURS * 100.0
@@ -58,16 +58,16 @@ fn neighbours(witness: &Witness, blocks: usize) -> Check {
         );
         return unknown("co-tenants", &observed, limit);
     }
-    let Some(most) = witness.neighbours_max else {
-        return silent("co-tenants", "neighbours_max", witness, &limit);
+    let Some(most) = witness.other_vgpus_max else {
+        return silent("co-tenants", "other_vgpus_max", witness, &limit);
     };
     let scheduler = scheduler(witness, most);
     if most == 0 {
         let observed = format!("no other vGPU on the board{scheduler}");
         return judge("co-tenants", (true, observed, limit), witness, blocks, "");
     }
-    let Some((mean, peak)) = witness.neighbours_use_mean.zip(witness.neighbours_use_max) else {
-        return silent("co-tenants", "neighbours_use_mean", witness, &limit);
+    let Some((mean, peak)) = witness.other_vgpus_use_mean.zip(witness.other_vgpus_use_max) else {
+        return silent("co-tenants", "other_vgpus_use_mean", witness, &limit);
     };
     let observed = format!(
         "up to {most} other {} on the board took {:.1} % of its time, {:.0} % at most{scheduler}",
@@ -85,7 +85,7 @@ fn neighbours(witness: &Witness, blocks: usize) -> Check {
 }
 
 /// What the scheduler makes of neighbours, as the end of a sentence.
-fn scheduler(witness: &Witness, neighbours: usize) -> String {
+fn scheduler(witness: &HostLogSummary, neighbours: usize) -> String {
     let Some(scheduler) = &witness.scheduler else {
         return "; its scheduler is not known".to_owned();
     };
@@ -102,7 +102,7 @@ fn scheduler(witness: &Witness, neighbours: usize) -> String {
     }
 }
 
-fn clock(witness: &Witness, blocks: usize, limit: &str) -> Check {
+fn clock(witness: &HostLogSummary, blocks: usize, limit: &str) -> Check {
     let Some(slowed) = witness.slowed_share else {
         return silent("gpu-clock", "slowed_share", witness, limit);
     };
@@ -121,7 +121,7 @@ fn clock(witness: &Witness, blocks: usize, limit: &str) -> Check {
     )
 }
 
-fn license(witness: &Witness, blocks: usize, limit: &str) -> Check {
+fn license(witness: &HostLogSummary, blocks: usize, limit: &str) -> Check {
     let Some(licensed) = witness.licensed else {
         return silent("license", "licensed", witness, limit);
     };
@@ -135,7 +135,7 @@ fn license(witness: &Witness, blocks: usize, limit: &str) -> Check {
         (licensed, observed.to_owned(), limit.to_owned()),
         witness,
         blocks,
-        "a vGPU without a licence is slowed down by its driver: mend the licence, then measure again",
+        "a vGPU without a licence is slowed down by its driver: fix the licence, then measure again",
     )
 }
 
@@ -148,8 +148,8 @@ mod tests {
         unknown(id, "a guest cannot see it", "limit".to_owned())
     }
 
-    fn witness(policy: SchedulerPolicy, neighbours: usize, mean: Option<f64>) -> Witness {
-        Witness {
+    fn witness(policy: SchedulerPolicy, neighbours: usize, mean: Option<f64>) -> HostLogSummary {
+        HostLogSummary {
             file: "w.jsonl".to_owned(),
             scheduler: Some(Scheduler {
                 policy,
@@ -157,16 +157,16 @@ mod tests {
                 timeslice_ns: None,
                 source: "NVML".to_owned(),
             }),
-            blocks_seen: 2,
-            neighbours_max: Some(neighbours),
-            neighbours_use_mean: mean,
-            neighbours_use_max: mean,
+            blocks_covered: 2,
+            other_vgpus_max: Some(neighbours),
+            other_vgpus_use_mean: mean,
+            other_vgpus_use_max: mean,
             slowed_share: Some(0.0),
-            ..Witness::default()
+            ..HostLogSummary::default()
         }
     }
 
-    fn settled(id: &str, witness: &Witness, blocks: usize) -> Check {
+    fn settled(id: &str, witness: &HostLogSummary, blocks: usize) -> Check {
         let mut list = [open(id)];
         settle(&mut list, witness, blocks);
         let [check] = list;

@@ -243,7 +243,7 @@ pub fn license(license: &License) -> Check {
         came_out,
         format!("before: {}, after: {}", word(license.before), word(license.after)),
         "licensed before and after".into(),
-        "a vGPU without a licence is slowed down by its driver: mend the licence, then measure again",
+        "a vGPU without a licence is slowed down by its driver: fix the licence, then measure again",
     )
 }
 

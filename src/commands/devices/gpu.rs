@@ -13,8 +13,8 @@ pub(super) fn write(out: &mut dyn Write, found: &Gpus) -> io::Result<()> {
         let none = if found.gpus.is_empty() { "none: " } else { "" };
         writeln!(out, "{:<10}{none}{reason}", "gpu")?;
     }
-    if let Some(mend) = &found.mend {
-        writeln!(out, "{:<10}{mend}", "")?;
+    if let Some(fix) = &found.fix {
+        writeln!(out, "{:<10}{fix}", "")?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ struct Listed {
     ready: bool,
     built: bool,
     state: String,
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 /// Writes the machine and every backend, as text or JSON.
@@ -36,17 +36,17 @@ pub fn list(out: &mut dyn Write, json: bool, metadata: bool, home: &Path) -> Res
     let backends = ready::states(&gpus, home)
         .into_iter()
         .map(|(row, state)| {
-            let (state, mend) = match state {
+            let (state, fix) = match state {
                 Ok(state) => (state, None),
-                Err(missing) => (missing.reason, Some(missing.mend)),
+                Err(missing) => (missing.reason, Some(missing.fix)),
             };
             Listed {
                 backend: row.word,
                 summary: row.summary,
-                ready: mend.is_none(),
+                ready: fix.is_none(),
                 built: row.built,
                 state,
-                mend,
+                fix,
             }
         })
         .collect();
@@ -154,8 +154,8 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
     writeln!(out)?;
     for backend in &devices.backends {
         writeln!(out, "{:<10}{}", backend.backend, backend.state)?;
-        if let Some(mend) = &backend.mend {
-            writeln!(out, "{:<10}  {mend}", "")?;
+        if let Some(fix) = &backend.fix {
+            writeln!(out, "{:<10}  {fix}", "")?;
         }
     }
     Ok(())

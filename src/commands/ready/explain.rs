@@ -18,7 +18,7 @@ pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing 
         }
         _ => cuda_failure(&said),
     };
-    let mend = match missing {
+    let fix = match missing {
         Some("libcuda.so.1") => {
             "install NVIDIA's driver; in a container, start it with the GPU (docker run --gpus all, or the nvidia runtime class)".to_owned()
         }
@@ -62,7 +62,7 @@ pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing 
         }
         None => "`facebench devices` says what this machine has".to_owned(),
     };
-    Missing::new(reason, mend)
+    Missing::new(reason, fix)
 }
 
 /// Without the words that are about the probe, the runtime's source files and its error numbers.
@@ -98,12 +98,12 @@ mod tests {
     use super::*;
 
     fn explained(spec: &str, said: &str) -> String {
-        let Missing { reason, mend } = explain(&spec.parse().unwrap(), &Place::default(), said);
-        format!("{reason}\n{mend}")
+        let Missing { reason, fix } = explain(&spec.parse().unwrap(), &Place::default(), said);
+        format!("{reason}\n{fix}")
     }
 
     #[test]
-    fn what_providers_say_becomes_a_reason_and_a_mend() {
+    fn what_providers_say_becomes_a_reason_and_a_fix() {
         let missing = |provider: &str, library: &str| {
             format!(
                 "the smallest network: not a network that ONNX Runtime can load: /onnxruntime_src/provider_bridge_ort.cc:2043 onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library /r/libonnxruntime_providers_{provider}.so with error: {library}: cannot open shared object file: No such file or directory"

@@ -26,7 +26,7 @@ pub(super) fn find<'a>(
                 .clone()
                 .unwrap_or_else(|| "there is no NVIDIA GPU".to_owned()),
             found
-                .mend
+                .fix
                 .clone()
                 .unwrap_or_else(|| {
                     "measure where one is (a virtual machine or container must be given it), or with -b cpu; `facebench devices` says what this machine has"
@@ -256,7 +256,7 @@ mod tests {
                 part,
             ],
             reason: None,
-            mend: None,
+            fix: None,
         }
     }
 
@@ -264,7 +264,7 @@ mod tests {
         let spec: crate::runtime::spec::BackendSpec = spec.parse().unwrap();
         match find(&spec.gpu().unwrap(), &machine(), visible) {
             Ok(gpu) => format!("{} {}", gpu.uuid.as_deref().unwrap(), title(gpu)),
-            Err(missing) => format!("{}\n{}", missing.reason, missing.mend),
+            Err(missing) => format!("{}\n{}", missing.reason, missing.fix),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Whether a backend can run here: the device and the runtime that it needs, or the exact thing that is missing and
-//! the mend.
+//! the fix.
 
 mod explain;
 mod gpu;
@@ -22,27 +22,27 @@ use crate::{
     vision::decoder,
 };
 
-/// Why a backend cannot run: what is missing, and the mend.
+/// Why a backend cannot run: what is missing, and the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// The exact thing.
     pub reason: String,
     /// What to do about it.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl Missing {
-    fn new(reason: impl Into<String>, mend: impl Into<String>) -> Self {
+    fn new(reason: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
-            mend: mend.into(),
+            fix: fix.into(),
         }
     }
 }
 
 impl From<RuntimeError> for Missing {
     fn from(error: RuntimeError) -> Self {
-        Self::new(error.fault.to_string(), error.mend())
+        Self::new(error.fault.to_string(), error.fix())
     }
 }
 
@@ -72,7 +72,7 @@ pub fn place(
     settle(spec, means).map_err(|missing| Unavailable {
         backend: spec.requested.clone(),
         reason: missing.reason,
-        mend: missing.mend,
+        fix: missing.fix,
     })
 }
 

@@ -8,11 +8,11 @@ use crate::{model::fetch::sha256_file, study::arm_environment::Program};
 /// The program at `path`.
 pub(super) fn program(path: &Path) -> Result<Program, Missing> {
     let shown = path.display();
-    let mend = "give the path of a program that speaks the worker's protocol (docs/peers.md): peer:PROGRAM";
+    let fix = "give the path of a program that speaks the worker's protocol (docs/peers.md): peer:PROGRAM";
     let facts = std::fs::metadata(path)
-        .map_err(|error| Missing::new(format!("the program {shown} cannot be found: {error}"), mend))?;
+        .map_err(|error| Missing::new(format!("the program {shown} cannot be found: {error}"), fix))?;
     if !facts.is_file() {
-        return Err(Missing::new(format!("{shown} is no file"), mend));
+        return Err(Missing::new(format!("{shown} is no file"), fix));
     }
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&facts.permissions()) & 0o111 == 0 {
@@ -22,7 +22,7 @@ pub(super) fn program(path: &Path) -> Result<Program, Missing> {
         ));
     }
     let unreadable =
-        |error: std::io::Error| Missing::new(format!("the program {shown} cannot be read: {error}"), mend);
+        |error: std::io::Error| Missing::new(format!("the program {shown} cannot be read: {error}"), fix);
     Ok(Program {
         // A bare name would be looked for along PATH.
         path: std::path::absolute(path).map_err(unreadable)?,

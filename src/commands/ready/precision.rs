@@ -46,11 +46,11 @@ fn target(spec: &BackendSpec, precision: Precision) -> Option<Target> {
 fn converted(network: &Network, target: Target, detector: &Network, home: &Path) -> Result<Network, Missing> {
     let wrong = |error: derived::DerivedError| {
         let text = error.to_string();
-        let (reason, mend) = text
+        let (reason, fix) = text
             .split_once('\n')
             .or_else(|| text.split_once("; "))
             .unwrap_or((&text, "make it again"));
-        Missing::new(reason, mend)
+        Missing::new(reason, fix)
     };
     // Given as one already.
     let is_one = std::fs::read(&network.path)

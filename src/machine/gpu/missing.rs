@@ -22,8 +22,8 @@ pub(super) struct Place<'a> {
 pub(super) struct Why(String, Option<String>);
 
 impl From<Why> for (Option<String>, Option<String>) {
-    fn from(Why(reason, mend): Why) -> Self {
-        (Some(reason), mend)
+    fn from(Why(reason, fix): Why) -> Self {
+        (Some(reason), fix)
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn uncounted(reason: &str) -> Why {
 impl Place<'_> {
     /// NVML does not answer.
     pub(super) fn silent(&self, fault: &NvmlFault) -> Why {
-        let mend = |text: &str| Some(text.to_owned());
+        let fix = |text: &str| Some(text.to_owned());
         match fault {
             NvmlFault::NotFound | NvmlFault::DriverNotLoaded { .. } => self.unreachable(fault),
             NvmlFault::VersionMismatch { .. } => Why(
@@ -46,7 +46,7 @@ impl Place<'_> {
                     Some(version) => format!("{fault}, which is {version}"),
                     None => fault.to_string(),
                 },
-                mend(if self.in_container {
+                fix(if self.in_container {
                     "start the container anew, so that it gets the libraries of the driver that runs"
                 } else {
                     "restart the machine (or unload and load the nvidia modules) after the driver's upgrade"
@@ -54,15 +54,15 @@ impl Place<'_> {
             ),
             NvmlFault::NoPermission { .. } => Why(
                 fault.to_string(),
-                mend(
+                fix(
                     "let this user read and write /dev/nvidiactl and /dev/nvidia* (often by the group video or render)",
                 ),
             ),
             NvmlFault::Unloadable { .. } | NvmlFault::TooOld { .. } => Why(
                 fault.to_string(),
-                mend("install the library that belongs to the driver, or name it in FACEBENCH_NVML"),
+                fix("install the library that belongs to the driver, or name it in FACEBENCH_NVML"),
             ),
-            NvmlFault::Other { .. } => Why(fault.to_string(), mend(ASK_THE_DRIVER)),
+            NvmlFault::Other { .. } => Why(fault.to_string(), fix(ASK_THE_DRIVER)),
         }
     }
 
@@ -118,7 +118,7 @@ impl Place<'_> {
             lacking.join(" and "),
             if lacking.len() == 1 { "is" } else { "are" }
         );
-        let mend = match (self.in_container, library_missing) {
+        let fix = match (self.in_container, library_missing) {
             (true, true) => format!("{GIVE_TO_CONTAINER}; with NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
             (true, false) => GIVE_TO_CONTAINER.to_owned(),
             (false, true) => format!("install the libraries of driver {version} (such as libnvidia-compute)"),
@@ -126,14 +126,14 @@ impl Place<'_> {
                 "make the device nodes: `nvidia-modprobe -c 0`, or nvidia-smi as root".to_owned()
             }
         };
-        Why(reason, Some(mend))
+        Why(reason, Some(fix))
     }
 
     /// A GPU on the bus, and no driver of NVIDIA's in the kernel.
     fn no_driver(&self, found: &PciGpu) -> Why {
         let address = &found.address;
         let vgpu = found.vgpu.as_ref().ok().and_then(Option::as_ref);
-        let (reason, mend) = match (found.driver.as_deref(), vgpu) {
+        let (reason, fix) = match (found.driver.as_deref(), vgpu) {
             (Some("vfio-pci"), _) => (
                 format!("the GPU at {address} is held by vfio-pci, which keeps it for virtual machines"),
                 "measure inside the virtual machine, or give it back to the nvidia driver".to_owned(),
@@ -154,12 +154,12 @@ impl Place<'_> {
                 "install NVIDIA's driver, and load it with `modprobe nvidia`".to_owned(),
             ),
         };
-        let mend = if self.in_container {
-            format!("on the machine that runs this container: {mend}")
+        let fix = if self.in_container {
+            format!("on the machine that runs this container: {fix}")
         } else {
-            mend
+            fix
         };
-        Why(reason, Some(mend))
+        Why(reason, Some(fix))
     }
 
     /// Nothing of NVIDIA's anywhere.
@@ -176,12 +176,12 @@ impl Place<'_> {
 
     /// NVML answers with an empty list.
     pub(super) fn none_listed(&self) -> Why {
-        let mend = if self.in_container {
+        let fix = if self.in_container {
             GIVE_TO_CONTAINER
         } else {
             ASK_THE_DRIVER
         };
-        Why("NVML answers, and lists no GPU".to_owned(), Some(mend.to_owned()))
+        Why("NVML answers, and lists no GPU".to_owned(), Some(fix.to_owned()))
     }
 
     /// GPUs of the bus that the driver does not show: other containers' and virtual machines' own, or broken ones.

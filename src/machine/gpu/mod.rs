@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counters::GpuCounters;
 pub use fault::NvmlFault;
-pub use monitor::{Scheduler, SchedulerPolicy, WitnessedGpu, WitnessedLook, WitnessedVgpu};
+pub use monitor::{BoardSample, HostBoard, Scheduler, SchedulerPolicy, VgpuSample};
 pub use mps::Mps;
 pub use nvml::Nvml;
 pub use profile::{VgpuProfile, mig_profile, mig_profile_of};
@@ -160,8 +160,8 @@ pub struct Gpus {
     #[serde(rename = "gpus_reason")]
     pub reason: Option<String>,
     /// What the user can do about it.
-    #[serde(rename = "gpus_mend")]
-    pub mend: Option<String>,
+    #[serde(rename = "gpus_fix")]
+    pub fix: Option<String>,
 }
 
 /// The GPUs of the machine whose file system begins at `root`, with `variable` answering for the environment.
@@ -183,7 +183,7 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
         gpu.mps.clone_from(&mps);
         complete(gpu, &tree, bus.as_ref().map_or(&[], |(own, _)| own));
     }
-    let (reason, mend) = match silence {
+    let (reason, fix) = match silence {
         Some(why) => why.into(),
         None if gpus.is_empty() => place.none_listed().into(),
         None => (place.unseen(&gpus), None),
@@ -193,7 +193,7 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
         let own = bus.iter().flat_map(|(own, _)| own);
         gpus = own.map(|found| without_driver(found, reason)).collect();
     }
-    Gpus { gpus, reason, mend }
+    Gpus { gpus, reason, fix }
 }
 
 /// Adds to what the driver told what the PCI bus tells.

@@ -54,7 +54,7 @@ pub struct Scheduler {
 
 /// What of a board stays the same while it is watched. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WitnessedGpu {
+pub struct HostBoard {
     /// The driver's name for the board.
     pub uuid: Option<String>,
     /// The product.
@@ -75,7 +75,7 @@ pub struct WitnessedGpu {
 
 /// A board at one moment. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct WitnessedLook {
+pub struct BoardSample {
     /// The driver's name for the board.
     pub uuid: Option<String>,
     /// Clock of the streaming multiprocessors, MHz.
@@ -89,14 +89,14 @@ pub struct WitnessedLook {
     /// What holds its clock down, such as `thermal`; empty where nothing does.
     pub throttled_by: Option<Vec<String>>,
     /// The vGPUs that are handed out.
-    pub vgpus: Option<Vec<WitnessedVgpu>>,
+    pub vgpus: Option<Vec<VgpuSample>>,
     /// Why a value is missing.
     pub unavailable: BTreeMap<String, String>,
 }
 
 /// One vGPU that is handed out, at one moment. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct WitnessedVgpu {
+pub struct VgpuSample {
     /// The driver's number for it, on this machine.
     pub id: u32,
     /// The driver's name for it, which its guest sees too.
@@ -116,7 +116,7 @@ pub struct WitnessedVgpu {
 }
 
 /// The board with that index.
-pub(super) fn board(library: &Nvml, index: u32) -> WitnessedGpu {
+pub(super) fn board(library: &Nvml, index: u32) -> HostBoard {
     let mut gaps = Gaps::default();
     let device = match library.device_by_index(index) {
         Ok(device) => device,
@@ -129,7 +129,7 @@ pub(super) fn board(library: &Nvml, index: u32) -> WitnessedGpu {
             gaps.0.insert(field.to_owned(), why.clone());
         }
     }
-    WitnessedGpu {
+    HostBoard {
         uuid: whole.and_then(|gpu| gpu.uuid.clone()),
         name: whole.map_or_else(String::new, |gpu| gpu.name.clone()),
         pci: whole.and_then(|gpu| gpu.pci.clone()),
@@ -141,9 +141,9 @@ pub(super) fn board(library: &Nvml, index: u32) -> WitnessedGpu {
     }
 }
 
-fn lost(index: u32, why: &str) -> WitnessedGpu {
+fn lost(index: u32, why: &str) -> HostBoard {
     let fields = ["uuid", "pci", "driver", "mode", "scheduler", "vgpu_types"];
-    WitnessedGpu {
+    HostBoard {
         uuid: None,
         name: format!("GPU {index} of the driver's list"),
         pci: None,
@@ -183,7 +183,7 @@ fn types(device: &Device<'_>) -> Reading<Vec<String>> {
 
 /// The board with that index at this moment. `since` is a time just before the last samples of the vGPUs' use, by the
 /// driver's clock, and is brought up to date; 0 before the first look.
-pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> WitnessedLook {
+pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> BoardSample {
     let mut gaps = Gaps::default();
     let device = match library.device_by_index(index) {
         Ok(device) => device,
@@ -196,15 +196,15 @@ pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> WitnessedLook
                 "utilization",
             ];
             let fields = fields.into_iter().chain(["throttled_by", "vgpus"]);
-            return WitnessedLook {
+            return BoardSample {
                 unavailable: fields.map(|field| (field.to_owned(), reason(&error))).collect(),
-                ..WitnessedLook::default()
+                ..BoardSample::default()
             };
         }
     };
     let said = |error: NvmlError| reason(&error);
     let told = counters::read(&device, None, None);
-    WitnessedLook {
+    BoardSample {
         uuid: gaps.keep("uuid", device.uuid().map_err(said)),
         sm_clock_mhz: gaps.keep("sm_clock_mhz", told.sm_clock_mhz),
         memory_clock_mhz: gaps.keep(
@@ -235,7 +235,7 @@ pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> WitnessedLook
     }
 }
 
-fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<WitnessedVgpu>> {
+fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<VgpuSample>> {
     // Asked by number, so that the number can be kept: the wrapper's own list hides it.
     let ids = ffi::active_vgpus(library, device).map_err(|error| reason(&error))?;
     let used = match ids.len() {
@@ -262,7 +262,7 @@ fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<Wi
         .collect())
 }
 
-fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>) -> WitnessedVgpu {
+fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>) -> VgpuSample {
     let mut gaps = Gaps::default();
     let said = |error: NvmlError| reason(&error);
     let latest = |samples: &Vec<ffi::VgpuUse>| {
@@ -274,7 +274,7 @@ fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>)
         Ok(samples) => latest(samples).ok_or_else(|| "the driver has no new sample of it".to_owned()),
         Err(why) => Err(why.clone()),
     };
-    WitnessedVgpu {
+    VgpuSample {
         id,
         uuid: gaps.keep("uuid", instance.uuid().map_err(said)),
         vm: gaps.keep(

@@ -9,7 +9,7 @@ use nvml_wrapper::{Device, error::NvmlError};
 
 use super::super::Reading;
 use super::{
-    Gpu, GpuCounters, NvmlFault, WitnessedGpu, WitnessedLook, counters, describe, fault, license, monitor,
+    BoardSample, Gpu, GpuCounters, HostBoard, NvmlFault, counters, describe, fault, license, monitor,
 };
 
 const NAME: &str = "libnvidia-ml.so.1";
@@ -87,7 +87,7 @@ impl Nvml {
     }
 
     /// Every board as its hypervisor sees it.
-    pub fn witness_gpus(&self) -> Reading<Vec<WitnessedGpu>> {
+    pub fn witness_gpus(&self) -> Reading<Vec<HostBoard>> {
         let count = self
             .library
             .device_count()
@@ -98,7 +98,7 @@ impl Nvml {
     }
 
     /// The boards at this moment; `since` has a place for each, 0 before the first look, and is brought up to date.
-    pub fn witness_look(&self, since: &mut [u64]) -> Vec<WitnessedLook> {
+    pub fn witness_look(&self, since: &mut [u64]) -> Vec<BoardSample> {
         let boards = since.iter_mut().zip(0..);
         boards
             .map(|(since, index)| monitor::look(&self.library, index, since))

@@ -44,13 +44,13 @@ fn not_loaded() -> NvmlFault {
     }
 }
 
-/// Reason and mend, as they are shown.
+/// Reason and fix, as they are shown.
 fn why(fake: &Fake, fault: NvmlFault) -> String {
     let found = found(fake, fault);
     format!(
         "{}\n{}",
         found.reason.unwrap_or_default(),
-        found.mend.unwrap_or_default()
+        found.fix.unwrap_or_default()
     )
 }
 
@@ -87,14 +87,14 @@ fn a_gpu_without_driver_is_there_and_says_why_it_is_silent() {
     }
     assert_eq!(told.reason.as_deref(), Some(reason));
     assert_eq!(
-        told.mend.as_deref(),
+        told.fix.as_deref(),
         Some("install NVIDIA's driver, and load it with `modprobe nvidia`")
     );
 }
 
 #[test]
 fn whoever_else_holds_it_is_named() {
-    for (driver, reason, mend) in [
+    for (driver, reason, fix) in [
         (
             "vfio-pci",
             "held by vfio-pci, which keeps it for virtual machines",
@@ -111,7 +111,7 @@ fn whoever_else_holds_it_is_named() {
             &format!("../../../bus/pci/drivers/{driver}"),
         );
         let told = why(&fake, NvmlFault::NotFound);
-        assert!(told.contains(reason) && told.contains(mend), "{told}");
+        assert!(told.contains(reason) && told.contains(fix), "{told}");
     }
 }
 
@@ -132,8 +132,8 @@ fn a_vgpu_without_driver_names_the_host_s() {
     );
     assert!(!gpu.unavailable.contains_key("mode"));
     assert!(
-        told.mend
-            .is_some_and(|mend| mend.contains("guest driver for vGPU") && mend.contains("580.95.02"))
+        told.fix
+            .is_some_and(|fix| fix.contains("guest driver for vGPU") && fix.contains("580.95.02"))
     );
 }
 
@@ -174,9 +174,9 @@ fn what_did_not_come_into_the_container_is_named() {
 }
 
 #[test]
-fn outside_of_containers_the_mend_is_another() {
+fn outside_of_containers_the_fix_is_another() {
     let installed = || with_driver(board());
-    for (fake, fault, reason, mend) in [
+    for (fake, fault, reason, fix) in [
         (
             installed(),
             not_loaded(),
@@ -219,7 +219,7 @@ fn outside_of_containers_the_mend_is_another() {
         ),
     ] {
         let told = why(&fake, fault);
-        assert!(told.contains(reason) && told.contains(mend), "{told}");
+        assert!(told.contains(reason) && told.contains(fix), "{told}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     canvas::{self, Look, QUIET, TOP, write},
     plane::{Axis, BELOW, Plane},
 };
-use crate::record::{Company, Record, Tenants};
+use crate::record::{Record, TenantGroup, Tenants};
 
 const HIGH: i32 = 240;
 /// Between two planes.
@@ -31,7 +31,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
         .tenants
         .as_ref()
         .ok_or_else(|| ChartError("this record is not of facebench tenants".to_owned()))?;
-    let of = |value: fn(&Company) -> Option<f64>| points(tenants, value);
+    let of = |value: fn(&TenantGroup) -> Option<f64>| points(tenants, value);
     let all = of(|company| Some(company.images_per_second.as_ref()?.median));
     if all.len() < 2 {
         return Err(ChartError(
@@ -112,16 +112,16 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
 
 /// A value of each number of tenants, of the companies of the first one's kind. Machines of a meeting are each alone once:
 /// one point for all of them.
-fn points(tenants: &Tenants, value: fn(&Company) -> Option<f64>) -> Points {
+fn points(tenants: &Tenants, value: fn(&TenantGroup) -> Option<f64>) -> Points {
     let first = tenants
-        .companies
+        .groups
         .first()
         .and_then(|company| company.tenants.first())
         .map(|label| kind(label));
     let of_kind = tenants
-        .companies
+        .groups
         .iter()
-        .filter(|company| company.neighbour.is_none())
+        .filter(|company| company.background_load.is_none())
         .filter(|company| elsewhere(tenants, company).is_empty())
         .filter(|company| company.tenants.iter().all(|label| Some(kind(label)) == first));
     let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
@@ -162,8 +162,8 @@ mod tests {
     fn company(count: usize, rate: f64, fairness: f64) -> serde_json::Value {
         let exactly = |value: f64| serde_json::json!({"median": value, "low": value, "high": value});
         serde_json::json!({
-            "tenants": vec!["cpu"; count], "neighbour": null, "rounds": [], "error": null, "images_per_second": exactly(rate),
-            "each": vec![exactly(rate / count as f64); count], "slowdown": exactly(1.0), "fairness": exactly(fairness),
+            "tenants": vec!["cpu"; count], "background_load": null, "rounds": [], "error": null, "images_per_second": exactly(rate),
+            "per_tenant": vec![exactly(rate / count as f64); count], "slowdown": exactly(1.0), "fairness": exactly(fairness),
             "sharing_gain": exactly(1.0), "worst_p99_ms": null,
             "latency_ms": {"p50": 1.0, "p90": 2.0, "p95": 3.0, "p99": 4.0, "p999": null, "max": 5.0, "samples": 1000},
         })
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn three_planes_show_what_sharing_costs() {
         let mut json = fixture::full();
-        json["tenants"] = serde_json::json!({"least_rate": 10.0, "companies": [company(1, 30.0, 1.0), company(2, 58.0, 0.99)]});
+        json["tenants"] = serde_json::json!({"least_rate": 10.0, "groups": [company(1, 30.0, 1.0), company(2, 58.0, 0.99)]});
         let shared = record(json.clone());
         let svg = draw(&shared).unwrap();
         assert!(
@@ -185,7 +185,7 @@ mod tests {
             text.contains("TENANTS OF ONE DEVICE") && text.contains("0.990"),
             "{text}"
         );
-        json["tenants"]["companies"].as_array_mut().unwrap().pop();
+        json["tenants"]["groups"].as_array_mut().unwrap().pop();
         assert!(draw(&record(json)).unwrap_err().to_string().contains("--counts"));
     }
 }

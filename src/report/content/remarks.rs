@@ -56,7 +56,7 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
             true,
             format!(
                 "{}: not measured: {}; {}",
-                missing.backend, missing.reason, missing.mend
+                missing.backend, missing.reason, missing.fix
             ),
         )
     }));

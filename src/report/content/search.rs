@@ -19,7 +19,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
                     Cell::plain(number(trial.rate)),
                     Cell::plain(trial.queries.to_string()),
                     Cell::rule(number(trial.latency_ms), "latency"),
-                    Cell::rule(if trial.held { "held" } else { "not held" }, "bound"),
+                    Cell::rule(if trial.met { "held" } else { "not held" }, "bound"),
                 ],
             });
         }

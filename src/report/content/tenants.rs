@@ -5,18 +5,18 @@ use super::super::{
     tenants::{elsewhere, kind, sentences, title},
     words::{bytes, interval, maybe},
 };
-use crate::record::{Company, Estimate, Record, Tenants};
+use crate::record::{Estimate, Record, TenantGroup, Tenants};
 
 /// One row a company; `None` where the record has no tenants.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let tenants = record.tenants.as_ref()?;
     let has_device = tenants
-        .companies
+        .groups
         .iter()
         .flat_map(|company| &company.rounds)
         .flat_map(|round| &round.tenants)
         .any(|tenant| tenant.device_memory_bytes.is_some());
-    let has_kept = tenants.companies.iter().any(|company| company.kept.is_some());
+    let has_kept = tenants.groups.iter().any(|company| company.retained.is_some());
     let mut columns = vec![column("tenants"), numbers("n")];
     columns.extend(
         [
@@ -40,7 +40,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     if has_kept {
         columns.push(numbers("kept"));
     }
-    let rows = tenants.companies.iter().map(|company| Row {
+    let rows = tenants.groups.iter().map(|company| Row {
         anchor: None,
         cells: cells(tenants, company, has_device, has_kept),
     });
@@ -64,11 +64,11 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
 }
 
 /// Who they are: their kinds, and the machines of a meeting.
-fn who(tenants: &Tenants, company: &Company) -> String {
+fn who(tenants: &Tenants, company: &TenantGroup) -> String {
     let mut kinds: Vec<&str> = company.tenants.iter().map(|label| kind(label)).collect();
     kinds.dedup();
     let kinds = kinds.join(" + ");
-    let Some(meeting) = &tenants.meeting else {
+    let Some(meeting) = &tenants.coordination else {
         return kinds;
     };
     let beside = elsewhere(tenants, company);
@@ -80,24 +80,24 @@ fn who(tenants: &Tenants, company: &Company) -> String {
         .iter()
         .filter_map(|place| meeting.machines.get(*place));
     let names: Vec<&str> = names.map(String::as_str).collect();
-    if meeting.place.is_some() || names.is_empty() {
+    if meeting.machine_index.is_some() || names.is_empty() {
         return kinds;
     }
     format!("{kinds} on {}", names.join(", "))
 }
 
 /// The machine of the load, where it is another than the tenants'.
-fn where_it_is(tenants: &Tenants, company: &Company) -> String {
+fn where_it_is(tenants: &Tenants, company: &TenantGroup) -> String {
     let name = || {
-        let machines = &tenants.meeting.as_ref()?.machines;
-        machines.get(company.neighbour_machine?)
+        let machines = &tenants.coordination.as_ref()?.machines;
+        machines.get(company.background_load_machine?)
     };
     name().map_or_else(String::new, |name| format!(" on {name}"))
 }
 
-fn cells(tenants: &Tenants, company: &Company, has_device: bool, has_kept: bool) -> Vec<Cell> {
+fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: bool) -> Vec<Cell> {
     let kinds = who(tenants, company);
-    let kinds = match company.neighbour {
+    let kinds = match company.background_load {
         Some(share) => format!(
             "{kinds} beside a load of {:.0} %{}",
             share * 100.0,
@@ -114,7 +114,7 @@ fn cells(tenants: &Tenants, company: &Company, has_device: bool, has_kept: bool)
         Some(value) => Cell::plain(format!("{value:.3}")),
         None => Cell::none(),
     };
-    let rates: Vec<f64> = company.each.iter().filter_map(middle).collect();
+    let rates: Vec<f64> = company.per_tenant.iter().filter_map(middle).collect();
     let (least, most) = (
         rates.iter().copied().reduce(f64::min),
         rates.iter().copied().reduce(f64::max),
@@ -168,7 +168,7 @@ fn cells(tenants: &Tenants, company: &Company, has_device: bool, has_kept: bool)
         )));
     }
     if has_kept {
-        cells.push(two(&company.kept));
+        cells.push(two(&company.retained));
     }
     cells
 }

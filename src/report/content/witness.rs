@@ -6,14 +6,14 @@ use super::super::{
     grid::{Cell, Grid, Row, numbers, words as column},
     words::{NONE, maybe},
 };
-use crate::record::{Record, Witness};
+use crate::record::{HostLogSummary, Record};
 
 /// One row an arm that a log tells of; `None` where no log was merged in.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
-    let seen: Vec<(&str, &Witness)> = record
+    let seen: Vec<(&str, &HostLogSummary)> = record
         .arms
         .iter()
-        .filter_map(|arm| Some((arm.label.as_str(), arm.witness.as_ref()?)))
+        .filter_map(|arm| Some((arm.label.as_str(), arm.host_log.as_ref()?)))
         .collect();
     if seen.is_empty() {
         return None;
@@ -41,7 +41,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     })
 }
 
-fn note(seen: &[(&str, &Witness)]) -> String {
+fn note(seen: &[(&str, &HostLogSummary)]) -> String {
     let tolerance = seen.iter().map(|(_, witness)| witness.tolerance_seconds);
     let tolerance = tolerance.fold(0.0, f64::max);
     let mut note = format!(
@@ -58,7 +58,7 @@ fn note(seen: &[(&str, &Witness)]) -> String {
     note
 }
 
-fn row(label: &str, witness: &Witness) -> Row {
+fn row(label: &str, witness: &HostLogSummary) -> Row {
     let share =
         |share: Option<f64>| share.map_or_else(|| NONE.to_owned(), |share| format!("{:.0} %", share * 100.0));
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
@@ -74,8 +74,8 @@ fn row(label: &str, witness: &Witness) -> Row {
         word(&witness.board),
         word(&witness.vgpu_type),
         scheduler.unwrap_or_else(|| NONE.to_owned()),
-        witness.looks.to_string(),
-        match (witness.neighbours_mean, witness.neighbours_max) {
+        witness.samples.to_string(),
+        match (witness.other_vgpus_mean, witness.other_vgpus_max) {
             (Some(mean), Some(most)) if mean < most as f64 => {
                 format!("{}, at most {most}", maybe(Some(mean)))
             }
@@ -83,8 +83,8 @@ fn row(label: &str, witness: &Witness) -> Row {
             (_, None) => NONE.to_owned(),
         },
         match (
-            share(witness.neighbours_use_mean),
-            share(witness.neighbours_use_max),
+            share(witness.other_vgpus_use_mean),
+            share(witness.other_vgpus_use_max),
         ) {
             (mean, most) if mean == most => mean,
             (mean, most) => format!("{mean}, at most {most}"),

@@ -1,17 +1,17 @@
-//! What can go wrong with a runtime library, and what mends it.
+//! What can go wrong with a runtime library, and what fixes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Flavor;
 
-/// Why there is no usable library. Its text is two lines: what is wrong, then the mend.
+/// Why there is no usable library. Its text is two lines: what is wrong, then the fix.
 #[derive(Debug, thiserror::Error)]
-#[error("{fault}\n{}", self.mend())]
+#[error("{fault}\n{}", self.fix())]
 pub struct RuntimeError {
     /// The flavour that was asked for.
     pub flavor: Flavor,
-    /// What is wrong; its text is the first line alone, for records that keep reason and mend apart.
+    /// What is wrong; its text is the first line alone, for records that keep reason and fix apart.
     pub fault: Fault,
 }
 
@@ -115,7 +115,7 @@ pub enum Fault {
 
 impl RuntimeError {
     /// What the user can do about it, in one line.
-    pub fn mend(&self) -> String {
+    pub fn fix(&self) -> String {
         let flavor = self.flavor.name();
         let arch = std::env::consts::ARCH;
         let own = match self.flavor {
@@ -134,7 +134,7 @@ impl RuntimeError {
             ),
             Fault::UnsupportedPlatform { .. } => format!("{own} built for this machine"),
             Fault::NoPython => format!("install Python 3 with pip, or {elsewhere}"),
-            Fault::BrokenPython { .. } => format!("mend this Python, or {elsewhere}"),
+            Fault::BrokenPython { .. } => format!("fix this Python, or {elsewhere}"),
             Fault::NoPip { python } => format!(
                 "run `apt install python3-pip` or `{} -m ensurepip`, or {own}",
                 python.display()

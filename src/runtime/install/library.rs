@@ -179,9 +179,9 @@ mod tests {
         ];
         for (bytes, reason) in cases {
             let said = read("libonnxruntime.so", bytes).unwrap_err();
-            let (first, mend) = said.split_once('\n').unwrap();
+            let (first, fix) = said.split_once('\n').unwrap();
             assert!(first.contains(reason), "{first:?} lacks {reason:?}");
-            assert!(mend.contains("the full path of a libonnxruntime.so"), "{mend}");
+            assert!(fix.contains("the full path of a libonnxruntime.so"), "{fix}");
         }
     }
 

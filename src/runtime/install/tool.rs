@@ -35,9 +35,9 @@ pub struct Interpreter {
     site: PathBuf,
 }
 
-/// Why a tool's libraries cannot be had. Its text is two lines: what is wrong, then the mend.
+/// Why a tool's libraries cannot be had. Its text is two lines: what is wrong, then the fix.
 #[derive(Debug, thiserror::Error)]
-#[error("{}\n{}", self.reason(), self.mend())]
+#[error("{}\n{}", self.reason(), self.fix())]
 pub struct ToolError {
     /// What the libraries do.
     pub libraries: &'static str,
@@ -226,7 +226,7 @@ impl ToolError {
     }
 
     /// What the user can do about it, in one line.
-    pub fn mend(&self) -> String {
+    pub fn fix(&self) -> String {
         let elsewhere =
             "or run the same command on another machine and copy the models/derived folder of its home here";
         match &self.fault {
@@ -249,7 +249,7 @@ impl ToolError {
                 Fault::NoWheel { .. } => format!("use an index that has them (`pip config`), {elsewhere}"),
                 Fault::DiskFull { .. } => "free 500 MB there, or choose another home".into(),
                 Fault::NotWritable { .. } => "choose a home that you can write (FACEBENCH_HOME)".into(),
-                _ => format!("mend this Python, {elsewhere}"),
+                _ => format!("fix this Python, {elsewhere}"),
             },
         }
     }

@@ -27,7 +27,7 @@ pub fn read(pings: &[Ping]) -> Option<ClockReading> {
     let middle = best.sent_us + way / 2;
     Some(ClockReading {
         offset_us: Some(best.there_us.cast_signed() - middle.cast_signed()),
-        within_us: Some(way.div_ceil(2)),
+        uncertainty_us: Some(way.div_ceil(2)),
     })
 }
 
@@ -37,10 +37,10 @@ pub fn held(before: ClockReading, after: ClockReading, elapsed: Duration) -> Res
     let (Some(offset), Some(then)) = (before.offset_us, after.offset_us) else {
         return Ok(before);
     };
-    let within = before.within_us.unwrap_or(0);
+    let within = before.uncertainty_us.unwrap_or(0);
     let moved = then.abs_diff(offset);
     // A way that took no whole microsecond is rounded twice.
-    let readings = within + after.within_us.unwrap_or(0) + 2;
+    let readings = within + after.uncertainty_us.unwrap_or(0) + 2;
     if moved > readings + (elapsed.as_secs_f64() * DRIFT * 1e6) as u64 {
         return Err(format!(
             "a clock was set while the machines worked: this machine's and the common one moved by {:.3} ms against each \
@@ -49,7 +49,7 @@ pub fn held(before: ClockReading, after: ClockReading, elapsed: Duration) -> Res
         ));
     }
     Ok(ClockReading {
-        within_us: Some(within.max(moved + after.within_us.unwrap_or(0))),
+        uncertainty_us: Some(within.max(moved + after.uncertainty_us.unwrap_or(0))),
         ..before
     })
 }
@@ -75,7 +75,7 @@ mod tests {
         ];
         let clock = read(&pings).unwrap();
         assert_eq!(
-            (clock.offset_us, clock.within_us),
+            (clock.offset_us, clock.uncertainty_us),
             (Some(10 - 3_600_000_000), Some(200))
         );
         assert!(read(&[]).is_none());
@@ -85,7 +85,7 @@ mod tests {
     fn a_clock_that_was_set_is_found_out_and_one_that_drifts_is_bounded() {
         let reading = |offset, within| ClockReading {
             offset_us: Some(offset),
-            within_us: Some(within),
+            uncertainty_us: Some(within),
         };
         let (before, work) = (reading(-5_000_000, 200), Duration::from_secs(10));
         assert_eq!(
@@ -101,7 +101,7 @@ mod tests {
         assert!(set.contains("moved by 100.000 ms"), "{set}");
         let unread = ClockReading {
             offset_us: None,
-            within_us: None,
+            uncertainty_us: None,
         };
         assert_eq!(held(unread, unread, work), Ok(unread));
     }
@@ -124,7 +124,7 @@ mod tests {
                 .collect();
             let clock = read(&pings).unwrap();
             let error = (clock.offset_us.unwrap() - truth).unsigned_abs();
-            prop_assert!(error <= clock.within_us.unwrap(), "{clock:?} against {truth}");
+            prop_assert!(error <= clock.uncertainty_us.unwrap(), "{clock:?} against {truth}");
         }
     }
 }

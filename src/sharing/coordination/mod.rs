@@ -83,11 +83,11 @@ pub enum Apart {
 /// they have no part in: those bring nothing and wait.
 pub trait Meeting {
     /// What the record says of it.
-    fn facts(&self) -> &record::Meeting;
+    fn facts(&self) -> &record::CoordinatedRun;
 
     /// The place of this machine, from 0.
     fn place(&self) -> usize {
-        self.facts().place.unwrap_or(0)
+        self.facts().machine_index.unwrap_or(0)
     }
 
     /// What each machine brings, in the machines' places.

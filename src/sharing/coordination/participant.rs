@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     machine::wall_clock::now_us,
-    record::{self, ClockReading, Keeper},
+    record::{self, ClockReading},
     worker::interruption::Interruption,
 };
 
@@ -52,7 +52,7 @@ pub struct Member {
     writer: TcpStream,
     held: Vec<u8>,
     interruption: Interruption,
-    facts: record::Meeting,
+    facts: record::CoordinatedRun,
     brings: Vec<Brings>,
     /// The common clock as it was read at the beginning of this turn, or what holds for all of it, and when that was.
     clock: ClockReading,
@@ -82,16 +82,15 @@ impl Member {
             writer: stream,
             held: Vec::new(),
             interruption: interruption.clone(),
-            facts: record::Meeting {
+            facts: record::CoordinatedRun {
                 id: String::new(),
-                keeper: Keeper::Service,
                 machines: Vec::new(),
-                place: None,
+                machine_index: None,
             },
             brings: Vec::new(),
             clock: ClockReading {
                 offset_us: None,
-                within_us: None,
+                uncertainty_us: None,
             },
             read_at: Instant::now(),
         };
@@ -110,7 +109,7 @@ impl Member {
             } => {
                 member.facts.id = id;
                 member.facts.machines = machines;
-                member.facts.place = Some(place);
+                member.facts.machine_index = Some(place);
                 member.brings = brings;
                 Ok(member)
             }
@@ -216,7 +215,7 @@ impl Member {
 }
 
 impl Meeting for Member {
-    fn facts(&self) -> &record::Meeting {
+    fn facts(&self) -> &record::CoordinatedRun {
         &self.facts
     }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Apart, Brings, Meeting, Span, Turn, Verdict, sleep_until, turns};
 use crate::{
     machine::wall_clock::{micros, now_us},
-    record::{self, ClockReading, Keeper},
+    record::{self, ClockReading},
     worker::interruption::Interruption,
 };
 
@@ -52,7 +52,7 @@ pub struct Appointment {
 /// A machine that keeps to a timetable.
 pub struct Timetable {
     appointment: Appointment,
-    facts: record::Meeting,
+    facts: record::CoordinatedRun,
     brings: Vec<Brings>,
     /// Gets the end of each slot as its deadline.
     interruption: Interruption,
@@ -106,11 +106,10 @@ impl Timetable {
             appointment.slot,
             appointment.terms
         );
-        let facts = record::Meeting {
+        let facts = record::CoordinatedRun {
             id: base16ct::lower::encode_string(&Sha256::digest(told)[..8]),
-            keeper: Keeper::Timetable,
             machines: machines.collect(),
-            place: Some(appointment.place),
+            machine_index: Some(appointment.place),
         };
         Self {
             brings: vec![appointment.brings(); appointment.machines],
@@ -124,7 +123,7 @@ impl Timetable {
 }
 
 impl Meeting for Timetable {
-    fn facts(&self) -> &record::Meeting {
+    fn facts(&self) -> &record::CoordinatedRun {
         &self.facts
     }
 
@@ -196,7 +195,7 @@ impl Meeting for Timetable {
     fn clock(&self) -> ClockReading {
         ClockReading {
             offset_us: None,
-            within_us: None,
+            uncertainty_us: None,
         }
     }
 

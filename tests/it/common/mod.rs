@@ -274,7 +274,7 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// The companies of tenants of a record.
 pub fn companies(record: &serde_json::Value) -> &Vec<serde_json::Value> {
-    record["tenants"]["companies"].as_array().unwrap()
+    record["tenants"]["groups"].as_array().unwrap()
 }
 
 /// How many tenants each company has.
