@@ -186,10 +186,10 @@ fn find_precisions(
                 kept.push(place);
                 plan.arms.push(arm);
             }
-            Err(ready::Missing { reason, mend }) => unavailable.push(Unavailable {
+            Err(ready::Missing { reason, fix }) => unavailable.push(Unavailable {
                 backend: arm.spec.requested.clone(),
                 reason,
-                mend,
+                fix,
             }),
         }
     }

@@ -27,7 +27,7 @@ pub fn to_current(mut value: Value) -> Result<Value, UnknownVersion> {
 /// Version 2 calls the same things by other names, and does not say what kept the machines of a coordinated run in step.
 fn from_1(record: &mut Value) {
     for missing in items(record, "unavailable") {
-        rename(missing, &[("mend", "fix")]);
+        rename(missing, &[("fix", "fix")]);
     }
     for arm in items(record, "arms") {
         rename(arm, &[("witness", "host_log")]);
