@@ -441,7 +441,7 @@ class Worker:
                 if said[0] == "failed":
                     raise Failed(said[1])
                 if said[0] == "photo":
-                    self.say("photo", index=said[1], seen=said[2])
+                    self.say("photo", index=said[1], answer=said[2])
                 else:
                     tallies.append((ready, said[1]))
             if glance:
@@ -490,7 +490,7 @@ class Worker:
         return max(ends, default=time.monotonic()) - self.feeder.started.value
 
     def block(self, stretch):
-        if stretch["pace"]["type"] != "closed":
+        if stretch["pattern"]["type"] != "closed":
             raise Failed("peers measure offline and single-stream alone")
         self.feeder.begin(Feeder.PASSES, images=stretch["images"], least=seconds(stretch["duration"]))
         cpu = time.process_time()
@@ -514,7 +514,7 @@ class Worker:
             strata=strata,
             service=sorted(service.items()),
             response=[],
-            lateness=[],
+            scheduling_delay=[],
             cpu_seconds=cpu + sum(tally["cpu"] for tally in tallies),
             pixel_seconds=None,
             storage_bytes=None if None in storage else sum(storage),

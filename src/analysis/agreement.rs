@@ -13,7 +13,7 @@ use crate::{
         spec::{BackendSpec, Precision},
     },
     vision::face::Face,
-    worker::protocol::Seen,
+    worker::protocol::PhotoAnswer,
 };
 
 /// Reference faces below this score may come and go with the last bit.
@@ -88,7 +88,7 @@ impl Limits {
 }
 
 /// Compares what an arm saw with what the `reference` saw, photo by photo.
-pub fn compare(name: &str, reference: &[Seen], arm: &[Seen]) -> Accuracy {
+pub fn compare(name: &str, reference: &[PhotoAnswer], arm: &[PhotoAnswer]) -> Accuracy {
     let (mut sure, mut matched, mut expected, mut found) = (0usize, 0usize, 0usize, 0usize);
     let (mut ious, mut cosines) = (Vec::new(), Vec::new());
     for (reference, arm) in reference.iter().zip(arm) {
@@ -240,7 +240,7 @@ mod tests {
         vision::face::{Detection, Embedding},
     };
 
-    fn seen(faces: &[(f32, f32, [f32; 2])]) -> Seen {
+    fn seen(faces: &[(f32, f32, [f32; 2])]) -> PhotoAnswer {
         let face = |&(x, score, embedding): &(f32, f32, [f32; 2])| Face {
             detection: Detection {
                 bounding_box: [x, 0.0, x + 10.0, 10.0].into(),
@@ -249,13 +249,13 @@ mod tests {
             },
             embedding: Some(Embedding::from_raw(&embedding)),
         };
-        Seen {
+        PhotoAnswer {
             faces: faces.iter().map(face).collect(),
             time: Duration::ZERO,
         }
     }
 
-    fn outcome(reference: &Seen, arm: &Seen, precision: Precision) -> Outcome {
+    fn outcome(reference: &PhotoAnswer, arm: &PhotoAnswer, precision: Precision) -> Outcome {
         let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
         check(&accuracy, &Limits::of_precision(precision)).outcome
     }

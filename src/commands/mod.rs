@@ -212,9 +212,9 @@ pub fn home() -> Result<PathBuf, Failure> {
 /// ONNX Runtime on this machine's processor, installed where it is missing: what commands run networks on that measure
 /// nothing.
 fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
-    let place = ready::place(&BackendSpec::bare("cpu"), &Gpus::default(), home, &tell)
+    let environment = ready::environment(&BackendSpec::bare("cpu"), &Gpus::default(), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
-    let library = place
+    let library = environment
         .library
         .ok_or_else(|| Failure::Usage("the cpu backend needs a runtime".to_owned()))?;
     Ok(OnnxRuntime::cpu(&library.path, "CPU".to_owned()).map_err(ModelError::from)?)

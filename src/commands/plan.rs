@@ -21,7 +21,7 @@ pub fn plan(request: &StudyRequest, host: &Host) -> Result<Plan, Failure> {
     let arms: Vec<PlannedArm> = request
         .backends
         .iter()
-        .map(|spec| PlannedArm::settle(spec.clone(), request.scenario, cores))
+        .map(|spec| PlannedArm::resolve(spec.clone(), request.scenario, cores))
         .collect::<Result<_, _>>()?;
     Ok(Plan {
         arms,

@@ -21,7 +21,7 @@ use crate::{
     runtime::spec::BackendSpec,
     study::{
         Study, StudyError,
-        arm_environment::Place,
+        arm_environment::ArmEnvironment,
         plan::{Plan, PlannedArm, tell_apart},
         strata::size_kind,
         summary::Price,
@@ -35,7 +35,7 @@ pub struct PreparedStudy {
     pub plan: Plan,
     /// Photos and networks.
     pub workload: Workload,
-    places: Vec<Place>,
+    environments: Vec<ArmEnvironment>,
     prices: Vec<Option<Price>>,
     host: Host,
     gpus: Gpus,
@@ -66,12 +66,12 @@ impl PreparedStudy {
                 Err(Failure::Unavailable(unavailable.clone()))
             }
         };
-        let mut places = find_places(&mut plan, &mut unavailable, &gpus, home);
+        let mut environments = find_environments(&mut plan, &mut unavailable, &gpus, home);
         enough_can_run(&plan, &unavailable)?;
         let needs_networks = plan.arms.iter().any(|arm| !arm.spec.is_null());
         let mut workload = Workload::load(&request.workload, needs_networks, home)?;
         if let Some(networks) = &workload.networks {
-            places = find_precisions(&mut plan, places, &mut unavailable, networks, home);
+            environments = find_precisions(&mut plan, environments, &mut unavailable, networks, home);
             enough_can_run(&plan, &unavailable)?;
         }
         let prices = prices(&plan, &request.prices)?;
@@ -89,7 +89,7 @@ impl PreparedStudy {
         Ok(Self {
             plan,
             workload,
-            places,
+            environments,
             prices,
             host,
             gpus,
@@ -132,7 +132,7 @@ impl PreparedStudy {
             try_output(path)?;
         }
         let study = Study {
-            places: self.places,
+            environments: self.environments,
             nvml: self.nvml,
             prices: self.prices,
             extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
@@ -151,13 +151,18 @@ impl PreparedStudy {
     }
 }
 
-/// Finds the places of the arms; those that cannot run leave the plan.
-fn find_places(plan: &mut Plan, unavailable: &mut Vec<Unavailable>, gpus: &Gpus, home: &Path) -> Vec<Place> {
-    let mut places = Vec::new();
+/// Finds the environments of the arms; those that cannot run leave the plan.
+fn find_environments(
+    plan: &mut Plan,
+    unavailable: &mut Vec<Unavailable>,
+    gpus: &Gpus,
+    home: &Path,
+) -> Vec<ArmEnvironment> {
+    let mut environments = Vec::new();
     plan.arms
-        .retain(|arm| match ready::place(&arm.spec, gpus, home, &tell) {
-            Ok(place) => {
-                places.push(place);
+        .retain(|arm| match ready::environment(&arm.spec, gpus, home, &tell) {
+            Ok(environment) => {
+                environments.push(environment);
                 true
             }
             Err(missing) => {
@@ -166,24 +171,24 @@ fn find_places(plan: &mut Plan, unavailable: &mut Vec<Unavailable>, gpus: &Gpus,
             }
         });
     tell_apart(&mut plan.arms);
-    places
+    environments
 }
 
 /// Finds the networks of arms with a precision of their own; arms whose networks were never made leave the plan.
 fn find_precisions(
     plan: &mut Plan,
-    places: Vec<Place>,
+    environments: Vec<ArmEnvironment>,
     unavailable: &mut Vec<Unavailable>,
     networks: &Networks,
     home: &Path,
-) -> Vec<Place> {
+) -> Vec<ArmEnvironment> {
     let mut kept = Vec::new();
     let arms = std::mem::take(&mut plan.arms);
-    for (arm, mut place) in arms.into_iter().zip(places) {
+    for (arm, mut environment) in arms.into_iter().zip(environments) {
         match ready::precision::networks(&arm.spec, networks, home) {
             Ok(own) => {
-                place.networks = own;
-                kept.push(place);
+                environment.networks = own;
+                kept.push(environment);
                 plan.arms.push(arm);
             }
             Err(ready::Missing { reason, fix }) => unavailable.push(Unavailable {
@@ -197,14 +202,18 @@ fn find_precisions(
 }
 
 /// An fp32 CPU arm to compare with, where the plan measures none itself.
-fn extra_reference(plan: &Plan, gpus: &Gpus, home: &Path) -> Result<Option<(PlannedArm, Place)>, Failure> {
+fn extra_reference(
+    plan: &Plan,
+    gpus: &Gpus,
+    home: &Path,
+) -> Result<Option<(PlannedArm, ArmEnvironment)>, Failure> {
     if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(|arm| arm.spec.is_reference()) {
         return Ok(None);
     }
-    let mut arm = PlannedArm::settle(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
+    let mut arm = PlannedArm::resolve(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::place(&arm.spec, gpus, home, &tell) {
-        Ok(place) => Ok(Some((arm, place))),
+    match ready::environment(&arm.spec, gpus, home, &tell) {
+        Ok(environment) => Ok(Some((arm, environment))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
     }
 }

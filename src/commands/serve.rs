@@ -38,16 +38,16 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     }
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref().map(|list| &list.0[..]), &host)?;
-    let arm = PlannedArm::settle(args.backend, args.scenario, count)?;
-    let place = ready::place(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
+    let arm = PlannedArm::resolve(args.backend, args.scenario, count)?;
+    let environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
-    restart_with(&place.environment)?;
+    restart_with(&environment.variables)?;
     let workload = Workload::load(&args.workload.into(), !arm.spec.is_null(), home)?;
     let job = Job {
         spec: arm.spec.clone(),
-        library: place.library.map(|library| library.path),
-        device: place.device,
-        cache: place.cache,
+        library: environment.library.map(|library| library.path),
+        device: environment.device,
+        cache: environment.cache,
         networks: workload.networks,
         photos: workload
             .dataset
@@ -84,7 +84,7 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
         tell(&format!("error: {error}"));
         std::process::exit(1);
     };
-    worker::listen(job, ready, failed, &mut input, out)?;
+    worker::answer_queries(job, ready, failed, &mut input, out)?;
     Ok(())
 }
 

@@ -122,7 +122,7 @@ fn search_and_confirm(
     tell_apart(&mut study.plan.arms);
     // The same backend on the same device at the same price.
     let count = study.plan.arms.len();
-    study.places = vec![study.places[0].clone(); count];
+    study.environments = vec![study.environments[0].clone(); count];
     study.prices = vec![study.prices[0].clone(); count];
     let mut record = blank;
     record.tune = searched.tune;

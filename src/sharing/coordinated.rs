@@ -11,7 +11,7 @@ use crate::{
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
     study::{Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun},
-    worker::child::ChildError,
+    worker::process::ProcessError,
 };
 
 /// How much longer than what counts all work, microseconds: clocks are not read exactly, and nobody's end is to cut off
@@ -301,10 +301,10 @@ impl Part<'_> {
     }
 
     /// A worker's error as a word for the others; the user's wish to stop ends the meeting.
-    fn kept<T>(&self, result: Result<T, ChildError>) -> Result<Verdict<T>, Apart> {
+    fn kept<T>(&self, result: Result<T, ProcessError>) -> Result<Verdict<T>, Apart> {
         match result {
-            Err(ChildError::Interrupted) if self.study.interruption.by_user() => Err(Apart::Interrupted),
-            Err(ChildError::Interrupted) => Ok(Err(
+            Err(ProcessError::Interrupted) if self.study.interruption.by_user() => Err(Apart::Interrupted),
+            Err(ProcessError::Interrupted) => Ok(Err(
                 "its slot ended before its work did: give all machines a longer --slot".to_owned(),
             )),
             other => Ok(other.map_err(|error| error.to_string())),
@@ -312,7 +312,7 @@ impl Part<'_> {
     }
 
     /// Workers for this machine's part in `turn`, where it is in this `place`: its tenants or its load, loaded.
-    fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ChildError> {
+    fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ProcessError> {
         let (study, pinned) = (self.study, self.sharing.pinned);
         if turn.machines.contains(&place) {
             let arms = self.sharing.arms(turn);

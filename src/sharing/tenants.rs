@@ -19,7 +19,7 @@ use crate::{
         summary::ArmRun,
     },
     worker::{
-        child::{Child, ChildError, unexpected},
+        process::{ProcessError, WorkerProcess, unexpected},
         protocol::{Reply, Request, Shared, Sharing},
     },
 };
@@ -41,9 +41,9 @@ pub(super) struct Seated {
     /// The arm of each.
     arms: Vec<usize>,
     /// One a tenant, in the company's order.
-    children: Vec<Child>,
+    children: Vec<WorkerProcess>,
     /// The neighbour that is on this machine, and the share of its time in which it works.
-    neighbour: Option<(Child, f64)>,
+    neighbour: Option<(WorkerProcess, f64)>,
     /// Whether a neighbour begins late, on whichever machine.
     pub(super) burdened: bool,
     /// How many photos each has.
@@ -144,7 +144,7 @@ impl Study {
                         order,
                         ..measured
                     }),
-                    Err(ChildError::Interrupted) => break 'rounds,
+                    Err(ProcessError::Interrupted) => break 'rounds,
                     Err(error) => {
                         let reason = format!("round {}: {error}", round + 1);
                         observer.notice(&format!("{} tenant{plural}: {reason}", arms.len()));
@@ -184,7 +184,7 @@ impl Study {
         pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
-    ) -> Result<TenantsRound, ChildError> {
+    ) -> Result<TenantsRound, ProcessError> {
         let mut seated = self.seat(arms, pinned, prepared, runs)?;
         if let Some(share) = neighbour {
             self.burden(&mut seated, arms, share, prepared)?;
@@ -193,7 +193,7 @@ impl Study {
         let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
         let found = |span: Option<Span>| {
             span.ok_or_else(|| {
-                ChildError::Refused(
+                ProcessError::Refused(
                     "the tenants were never at work at the same time: give a longer --duration".to_owned(),
                 )
             })
@@ -210,16 +210,16 @@ impl Study {
         pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
-    ) -> Result<Seated, ChildError> {
-        let mut children: Vec<Child> = Vec::new();
+    ) -> Result<Seated, ProcessError> {
+        let mut children: Vec<WorkerProcess> = Vec::new();
         for (place, arm) in arms.iter().enumerate() {
-            let mut job = self.job(&self.plan.arms[*arm], &self.places[*arm], &prepared.dataset);
+            let mut job = self.job(&self.plan.arms[*arm], &self.environments[*arm], &prepared.dataset);
             job.gallery.clone_from(&prepared.gallery);
             if pinned && !self.plan.core_list.is_empty() {
                 job.host_cores = dealt(&self.plan.core_list, place, arms.len());
                 job.cores = job.host_cores.len();
             }
-            children.push(self.launch(job, &self.places[*arm])?);
+            children.push(self.launch(job, &self.environments[*arm])?);
         }
         for (child, arm) in children.iter_mut().zip(arms) {
             self.await_ready(child, &mut runs[*arm])?;
@@ -240,14 +240,14 @@ impl Study {
         arms: &[usize],
         share: f64,
         prepared: &Prepared,
-    ) -> Result<(), ChildError> {
+    ) -> Result<(), ProcessError> {
         seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
         seated.burdened = true;
         Ok(())
     }
 
     /// All at once: what one does to the others' caches and clocks belongs to the warm state.
-    pub(super) fn warm_up_together(&self, seated: &mut Seated) -> Result<(), ChildError> {
+    pub(super) fn warm_up_together(&self, seated: &mut Seated) -> Result<(), ProcessError> {
         for child in &mut seated.children {
             child.ask(&Request::WarmUp {
                 least: self.plan.warmup,
@@ -271,7 +271,7 @@ impl Study {
         begin: u64,
         longer: u64,
         machine: (usize, usize),
-    ) -> Result<Shift, ChildError> {
+    ) -> Result<Shift, ProcessError> {
         // The first moments are as unmeasured as a block's.
         let stretch = |begin| {
             let counted = begin + micros(self.plan.lead_in());
@@ -285,7 +285,7 @@ impl Study {
         }
         if let (Some((load, share)), Some(before)) = (&mut seated.neighbour, before) {
             let (share, begin_us) = (*share, before.1);
-            load.ask(&Request::Burden { share, begin_us })?;
+            load.ask(&Request::BackgroundLoad { share, begin_us })?;
         }
         let count = seated.children.len();
         for (place, child) in seated.children.iter_mut().enumerate() {
@@ -323,7 +323,7 @@ impl Study {
         shift: &Shift,
         (before, window): (Option<Span>, Span),
         runs: &[ArmRun],
-    ) -> Result<TenantsRound, ChildError> {
+    ) -> Result<TenantsRound, ProcessError> {
         let memory: Vec<Option<u64>> = seated
             .children
             .iter()
@@ -335,7 +335,7 @@ impl Study {
         let mut tenants = Vec::new();
         for (place, (shared, child)) in shift.shared.iter().zip(&mut seated.children).enumerate() {
             let weights: Vec<f64> = runs[seated.arms[place]]
-                .seen
+                .answers
                 .iter()
                 .map(|seen| seen.time.as_secs_f64())
                 .collect();
@@ -362,15 +362,15 @@ impl Study {
 
     /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
     /// one host core. It ends when dropped.
-    fn neighbour(&self, arms: &[usize], dataset: &Dataset) -> Result<Child, ChildError> {
-        let on_device = |arm: &&usize| self.places[**arm].gpu.is_some();
+    fn neighbour(&self, arms: &[usize], dataset: &Dataset) -> Result<WorkerProcess, ProcessError> {
+        let on_device = |arm: &&usize| self.environments[**arm].gpu.is_some();
         let arm = *arms.iter().find(on_device).unwrap_or(&arms[0]);
-        let place = &self.places[arm];
-        let job = self.job(&self.plan.arms[arm], place, dataset);
-        let mut child = Child::spawn(&self.program, &place.environment, &self.interruption)?;
-        child.ask(&Request::Load(Box::new(job)))?;
+        let environment = &self.environments[arm];
+        let job = self.job(&self.plan.arms[arm], environment, dataset);
+        let mut child = WorkerProcess::spawn(&self.program, &environment.variables, &self.interruption)?;
+        child.ask(&Request::PrepareBackgroundLoad(Box::new(job)))?;
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
-            Reply::Loaded => Ok(child),
+            Reply::BackgroundLoadReady => Ok(child),
             other => Err(unexpected(&other)),
         }
     }
@@ -378,19 +378,19 @@ impl Study {
     /// Memory of the arm's GPU that the process `id` holds.
     fn device_memory(&self, arm: usize, id: u32) -> Option<u64> {
         let nvml = self.nvml.as_ref()?;
-        let uuid = self.places[arm].gpu.as_deref()?;
+        let uuid = self.environments[arm].gpu.as_deref()?;
         nvml.counters(uuid, Some(id)).ok()?.process_memory_bytes.ok()
     }
 }
 
 /// When `load` began, which must be at work until `end`: on a machine without tenants that is still to come.
-fn seen_through(load: &mut Child, end: u64) -> Result<u64, ChildError> {
+fn seen_through(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessError> {
     let left = || Duration::from_micros(end.saturating_sub(now_us()));
     let began = match load.answer(left()) {
-        Ok(Reply::Burdened { began_us }) => began_us,
+        Ok(Reply::BackgroundLoadBegan { began_us }) => began_us,
         Ok(reply) => return Err(unexpected(&reply)),
-        Err(ChildError::Silent { .. }) => {
-            return Err(ChildError::Refused(
+        Err(ProcessError::Silent { .. }) => {
+            return Err(ProcessError::Refused(
                 "the load beside the tenants never began".to_owned(),
             ));
         }
@@ -398,7 +398,7 @@ fn seen_through(load: &mut Child, end: u64) -> Result<u64, ChildError> {
     };
     // It says nothing more: one that has another answer is gone, and nobody was beside the tenants.
     match load.answer(left()) {
-        Err(ChildError::Silent { .. }) => Ok(began),
+        Err(ProcessError::Silent { .. }) => Ok(began),
         Err(error) => Err(error),
         Ok(reply) => Err(unexpected(&reply)),
     }

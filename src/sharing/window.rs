@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use crate::{
     record::Tenant,
-    worker::protocol::{Answered, Shared},
+    worker::protocol::{Completion, Shared},
 };
 
 /// From and to when all were at work, microseconds; `None` where they never were at the same time.
 pub fn window(shared: &[Shared], begin_us: u64, end_us: u64) -> Option<(u64, u64)> {
     let streams = || shared.iter().flat_map(|shared| &shared.streams);
-    let first = |stream: &Vec<Answered>| stream.first().map(|answer| answer.begun_us);
-    let last = |stream: &Vec<Answered>| stream.last().map(|answer| answer.ended_us);
+    let first = |stream: &Vec<Completion>| stream.first().map(|answer| answer.begun_us);
+    let last = |stream: &Vec<Completion>| stream.last().map(|answer| answer.ended_us);
     let from = streams().map(first).collect::<Option<Vec<_>>>()?;
     let to = streams().map(last).collect::<Option<Vec<_>>>()?;
     let from = from.into_iter().max()?.max(begin_us);
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn stream(answers: &[(u64, u64)]) -> Shared {
-        let answer = |(photo, (begun_us, ended_us)): (usize, &(u64, u64))| Answered {
+        let answer = |(photo, (begun_us, ended_us)): (usize, &(u64, u64))| Completion {
             photo,
             photos: 1,
             begun_us: *begun_us,

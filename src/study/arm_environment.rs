@@ -15,7 +15,7 @@ pub struct Program {
 
 /// What a worker needs besides its arm.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct ArmEnvironment {
     /// The runtime's library; `None` for backends that need none.
     pub library: Option<RuntimeLibrary>,
     /// The GPU's name for this very device, where the arm runs on one that is known.
@@ -23,7 +23,7 @@ pub struct Place {
     /// The device, as a person would name it; `None` for the processor.
     pub device: Option<String>,
     /// What the worker's environment has besides the study's own: which device is seen, above all.
-    pub environment: Vec<(String, String)>,
+    pub variables: Vec<(String, String)>,
     /// The networks of the arm's precision; `None` for those of the study.
     pub networks: Option<Networks>,
     /// The program whose `worker` command runs it; `None` for facebench's own.

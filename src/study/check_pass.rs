@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Observer, Study, StudyError, arm_environment::Place, fail, finish, plan::PlannedArm, strata,
+    Observer, Study, StudyError, arm_environment::ArmEnvironment, fail, finish, plan::PlannedArm, strata,
     summary::ArmRun,
 };
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     record::{Outcome, Record, Scenario, Skipped},
     runtime::spec::Precision,
     worker::{
-        child::{ChildError, unexpected},
-        protocol::{Reply, Request, Seen},
+        process::{ProcessError, unexpected},
+        protocol::{PhotoAnswer, Reply, Request},
     },
 };
 
@@ -25,9 +25,9 @@ const MAX_ENROLLED: usize = 1000;
 
 /// The reference's answers.
 #[derive(Clone)]
-pub(crate) struct Answers<S = Seen> {
+pub(crate) struct Answers<S = PhotoAnswer> {
     pub label: String,
-    pub seen: Vec<S>,
+    pub photos: Vec<S>,
     pub is_fp32: bool,
 }
 
@@ -58,31 +58,31 @@ impl Study {
     ) -> Result<Prepared, StudyError> {
         let count = self.dataset.photos.len();
         let mut bad: BTreeMap<usize, String> = BTreeMap::new();
-        let mut seen: Vec<Option<Vec<Option<Seen>>>> = Vec::new();
-        for ((arm, place), run) in self.plan.arms.iter().zip(&self.places).zip(runs.iter_mut()) {
+        let mut answers: Vec<Option<Vec<Option<PhotoAnswer>>>> = Vec::new();
+        for ((arm, environment), run) in self.plan.arms.iter().zip(&self.environments).zip(runs.iter_mut()) {
             observer.phase(&format!("check pass: {}", arm.label));
-            match self.check_pass(arm, place, run, &mut bad) {
-                Ok(answers) => seen.push(Some(answers)),
-                Err(ChildError::Interrupted) => seen.push(None),
+            match self.check_pass(arm, environment, run, &mut bad) {
+                Ok(photos) => answers.push(Some(photos)),
+                Err(ProcessError::Interrupted) => answers.push(None),
                 Err(error) => {
                     fail(run, &arm.label, &format!("in the check pass: {error}"), observer);
-                    seen.push(None);
+                    answers.push(None);
                 }
             }
         }
         let mut extra = None;
-        if let Some((arm, place)) = &self.extra_reference {
+        if let Some((arm, environment)) = &self.extra_reference {
             observer.phase("check pass: fp32 CPU reference");
             let mut run = ArmRun::default();
-            match self.check_pass(arm, place, &mut run, &mut bad) {
-                Ok(seen) => {
+            match self.check_pass(arm, environment, &mut run, &mut bad) {
+                Ok(photos) => {
                     extra = Some(Answers {
                         label: arm.label.clone(),
-                        seen,
+                        photos,
                         is_fp32: is_fp32(&run),
                     });
                 }
-                Err(ChildError::Interrupted) => {}
+                Err(ProcessError::Interrupted) => {}
                 Err(error) => observer.notice(&format!("no reference to compare with: {error}")),
             }
         }
@@ -113,39 +113,49 @@ impl Study {
             .plan
             .arms
             .iter()
-            .zip(&seen)
+            .zip(&answers)
             .zip(runs.iter())
-            .find_map(|((arm, seen), run)| {
-                let seen = seen.clone().filter(|_| arm.spec.is_reference())?;
+            .find_map(|((arm, photos), run)| {
+                let photos = photos.clone().filter(|_| arm.spec.is_reference())?;
                 Some(Answers {
                     label: arm.label.clone(),
-                    seen,
+                    photos,
                     is_fp32: is_fp32(run),
                 })
             });
         let reference = chosen.or(extra);
         self.put_in_order(&mut good, reference.as_ref());
-        let pick = |seen: &[Option<Seen>]| -> Vec<Seen> {
-            good.iter().filter_map(|index| seen[*index].clone()).collect()
+        let pick = |photos: &[Option<PhotoAnswer>]| -> Vec<PhotoAnswer> {
+            good.iter().filter_map(|index| photos[*index].clone()).collect()
         };
-        for (run, seen) in runs.iter_mut().zip(&seen) {
-            run.seen = seen.as_deref().map(pick).unwrap_or_default();
+        for (run, photos) in runs.iter_mut().zip(&answers) {
+            run.answers = photos.as_deref().map(pick).unwrap_or_default();
         }
-        let reference = reference.map(|Answers { label, seen, is_fp32 }| Answers {
-            label,
-            seen: pick(&seen),
-            is_fp32,
-        });
+        let reference = reference.map(
+            |Answers {
+                 label,
+                 photos,
+                 is_fp32,
+             }| Answers {
+                label,
+                photos: pick(&photos),
+                is_fp32,
+            },
+        );
         Ok(self.prepare(&good, reference))
     }
 
     /// Offline, the longest first, so that no stream is left alone with a crowd at the end of a block; else a seeded
     /// shuffle, for a query of crowds alone would say nothing about queries.
-    fn put_in_order(&self, good: &mut [usize], reference: Option<&Answers<Option<Seen>>>) {
+    fn put_in_order(&self, good: &mut [usize], reference: Option<&Answers<Option<PhotoAnswer>>>) {
         if matches!(self.plan.scenario, Scenario::MultiStream | Scenario::Server) {
             good.shuffle(&mut ChaCha8Rng::seed_from_u64(self.plan.seed));
-        } else if let Some(Answers { seen, .. }) = reference {
-            let time = |index: &usize| seen[*index].as_ref().map_or(Duration::ZERO, |seen| seen.time);
+        } else if let Some(Answers { photos, .. }) = reference {
+            let time = |index: &usize| {
+                photos[*index]
+                    .as_ref()
+                    .map_or(Duration::ZERO, |answer| answer.time)
+            };
             good.sort_by_key(|index| std::cmp::Reverse(time(index)));
         }
     }
@@ -155,12 +165,12 @@ impl Study {
             .iter()
             .map(|index| self.dataset.photos[*index].clone())
             .collect();
-        let seen = reference.as_ref().map(|answers| answers.seen.as_slice());
-        let (kinds, strata) = strata::sort(&photos, seen, self.networks.is_some());
-        let gallery = seen
+        let answers = reference.as_ref().map(|answers| answers.photos.as_slice());
+        let (kinds, strata) = strata::sort(&photos, answers, self.networks.is_some());
+        let gallery = answers
             .unwrap_or_default()
             .iter()
-            .filter_map(|seen| Some(seen.faces.first()?.embedding.as_ref()?.values().to_vec()))
+            .filter_map(|answer| Some(answer.faces.first()?.embedding.as_ref()?.values().to_vec()))
             .take(MAX_ENROLLED)
             .collect();
         let dataset = Dataset {
@@ -189,23 +199,23 @@ impl Study {
     fn check_pass(
         &self,
         arm: &PlannedArm,
-        place: &Place,
+        environment: &ArmEnvironment,
         run: &mut ArmRun,
         bad: &mut BTreeMap<usize, String>,
-    ) -> Result<Vec<Option<Seen>>, ChildError> {
-        let mut child = self.start(self.job(arm, place, &self.dataset), place, run)?;
-        let mut seen: Vec<Option<Seen>> = vec![None; self.dataset.photos.len()];
+    ) -> Result<Vec<Option<PhotoAnswer>>, ProcessError> {
+        let mut child = self.start(self.job(arm, environment, &self.dataset), environment, run)?;
+        let mut answers: Vec<Option<PhotoAnswer>> = vec![None; self.dataset.photos.len()];
         child.ask(&Request::Observe)?;
         loop {
             match child.answer(self.plan.patience)? {
                 Reply::Photo {
                     index,
-                    seen: Ok(answer),
-                } if index < seen.len() => seen[index] = Some(answer),
+                    answer: Ok(answer),
+                } if index < answers.len() => answers[index] = Some(answer),
                 Reply::Photo {
                     index,
-                    seen: Err(reason),
-                } if index < seen.len() => {
+                    answer: Err(reason),
+                } if index < answers.len() => {
                     bad.insert(index, reason);
                 }
                 Reply::Progress { .. } => {}
@@ -218,6 +228,6 @@ impl Study {
         }
         // Its memory is not the measured processes' memory.
         let _peak = finish(&mut child, self.plan.patience)?;
-        Ok(seen)
+        Ok(answers)
     }
 }

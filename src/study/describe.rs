@@ -32,7 +32,7 @@ impl Study {
         dataset.faces = prepared
             .reference
             .as_ref()
-            .map(|answers| answers.seen.iter().map(|seen| seen.faces.len()).sum());
+            .map(|answers| answers.photos.iter().map(|seen| seen.faces.len()).sum());
         record.workload.enrolled = prepared.gallery.len();
         let Some(networks) = &self.networks else { return };
         let mut by_name = prepared.dataset.clone();
@@ -72,7 +72,7 @@ impl Study {
     pub(crate) fn fill(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
         let reference = prepared.reference.as_ref().map(|answers| Reference {
             label: &answers.label,
-            seen: &answers.seen,
+            seen: &answers.photos,
             is_fp32: answers.is_fp32,
         });
         let known = Known {
@@ -89,17 +89,17 @@ impl Study {
             .plan
             .arms
             .iter()
-            .zip(&self.places)
+            .zip(&self.environments)
             .zip(runs)
             .zip(&self.prices)
-            .map(|(((arm, place), run), price)| {
+            .map(|(((arm, environment), run), price)| {
                 let source = Source {
                     plan: &self.plan,
                     arm,
-                    place,
+                    environment,
                     gpu: gpus
                         .iter()
-                        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == place.gpu),
+                        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == environment.gpu),
                     price: price.as_ref(),
                     reads: self.reads(arm, &prepared.dataset),
                 };

@@ -20,7 +20,7 @@ use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
 
 use self::{
-    arm_environment::Place,
+    arm_environment::ArmEnvironment,
     check_pass::Prepared,
     plan::{Plan, PlannedArm},
     summary::{ArmRun, Price, Promise},
@@ -32,8 +32,8 @@ use crate::{
     record::{Block, Gpu, Record},
     runtime::spec::Reads,
     worker::{
-        child::{Child, ChildError, unexpected},
         interruption::Interruption,
+        process::{ProcessError, WorkerProcess, unexpected},
         protocol::{Job, Reply, Request},
     },
 };
@@ -48,9 +48,9 @@ pub struct Study {
     /// What to do.
     pub plan: Plan,
     /// Where each arm of the plan runs.
-    pub places: Vec<Place>,
+    pub environments: Vec<ArmEnvironment>,
     /// An arm that answers as reference and is not measured, where the plan has no fp32 CPU arm.
-    pub extra_reference: Option<(PlannedArm, Place)>,
+    pub extra_reference: Option<(PlannedArm, ArmEnvironment)>,
     /// The driver of the GPUs, where there is one.
     pub nvml: Option<Nvml>,
     /// The networks; `None` where only `null` is measured.
@@ -163,13 +163,13 @@ impl Study {
         }
     }
 
-    pub(crate) fn job(&self, arm: &PlannedArm, place: &Place, dataset: &Dataset) -> Job {
+    pub(crate) fn job(&self, arm: &PlannedArm, environment: &ArmEnvironment, dataset: &Dataset) -> Job {
         Job {
             spec: arm.spec.clone(),
-            library: place.library.as_ref().map(|library| library.path.clone()),
-            device: place.device.clone(),
-            cache: place.cache.clone(),
-            networks: place
+            library: environment.library.as_ref().map(|library| library.path.clone()),
+            device: environment.device.clone(),
+            cache: environment.cache.clone(),
+            networks: environment
                 .networks
                 .clone()
                 .or_else(|| self.networks.clone())
@@ -204,7 +204,7 @@ impl Study {
     }
 
     /// The next reply that is no sign of life; each sign starts the patience anew.
-    pub(crate) fn wait(&self, child: &mut Child) -> Result<Reply, ChildError> {
+    pub(crate) fn wait(&self, child: &mut WorkerProcess) -> Result<Reply, ProcessError> {
         loop {
             match child.answer(self.plan.patience)? {
                 Reply::Progress { .. } => {}
@@ -213,19 +213,28 @@ impl Study {
         }
     }
 
-    fn start(&self, job: Job, place: &Place, run: &mut ArmRun) -> Result<Child, ChildError> {
-        let mut child = self.launch(job, place)?;
+    fn start(
+        &self,
+        job: Job,
+        environment: &ArmEnvironment,
+        run: &mut ArmRun,
+    ) -> Result<WorkerProcess, ProcessError> {
+        let mut child = self.launch(job, environment)?;
         self.await_ready(&mut child, run)?;
         Ok(child)
     }
 
     /// A worker that has been told to load.
-    pub(crate) fn launch(&self, job: Job, place: &Place) -> Result<Child, ChildError> {
-        let program = place
+    pub(crate) fn launch(
+        &self,
+        job: Job,
+        environment: &ArmEnvironment,
+    ) -> Result<WorkerProcess, ProcessError> {
+        let program = environment
             .program
             .as_ref()
             .map_or(&self.program, |program| &program.path);
-        let mut child = Child::spawn(program, &place.environment, &self.interruption)?;
+        let mut child = WorkerProcess::spawn(program, &environment.variables, &self.interruption)?;
         if let Some(cores) = job.spec.quota {
             child.limit(cores)?;
         }
@@ -233,7 +242,11 @@ impl Study {
         Ok(child)
     }
 
-    pub(crate) fn await_ready(&self, child: &mut Child, run: &mut ArmRun) -> Result<(), ChildError> {
+    pub(crate) fn await_ready(
+        &self,
+        child: &mut WorkerProcess,
+        run: &mut ArmRun,
+    ) -> Result<(), ProcessError> {
         match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
             Reply::Ready(ready) => run.ready.push(*ready),
             other => return Err(unexpected(&other)),
@@ -248,7 +261,10 @@ fn fail(run: &mut ArmRun, label: &str, reason: &str, observer: &dyn Observer) {
     run.failed = true;
 }
 
-pub(crate) fn finish(child: &mut Child, patience: Duration) -> Result<Result<u64, String>, ChildError> {
+pub(crate) fn finish(
+    child: &mut WorkerProcess,
+    patience: Duration,
+) -> Result<Result<u64, String>, ProcessError> {
     child.ask(&Request::Finish)?;
     match child.answer(patience)? {
         Reply::Finished { rss_peak_bytes } => Ok(rss_peak_bytes),

@@ -1,4 +1,4 @@
-//! What a study will do: arms with their concurrency settled, processes, blocks, order.
+//! What a study will do: arms with their concurrency resolved, processes, blocks, order.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     analysis::figures::samples_for,
     record::{LatencyBound, Scenario},
     runtime::{options::DataPath, spec::BackendSpec},
-    worker::protocol::{GiveUp, Pace, Stretch},
+    worker::protocol::{BlockSpec, GiveUp, LoadPattern},
 };
 
 /// Photos of a multi-stream query: `MLPerf`'s number.
@@ -23,7 +23,7 @@ const LEAD_IN: u32 = 10;
 /// up too slowly to be seen.
 const BOUNDS: u32 = 50;
 /// A block at a given rate is given up when an answer comes so many times later than the bound.
-const HOPELESS: u32 = 20;
+const GIVE_UP_FACTOR: u32 = 20;
 /// A device's usual batch and streams: large enough to fill it, small enough for a few to be in work.
 const DEVICE_BATCH: usize = 16;
 const DEVICE_STREAMS: usize = 4;
@@ -122,11 +122,11 @@ pub enum PlanError {
 }
 
 impl PlannedArm {
-    /// Settles what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
+    /// Decides what `spec` leaves open, for `cores` host cores. Offline, a bare SPEC gets one stream of one thread a
     /// core; single-stream, one stream of all cores. On a device of its own, offline, a few streams of larger batches:
     /// while one is on the device, others are decoded and aligned. Where all streams share one pool of threads, several
     /// streams have one thread each.
-    pub fn settle(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
+    pub fn resolve(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
         let is_single = scenario == Scenario::SingleStream;
         let beside = spec.data_path() == DataPath::Device;
         let shared = spec.row().shares_threads();
@@ -245,21 +245,27 @@ impl Plan {
     }
 
     /// A block of the study, of `arm` or of a point of its curve. `rate` and `seed` are for the server scenario.
-    pub fn stretch(&self, arm: &PlannedArm, point: Option<usize>, rate: Option<f64>, seed: u64) -> Stretch {
+    pub fn block_spec(
+        &self,
+        arm: &PlannedArm,
+        point: Option<usize>,
+        rate: Option<f64>,
+        seed: u64,
+    ) -> BlockSpec {
         let (streams, batch) = point
             .and_then(|point| self.points(arm).get(point).copied())
             .unwrap_or((arm.streams, arm.batch));
-        let pace = match (self.scenario, rate) {
-            (Scenario::MultiStream, _) => Pace::Queries { size: QUERY },
-            (Scenario::Server, Some(rate)) => Pace::Arrivals {
+        let pattern = match (self.scenario, rate) {
+            (Scenario::MultiStream, _) => LoadPattern::Queries { size: QUERY },
+            (Scenario::Server, Some(rate)) => LoadPattern::Arrivals {
                 rate,
                 seed,
                 give_up: Some(GiveUp {
-                    bound: (self.bound_time() * HOPELESS).max(self.duration),
+                    bound: (self.bound_time() * GIVE_UP_FACTOR).max(self.duration),
                     misses: 0,
                 }),
             },
-            _ => Pace::Closed,
+            _ => LoadPattern::Closed,
         };
         // A point without samples enough for its percentile would say nothing.
         let blocks = if point.is_some() {
@@ -281,12 +287,12 @@ impl Plan {
         } else {
             Duration::ZERO
         };
-        Stretch {
+        BlockSpec {
             duration: self.duration.max(least),
             images,
             streams,
             batch,
-            pace,
+            pattern,
             counts: point.is_none(),
         }
     }
@@ -344,35 +350,35 @@ pub fn fresh_seed() -> u64 {
 mod tests {
     use super::*;
 
-    fn settled(spec: &str, scenario: Scenario) -> (usize, usize) {
-        let arm = PlannedArm::settle(spec.parse().unwrap(), scenario, 8).unwrap();
+    fn resolved(spec: &str, scenario: Scenario) -> (usize, usize) {
+        let arm = PlannedArm::resolve(spec.parse().unwrap(), scenario, 8).unwrap();
         (arm.streams, arm.threads)
     }
 
     #[test]
     fn what_is_left_open_fills_the_cores() {
-        assert_eq!(settled("cpu", Scenario::Offline), (8, 1));
-        assert_eq!(settled("cpu,threads=2", Scenario::Offline), (4, 2));
-        assert_eq!(settled("cpu,streams=3", Scenario::Offline), (3, 2));
-        assert_eq!(settled("cpu,streams=16", Scenario::Offline), (16, 1));
-        assert_eq!(settled("cpu", Scenario::SingleStream), (1, 8));
-        assert_eq!(settled("null", Scenario::Offline), (1, 1));
+        assert_eq!(resolved("cpu", Scenario::Offline), (8, 1));
+        assert_eq!(resolved("cpu,threads=2", Scenario::Offline), (4, 2));
+        assert_eq!(resolved("cpu,streams=3", Scenario::Offline), (3, 2));
+        assert_eq!(resolved("cpu,streams=16", Scenario::Offline), (16, 1));
+        assert_eq!(resolved("cpu", Scenario::SingleStream), (1, 8));
+        assert_eq!(resolved("null", Scenario::Offline), (1, 1));
         let error =
-            PlannedArm::settle("cpu,streams=2".parse().unwrap(), Scenario::SingleStream, 8).unwrap_err();
+            PlannedArm::resolve("cpu,streams=2".parse().unwrap(), Scenario::SingleStream, 8).unwrap_err();
         assert!(matches!(error, PlanError::NotSingle { streams: 2, .. }));
     }
 
     #[test]
     fn one_pool_of_threads_serves_one_stream() {
-        assert_eq!(settled("opencv", Scenario::Offline), (8, 1));
-        assert_eq!(settled("opencv,streams=2", Scenario::Offline), (2, 1));
-        assert_eq!(settled("opencv,streams=1", Scenario::Offline), (1, 8));
-        assert_eq!(settled("opencv,threads=1", Scenario::Offline), (8, 1));
-        assert_eq!(settled("opencv,threads=2", Scenario::Offline), (1, 2));
-        assert_eq!(settled("opencv", Scenario::SingleStream), (1, 8));
-        assert_eq!(settled("tract,threads=2", Scenario::Offline), (4, 2));
+        assert_eq!(resolved("opencv", Scenario::Offline), (8, 1));
+        assert_eq!(resolved("opencv,streams=2", Scenario::Offline), (2, 1));
+        assert_eq!(resolved("opencv,streams=1", Scenario::Offline), (1, 8));
+        assert_eq!(resolved("opencv,threads=1", Scenario::Offline), (8, 1));
+        assert_eq!(resolved("opencv,threads=2", Scenario::Offline), (1, 2));
+        assert_eq!(resolved("opencv", Scenario::SingleStream), (1, 8));
+        assert_eq!(resolved("tract,threads=2", Scenario::Offline), (4, 2));
         let refused = |spec: &str| {
-            PlannedArm::settle(spec.parse().unwrap(), Scenario::Offline, 8)
+            PlannedArm::resolve(spec.parse().unwrap(), Scenario::Offline, 8)
                 .unwrap_err()
                 .to_string()
         };
@@ -382,7 +388,7 @@ mod tests {
 
     fn plan(seed: u64) -> Plan {
         let mut arms: Vec<_> = ["cpu", "cpu", "null"]
-            .map(|spec| PlannedArm::settle(spec.parse().unwrap(), Scenario::Offline, 2).unwrap())
+            .map(|spec| PlannedArm::resolve(spec.parse().unwrap(), Scenario::Offline, 2).unwrap())
             .into();
         tell_apart(&mut arms);
         Plan {
@@ -442,14 +448,15 @@ mod tests {
         assert_eq!(fewer(64, 2, 4), [64, 32, 16, 1]);
         assert_eq!(fewer(16, 4, 3), [16, 4, 1]);
         let plan = plan(1);
-        let arm = PlannedArm::settle("cpu,streams=2,batch=4".parse().unwrap(), Scenario::Offline, 2).unwrap();
+        let arm =
+            PlannedArm::resolve("cpu,streams=2,batch=4".parse().unwrap(), Scenario::Offline, 2).unwrap();
         assert_eq!(plan.points(&arm), [(2, 1), (1, 4), (1, 1)]);
-        let stretch = plan.stretch(&arm, Some(1), None, 0);
+        let spec = plan.block_spec(&arm, Some(1), None, 0);
         assert_eq!(
-            (stretch.streams, stretch.batch, stretch.images),
+            (spec.streams, spec.batch, spec.images),
             (1, 4, 111),
             "six of them make 662 and more"
         );
-        assert_eq!(plan.stretch(&arm, None, None, 0).images, 0);
+        assert_eq!(plan.block_spec(&arm, None, None, 0).images, 0);
     }
 }

@@ -6,15 +6,15 @@ use super::{
     Observer, Prepared, Study, fail, finish,
     plan::Step,
     summary::ArmRun,
-    watch::{Seen, Watched},
+    watch::{MachineWatch, Readings},
 };
 use crate::{
     machine::Counters,
     pipeline::StageTimes,
     record::{Block, CeilingRun, Conditions, Scenario, Stages},
     worker::{
-        child::{Child, ChildError, unexpected},
-        protocol::{self, Reply, Request, Stretch},
+        process::{ProcessError, WorkerProcess, unexpected},
+        protocol::{self, BlockSpec, Reply, Request},
     },
 };
 
@@ -33,7 +33,7 @@ impl Study {
         save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
     ) -> io::Result<()> {
         let schedule = self.plan.order(process);
-        let mut children: Vec<Option<Child>> = runs.iter().map(|_| None).collect();
+        let mut children: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
         // Who measures first was warmed up last but a few: the order is the blocks' own.
         for step in schedule
             .first()
@@ -97,7 +97,7 @@ impl Study {
             let Some(mut child) = child else { continue };
             match finish(&mut child, self.plan.patience) {
                 Ok(peak) => runs[arm].rss_peak_bytes.push(peak),
-                Err(ChildError::Interrupted) => {}
+                Err(ProcessError::Interrupted) => {}
                 Err(error) => {
                     let reason = format!("at the end of process {}: {error}", process + 1);
                     fail(&mut runs[arm], &self.plan.arms[arm].label, &reason, observer);
@@ -108,13 +108,18 @@ impl Study {
     }
 
     /// A worker that is loaded and in its steady state.
-    fn warm_up(&self, arm: usize, prepared: &Prepared, run: &mut ArmRun) -> Result<Child, ChildError> {
-        let mut job = self.job(&self.plan.arms[arm], &self.places[arm], &prepared.dataset);
+    fn warm_up(
+        &self,
+        arm: usize,
+        prepared: &Prepared,
+        run: &mut ArmRun,
+    ) -> Result<WorkerProcess, ProcessError> {
+        let mut job = self.job(&self.plan.arms[arm], &self.environments[arm], &prepared.dataset);
         job.strata.clone_from(&prepared.strata);
         job.gallery.clone_from(&prepared.gallery);
         // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
-        job.weights = run.seen.iter().map(|seen| seen.time.as_secs_f64()).collect();
-        let mut child = self.start(job, &self.places[arm], run)?;
+        job.weights = run.answers.iter().map(|seen| seen.time.as_secs_f64()).collect();
+        let mut child = self.start(job, &self.environments[arm], run)?;
         child.ask(&Request::WarmUp {
             least: self.plan.warmup,
             most: self.plan.most_warmup(),
@@ -136,7 +141,7 @@ impl Study {
     }
 
     /// A rest after another arm's work, and a little work that is not measured.
-    fn get_going(&self, child: &mut Child, rested: bool) -> Result<(), ChildError> {
+    fn get_going(&self, child: &mut WorkerProcess, rested: bool) -> Result<(), ProcessError> {
         if !rested || self.plan.arms.len() == 1 {
             return Ok(());
         }
@@ -147,10 +152,10 @@ impl Study {
     /// Has a worker work without measuring.
     pub(super) fn unmeasured(
         &self,
-        child: &mut Child,
+        child: &mut WorkerProcess,
         least: Duration,
         most: Duration,
-    ) -> Result<(), ChildError> {
+    ) -> Result<(), ProcessError> {
         child.ask(&Request::WarmUp { least, most })?;
         match self.wait(child)? {
             Reply::WarmedUp { .. } => Ok(()),
@@ -161,12 +166,12 @@ impl Study {
     /// The rate at which a step's photos arrive: as asked, or the highest that holds, or none.
     fn rate(
         &self,
-        child: &mut Child,
+        child: &mut WorkerProcess,
         step: Step,
         process: usize,
         run: &mut ArmRun,
         observer: &dyn Observer,
-    ) -> Result<Option<f64>, ChildError> {
+    ) -> Result<Option<f64>, ProcessError> {
         if self.plan.scenario != Scenario::Server {
             return Ok(None);
         }
@@ -184,28 +189,28 @@ impl Study {
     /// One step, with what the machine did meanwhile.
     fn measure(
         &self,
-        child: &mut Child,
+        child: &mut WorkerProcess,
         step: Step,
         (process, block): (usize, usize),
         rate: Option<f64>,
-    ) -> Result<Block, ChildError> {
+    ) -> Result<Block, ProcessError> {
         let seed = self.seed(process, block as u64);
-        let stretch = self
+        let spec = self
             .plan
-            .stretch(&self.plan.arms[step.arm], step.point, rate, seed);
+            .block_spec(&self.plan.arms[step.arm], step.point, rate, seed);
         let before = Counters::current(&self.plan.core_list);
-        let place = &self.places[step.arm];
-        let watched = Watched {
+        let environment = &self.environments[step.arm];
+        let watched = MachineWatch {
             cores: &self.plan.core_list,
-            gpu: self.nvml.as_ref().zip(place.gpu.as_deref()),
+            gpu: self.nvml.as_ref().zip(environment.gpu.as_deref()),
             worker: child.id(),
         };
         let began = jiff::Timestamp::now();
-        let (raw, seen) = watched.during(|| self.stretch(child, stretch));
+        let (raw, seen) = watched.during(|| self.block(child, spec));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
         if let Some(rate) = rate.filter(|_| raw.given_up) {
-            return Err(ChildError::Refused(format!(
+            return Err(ProcessError::Refused(format!(
                 "at {rate:.1} photos a second the queue only grows: ask for fewer (--request-rate), or have the rate searched"
             )));
         }
@@ -215,9 +220,13 @@ impl Study {
         Ok(block)
     }
 
-    /// Has a worker measure a stretch.
-    pub(super) fn stretch(&self, child: &mut Child, stretch: Stretch) -> Result<protocol::Block, ChildError> {
-        child.ask(&Request::Block(stretch))?;
+    /// Has a worker measure a block.
+    pub(super) fn block(
+        &self,
+        child: &mut WorkerProcess,
+        spec: BlockSpec,
+    ) -> Result<protocol::Block, ProcessError> {
+        child.ask(&Request::Block(spec))?;
         match self.wait(child)? {
             Reply::Block(raw) => Ok(*raw),
             other => Err(unexpected(&other)),
@@ -225,7 +234,7 @@ impl Study {
     }
 
     /// What the stages of a worker allow.
-    fn ceiling(&self, child: &mut Child, process: usize) -> Result<CeilingRun, ChildError> {
+    fn ceiling(&self, child: &mut WorkerProcess, process: usize) -> Result<CeilingRun, ProcessError> {
         child.ask(&Request::Ceiling {
             duration: self.plan.duration,
         })?;
@@ -252,16 +261,16 @@ impl Study {
     /// The worker, or `None` with the reason written down. An interruption is nobody's failure.
     fn keep(
         &self,
-        child: Result<Child, ChildError>,
+        child: Result<WorkerProcess, ProcessError>,
         arm: usize,
         process: usize,
         block: Option<usize>,
         runs: &mut [ArmRun],
         observer: &dyn Observer,
-    ) -> Option<Child> {
+    ) -> Option<WorkerProcess> {
         match child {
             Ok(child) => Some(child),
-            Err(ChildError::Interrupted) => None,
+            Err(ProcessError::Interrupted) => None,
             Err(error) => {
                 let at = block.map_or_else(
                     || "before its first block".to_owned(),
@@ -275,7 +284,7 @@ impl Study {
     }
 }
 
-fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: Seen) -> Conditions {
+fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: Readings) -> Conditions {
     fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
         Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
     }
@@ -326,7 +335,7 @@ pub(super) fn keep_block(
         strata: raw.strata,
         service_us: raw.service,
         response_us: raw.response,
-        scheduling_delay_us: raw.lateness,
+        scheduling_delay_us: raw.scheduling_delay,
         rate,
         conditions,
     }

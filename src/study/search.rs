@@ -9,8 +9,8 @@ use crate::{
     analysis::figures,
     record::{Conditions, LatencyBound, Trial},
     worker::{
-        child::{Child, ChildError},
-        protocol::{GiveUp, Pace, Stretch},
+        process::{ProcessError, WorkerProcess},
+        protocol::{BlockSpec, GiveUp, LoadPattern},
     },
 };
 
@@ -31,12 +31,12 @@ impl Study {
     /// Searches for an arm in a process; every try is written down.
     pub(super) fn search(
         &self,
-        child: &mut Child,
+        child: &mut WorkerProcess,
         arm: usize,
         process: usize,
         run: &mut ArmRun,
         observer: &dyn Observer,
-    ) -> Result<f64, ChildError> {
+    ) -> Result<f64, ProcessError> {
         // Every process searches for itself, from a place of its own: what one found is no news for the next.
         let (low, high) = FIRST;
         let place = ChaCha8Rng::seed_from_u64(self.seed(process, u64::MAX >> 8)).random::<f64>();
@@ -58,23 +58,23 @@ impl Study {
     /// One try at `rate`: whether the bound was held.
     fn attempt(
         &self,
-        child: &mut Child,
+        child: &mut WorkerProcess,
         arm: usize,
         (process, number): (usize, u64),
         rate: f64,
         run: &mut ArmRun,
-    ) -> Result<bool, ChildError> {
+    ) -> Result<bool, ProcessError> {
         let (planned, bound) = (&self.plan.arms[arm], self.plan.bound);
         let seed = self.seed(process, number + (1 << 16));
-        let mut stretch = self.plan.stretch(planned, None, Some(rate), seed);
-        stretch.images = figures::samples_for(bound.percentile) as usize;
-        stretch.counts = false;
-        stretch.pace = Pace::Arrivals {
+        let mut spec = self.plan.block_spec(planned, None, Some(rate), seed);
+        spec.images = figures::samples_for(bound.percentile) as usize;
+        spec.counts = false;
+        spec.pattern = LoadPattern::Arrivals {
             rate,
             seed,
-            give_up: Some(give_up(bound, &stretch, rate, self.dataset.photos.len())),
+            give_up: Some(give_up(bound, &spec, rate, self.dataset.photos.len())),
         };
-        let raw = self.stretch(child, stretch)?;
+        let raw = self.block(child, spec)?;
         // An arm that is still at it long after the last arrival did not keep up, whatever the percentile says.
         let over_time = raw.seconds - raw.images as f64 / rate > bound.ms / 1e3;
         let given_up = raw.given_up || over_time;
@@ -93,8 +93,8 @@ impl Study {
 }
 
 /// A try is lost as soon as more answers are late than the percentile allows of all that are coming.
-fn give_up(bound: LatencyBound, stretch: &Stretch, rate: f64, photos: usize) -> GiveUp {
-    let least = (stretch.images as f64).max(stretch.duration.as_secs_f64() * rate);
+fn give_up(bound: LatencyBound, spec: &BlockSpec, rate: f64, photos: usize) -> GiveUp {
+    let least = (spec.images as f64).max(spec.duration.as_secs_f64() * rate);
     let photos = photos.max(1) as f64;
     let coming = (least / photos).ceil() * photos;
     GiveUp {

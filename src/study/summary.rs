@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    arm_environment::Place,
+    arm_environment::ArmEnvironment,
     plan::{Plan, PlannedArm},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     vision::{decoder, face::Face},
     worker::{
         self,
-        protocol::{ObservedProfile, Ready, Seen},
+        protocol::{ObservedProfile, PhotoAnswer, Ready},
     },
 };
 
@@ -32,7 +32,7 @@ pub struct ArmRun {
     /// One account for each process, the check pass first.
     pub ready: Vec<Ready>,
     /// What the check pass saw in each photo of the study.
-    pub seen: Vec<Seen>,
+    pub answers: Vec<PhotoAnswer>,
     /// Where the nodes ran.
     pub profile: Option<ObservedProfile>,
     /// Photos of each process's warm-up.
@@ -64,7 +64,7 @@ pub struct Reference<'a> {
     /// The reference arm's label.
     pub label: &'a str,
     /// What it saw.
-    pub seen: &'a [Seen],
+    pub seen: &'a [PhotoAnswer],
     /// Whether its networks are of 32-bit floats, as far as its profile shows.
     pub is_fp32: bool,
 }
@@ -86,7 +86,7 @@ pub struct Source<'a> {
     /// The arm.
     pub arm: &'a PlannedArm,
     /// Where it runs.
-    pub place: &'a Place,
+    pub environment: &'a ArmEnvironment,
     /// The GPU that this is.
     pub gpu: Option<&'a Gpu>,
     /// What an hour costs.
@@ -127,15 +127,20 @@ pub struct Known<'a> {
 
 /// The figures of an arm, as far as `run` has come.
 pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
-    let Source { plan, arm, place, .. } = *source;
+    let Source {
+        plan,
+        arm,
+        environment,
+        ..
+    } = *source;
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
     let mut accuracy = accuracy(arm, run, known);
     if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth.filter(|_| !is_null)) {
-        hold_against_truth(accuracy, truth, &run.seen);
+        hold_against_truth(accuracy, truth, &run.answers);
     }
     if let (Some(accuracy), Some(reference)) = (&mut accuracy, known.reference.filter(|_| !is_null)) {
-        accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.seen);
+        accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.answers);
     }
     let checks = judge(source, run, accuracy.as_ref(), known);
     let status = if run.failed {
@@ -160,16 +165,16 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
             runtime: ready.filter(|_| !is_null).map(|ready| RuntimeFacts {
                 name: ready.runtime.clone(),
                 version: ready.version.clone(),
-                library_sha256: place
+                library_sha256: environment
                     .library
                     .as_ref()
                     .map(|library| &library.sha256)
-                    .or(place.program.as_ref().map(|program| &program.sha256))
+                    .or(environment.program.as_ref().map(|program| &program.sha256))
                     .cloned(),
             }),
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
-            gpu: place.gpu.clone(),
+            gpu: environment.gpu.clone(),
             options: options(source, ready),
             placement: run.profile.as_ref().map(placements),
         },
@@ -214,20 +219,20 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
 /// An arm's answers against the reference's. `null` has no networks that could agree; only where it is told to answer
 /// wrongly it is held against what it would answer else.
 fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accuracy> {
-    if run.seen.is_empty() {
+    if run.answers.is_empty() {
         return None;
     }
     if arm.spec.is_null() {
-        let right = Seen {
+        let right = PhotoAnswer {
             faces: worker::null_answer(&arm.spec.null),
             time: std::time::Duration::ZERO,
         };
-        let right = vec![right; run.seen.len()];
+        let right = vec![right; run.answers.len()];
         return (arm.spec.null.wrong > 0.0)
-            .then(|| agreement::compare("null without a fault", &right, &run.seen));
+            .then(|| agreement::compare("null without a fault", &right, &run.answers));
     }
     let reference = known.reference?;
-    Some(agreement::compare(reference.label, reference.seen, &run.seen))
+    Some(agreement::compare(reference.label, reference.seen, &run.answers))
 }
 
 /// The throughput-latency curve: the points that were measured for it, and the arm's own.
@@ -272,7 +277,7 @@ pub fn conditions(blocks: &[Block], threads: usize, cores: usize) -> [Check; 4] 
     ]
 }
 
-fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], seen: &[Seen]) {
+fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], seen: &[PhotoAnswer]) {
     let photos: Vec<(&[manifest::Face], &[Face])> = truth
         .iter()
         .zip(seen)
@@ -292,8 +297,8 @@ fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], se
 /// Verification of the people whom both found, as far as anybody is known.
 fn verification_accuracy(
     known: &Known<'_>,
-    reference: &[Seen],
-    seen: &[Seen],
+    reference: &[PhotoAnswer],
+    seen: &[PhotoAnswer],
 ) -> Option<VerificationAccuracy> {
     let compared = ground_truth::compare(&people(known, reference)?, &people(known, seen)?)?;
     Some(VerificationAccuracy {
@@ -305,7 +310,7 @@ fn verification_accuracy(
 }
 
 /// Whom an arm saw, as far as anybody is known.
-fn people<'a>(known: &Known<'a>, seen: &'a [Seen]) -> Option<ground_truth::People<'a>> {
+fn people<'a>(known: &Known<'a>, seen: &'a [PhotoAnswer]) -> Option<ground_truth::People<'a>> {
     let faces = seen.iter().map(|seen| seen.faces.as_slice());
     if let Some(truth) = known.truth {
         let photos: Vec<_> = truth.iter().map(Vec::as_slice).zip(faces).collect();
@@ -335,7 +340,7 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
     }
     let reference_is_fp32 = is_null || known.reference.is_some_and(|reference| reference.is_fp32);
     match accuracy {
-        _ if !run.seen.is_empty() && !reference_is_fp32 => {
+        _ if !run.answers.is_empty() && !reference_is_fp32 => {
             list.push(agreement::without_reference(known.reference.is_some()));
         }
         Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
@@ -347,9 +352,9 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
         )),
         None => {}
     }
-    if !run.seen.is_empty() {
-        let expected = run.seen.iter().map(|seen| seen.faces.len()).sum();
-        let by_pass = |block: &Block| block.faces as f64 * run.seen.len() as f64 / block.images as f64;
+    if !run.answers.is_empty() {
+        let expected = run.answers.iter().map(|seen| seen.faces.len()).sum();
+        let by_pass = |block: &Block| block.faces as f64 * run.answers.len() as f64 / block.images as f64;
         list.push(checks::repeatable(
             &run.blocks.iter().map(by_pass).collect::<Vec<_>>(),
             expected,
@@ -443,7 +448,7 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
         options.insert("decoders".into(), decoders.to_string());
     }
     options.extend(ready.iter().flat_map(|ready| ready.options.iter().cloned()));
-    if let Some(networks) = &source.place.networks {
+    if let Some(networks) = &source.environment.networks {
         options.insert("detector_sha256".into(), networks.detector.sha256.clone());
         options.insert("recognizer_sha256".into(), networks.recognizer.sha256.clone());
     }

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// How often.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What is looked at.
-pub(super) struct Watched<'a> {
+pub(super) struct MachineWatch<'a> {
     /// The host cores; empty for all.
     pub cores: &'a [usize],
     /// The driver, and the GPU's name for this very device.
@@ -27,16 +27,16 @@ pub(super) struct Watched<'a> {
 
 /// What was seen.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Seen {
+pub(super) struct Readings {
     /// The median clock of the fastest host core, for a core that rests may be slow without any harm; MHz.
     pub clock_mhz: Option<f64>,
     /// The GPU.
     pub gpu: Option<GpuConditions>,
 }
 
-impl Watched<'_> {
+impl MachineWatch<'_> {
     /// Does `work` and looks meanwhile.
-    pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> (T, Seen) {
+    pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> (T, Readings) {
         let before = self.gpu_counters();
         let over = AtomicBool::new(false);
         let (done, clock_mhz, glances) = thread::scope(|scope| {
@@ -48,13 +48,13 @@ impl Watched<'_> {
             (done, statistics::median(&clocks), glances)
         });
         let gpu = before.map(|before| sum_up(&before, &glances, self.gpu_counters().as_ref()));
-        (done, Seen { clock_mhz, gpu })
+        (done, Readings { clock_mhz, gpu })
     }
 
     fn watch(&self, over: &AtomicBool) -> (Vec<f64>, Vec<GpuCounters>) {
         let (mut clocks, mut glances) = (Vec::new(), Vec::new());
         loop {
-            thread::park_timeout(GLANCE);
+            thread::park_timeout(POLL_INTERVAL);
             if over.load(Ordering::Relaxed) {
                 return (clocks, glances);
             }

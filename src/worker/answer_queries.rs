@@ -17,7 +17,7 @@ use super::{
 
 /// Loads `job`, writes what `ready` makes of it as a first line, and answers `input` on `output` until the input ends.
 /// `failed` is called as soon as a photo cannot be answered: the other streams may be waiting for input then.
-pub fn listen(
+pub fn answer_queries(
     job: Job,
     ready: impl FnOnce(&Ready) -> String,
     failed: impl Fn(&WorkerError) + Sync,
@@ -131,7 +131,7 @@ mod tests {
         let mut job = null_job();
         let mut output = Vec::new();
         let mut input: &[u8] = b"7 0\n8 1 9 2\n";
-        listen(
+        answer_queries(
             job.clone(),
             |_| "ready".to_owned(),
             |_| (),
@@ -147,7 +147,7 @@ mod tests {
         let mut input: &[u8] = b"7 3\n";
         let told = std::sync::atomic::AtomicBool::new(false);
         let tell = |_: &WorkerError| told.store(true, std::sync::atomic::Ordering::Relaxed);
-        let error = listen(job, |_| String::new(), tell, &mut input, &mut Vec::new()).unwrap_err();
+        let error = answer_queries(job, |_| String::new(), tell, &mut input, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("7 3") && told.into_inner(), "{error}");
     }
 

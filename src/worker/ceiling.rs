@@ -14,7 +14,7 @@ use std::{
 use super::{
     Site, Voice, Worker, WorkerError,
     load_generator::{Feeder, Until},
-    protocol::{Ceiling, Job, Pace, Stretch},
+    protocol::{BlockSpec, Ceiling, Job, LoadPattern},
     stream::Stream,
 };
 use crate::{analysis::statistics, pipeline::StageTimes, vision::face::Face};
@@ -37,12 +37,12 @@ impl Worker {
     /// Measures all of it, each part for about `duration`.
     pub(super) fn ceiling(&mut self, voice: &Voice, duration: Duration) -> Result<Ceiling, WorkerError> {
         let all = self.streams.len();
-        let whole_passes = Until::WholePasses(Stretch {
+        let whole_passes = Until::WholePasses(BlockSpec {
             duration,
             images: 0,
             streams: all,
             batch: ROW,
-            pace: Pace::Closed,
+            pattern: LoadPattern::Closed,
             counts: false,
         });
         let pixels = self.workers.busy();
@@ -82,12 +82,12 @@ impl Worker {
             let feeder = Feeder::new(
                 job.photos.len(),
                 1,
-                Until::WholePasses(Stretch {
+                Until::WholePasses(BlockSpec {
                     duration: turn,
                     images: 0,
                     streams: self.streams.len(),
                     batch: 1,
-                    pace: Pace::Closed,
+                    pattern: LoadPattern::Closed,
                     counts: false,
                 }),
             );

@@ -12,7 +12,7 @@ use std::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::protocol::{Pace, Stretch};
+use super::protocol::{BlockSpec, LoadPattern};
 use crate::runtime::null::wait_until;
 
 /// When a stretch of work ends.
@@ -21,7 +21,7 @@ pub(super) enum Until {
     /// When it is stopped.
     Stopped,
     /// At the end of the first whole pass after this time and so many photos.
-    WholePasses(Stretch),
+    WholePasses(BlockSpec),
     /// After one pass, whose answers are told to the study.
     Observed,
 }
@@ -66,8 +66,8 @@ struct State {
 impl Feeder {
     pub(super) fn new(photos: usize, chunk: usize, until: Until) -> Self {
         let arrivals = match until {
-            Until::WholePasses(Stretch {
-                pace: Pace::Arrivals { rate, seed, .. },
+            Until::WholePasses(BlockSpec {
+                pattern: LoadPattern::Arrivals { rate, seed, .. },
                 duration,
                 images,
                 ..
@@ -97,8 +97,8 @@ impl Feeder {
     /// The time over which photos arrive; none where nothing is ever due.
     pub(super) fn span(&self) -> Duration {
         match self.until {
-            Until::WholePasses(Stretch {
-                pace: Pace::Arrivals { rate, .. },
+            Until::WholePasses(BlockSpec {
+                pattern: LoadPattern::Arrivals { rate, .. },
                 ..
             }) => Duration::from_secs_f64(self.arrivals.len() as f64 / rate),
             _ => Duration::ZERO,
@@ -126,8 +126,8 @@ impl Feeder {
         if !self.arrivals.is_empty() {
             return self.draw_due(state);
         }
-        if let Until::WholePasses(Stretch {
-            pace: Pace::Queries { size },
+        if let Until::WholePasses(BlockSpec {
+            pattern: LoadPattern::Queries { size },
             ..
         }) = self.until
         {
@@ -167,8 +167,8 @@ impl Feeder {
         let pass_begins = next > 0 && next.is_multiple_of(self.photos);
         match self.until {
             Until::Stopped => false,
-            Until::WholePasses(stretch) => {
-                pass_begins && next >= stretch.images && self.started.elapsed() >= stretch.duration
+            Until::WholePasses(spec) => {
+                pass_begins && next >= spec.images && self.started.elapsed() >= spec.duration
             }
             Until::Observed => pass_begins,
         }
@@ -212,8 +212,8 @@ impl Feeder {
 
     /// Takes note of `count` answered photos; tells how long a query took that is answered with them.
     pub(super) fn answered(&self, count: usize, now: Instant) -> Option<Duration> {
-        let Until::WholePasses(Stretch {
-            pace: Pace::Queries { .. },
+        let Until::WholePasses(BlockSpec {
+            pattern: LoadPattern::Queries { .. },
             ..
         }) = self.until
         else {
@@ -231,8 +231,8 @@ impl Feeder {
 
     /// Takes note of a response; too many that came too late end the work.
     pub(super) fn judge(&self, response: Duration) {
-        let Until::WholePasses(Stretch {
-            pace: Pace::Arrivals {
+        let Until::WholePasses(BlockSpec {
+            pattern: LoadPattern::Arrivals {
                 give_up: Some(limit), ..
             },
             ..
@@ -282,13 +282,13 @@ mod tests {
     use super::super::protocol::GiveUp;
     use super::*;
 
-    fn stretch(duration: Duration, pace: Pace) -> Until {
-        Until::WholePasses(Stretch {
+    fn stretch(duration: Duration, pattern: LoadPattern) -> Until {
+        Until::WholePasses(BlockSpec {
             duration,
             images: 0,
             streams: 1,
             batch: 1,
-            pace,
+            pattern,
             counts: true,
         })
     }
@@ -304,9 +304,9 @@ mod tests {
 
     #[test]
     fn passes_are_whole_and_chunks_stay_inside_them() {
-        let feeder = Feeder::new(5, 2, stretch(Duration::ZERO, Pace::Closed));
+        let feeder = Feeder::new(5, 2, stretch(Duration::ZERO, LoadPattern::Closed));
         assert_eq!(drain(&feeder), [0..2, 2..4, 4..5]);
-        let feeder = Feeder::new(3, 1, stretch(Duration::from_millis(5), Pace::Closed));
+        let feeder = Feeder::new(3, 1, stretch(Duration::from_millis(5), LoadPattern::Closed));
         let mut images = 0;
         while let Some(draw) = feeder.draw() {
             images += draw.photos.len();
@@ -325,12 +325,12 @@ mod tests {
 
     #[test]
     fn queries_go_across_passes_and_the_last_may_be_short() {
-        let feeder = Feeder::new(5, 1, stretch(Duration::ZERO, Pace::Queries { size: 8 }));
+        let feeder = Feeder::new(5, 1, stretch(Duration::ZERO, LoadPattern::Queries { size: 8 }));
         assert_eq!(drain(&feeder).len(), 5);
-        let until = Until::WholePasses(Stretch {
+        let until = Until::WholePasses(BlockSpec {
             images: 20,
-            ..match stretch(Duration::ZERO, Pace::Queries { size: 8 }) {
-                Until::WholePasses(stretch) => stretch,
+            ..match stretch(Duration::ZERO, LoadPattern::Queries { size: 8 }) {
+                Until::WholePasses(spec) => spec,
                 _ => unreachable!(),
             }
         });
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn the_next_query_waits_for_the_last_answer_of_this_one() {
-        let feeder = Feeder::new(16, 1, stretch(Duration::ZERO, Pace::Queries { size: 2 }));
+        let feeder = Feeder::new(16, 1, stretch(Duration::ZERO, LoadPattern::Queries { size: 2 }));
         assert!(feeder.draw().is_some() && feeder.draw().is_some());
         thread::scope(|scope| {
             let third = scope.spawn(|| feeder.draw());
@@ -381,12 +381,12 @@ mod tests {
     #[test]
     fn nothing_arrives_early_and_a_busy_stream_drops_nothing() {
         let rate = 2000.0;
-        let pace = Pace::Arrivals {
+        let pattern = LoadPattern::Arrivals {
             rate,
             seed: 3,
             give_up: None,
         };
-        let feeder = Feeder::new(10, 4, stretch(Duration::from_millis(20), pace));
+        let feeder = Feeder::new(10, 4, stretch(Duration::from_millis(20), pattern));
         let mut images = 0;
         while let Some(draw) = feeder.draw() {
             assert!(draw.due.iter().all(|due| *due <= Instant::now()));
@@ -403,12 +403,12 @@ mod tests {
             bound: Duration::from_millis(1),
             misses: 1,
         });
-        let pace = Pace::Arrivals {
+        let pattern = LoadPattern::Arrivals {
             rate: 1e6,
             seed: 3,
             give_up,
         };
-        let feeder = Feeder::new(10, 1, stretch(Duration::ZERO, pace));
+        let feeder = Feeder::new(10, 1, stretch(Duration::ZERO, pattern));
         assert!(feeder.draw().is_some());
         feeder.judge(Duration::from_millis(2));
         assert!(!feeder.given_up() && feeder.draw().is_some());

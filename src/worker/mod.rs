@@ -6,10 +6,10 @@
 mod answer_queries;
 mod background_load;
 mod ceiling;
-pub mod child;
 pub mod interruption;
 mod load_generator;
 mod photos;
+pub mod process;
 pub mod protocol;
 mod share;
 mod stream;
@@ -37,7 +37,7 @@ use self::{
     background_load::Load,
     load_generator::{Feeder, Until},
     photos::Photos,
-    protocol::{Block, Job, ObservedProfile, Ready, Reply, Request, Seen, Stretch},
+    protocol::{Block, BlockSpec, Job, ObservedProfile, PhotoAnswer, Ready, Reply, Request},
     stream::{NetworkStream, NullStream, Stream},
     stream_stats::{Tally, total},
     warm_up::WarmUp,
@@ -57,7 +57,7 @@ use crate::{
     },
 };
 
-pub use answer_queries::listen;
+pub use answer_queries::answer_queries;
 pub use stream::null_answer;
 
 /// How often a worker says that it is alive, where it has something to show for it.
@@ -155,13 +155,13 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
                 worker = Some(prepared);
                 voice.say(&Reply::Ready(Box::new(ready)))?;
             }
-            (Request::Load(job), _) => {
+            (Request::PrepareBackgroundLoad(job), _) => {
                 load = Some(Load::prepare(&job)?);
-                voice.say(&Reply::Loaded)?;
+                voice.say(&Reply::BackgroundLoadReady)?;
             }
-            (Request::Burden { share, begin_us }, _) => match load.take() {
+            (Request::BackgroundLoad { share, begin_us }, _) => match load.take() {
                 Some(load) => load.work(share, begin_us, |began_us| {
-                    voice.say(&Reply::Burdened { began_us })?;
+                    voice.say(&Reply::BackgroundLoadBegan { began_us })?;
                     Ok(())
                 })?,
                 None => return Err(WorkerError::Protocol("a burden before its load".to_owned())),
@@ -173,8 +173,8 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
                 let reply = worker.warm_up(voice, least, most)?;
                 voice.say(&reply)?;
             }
-            (Request::Block(stretch), Some(worker)) => {
-                let block = worker.block(voice, stretch)?;
+            (Request::Block(spec), Some(worker)) => {
+                let block = worker.block(voice, spec)?;
                 voice.say(&Reply::Block(Box::new(block)))?;
             }
             (Request::Ceiling { duration }, Some(worker)) => {
@@ -401,18 +401,18 @@ impl Worker {
         })
     }
 
-    fn block(&mut self, voice: &Voice, stretch: Stretch) -> Result<Block, WorkerError> {
-        if stretch.counts {
+    fn block(&mut self, voice: &Voice, spec: BlockSpec) -> Result<Block, WorkerError> {
+        if spec.counts {
             self.blocks += 1;
             self.plant_fault();
         }
-        let streams = stretch.streams.clamp(1, self.streams.len());
-        let batch = stretch.batch.clamp(1, self.job.batch);
+        let streams = spec.streams.clamp(1, self.streams.len());
+        let batch = spec.batch.clamp(1, self.job.batch);
         #[cfg(target_os = "linux")]
         let cpu = cpu_seconds();
         let pixels = self.workers.busy();
         let storage = machine::storage_bytes(Path::new("/"));
-        let mut block = self.work(voice, Until::WholePasses(stretch), streams, batch, None)?;
+        let mut block = self.work(voice, Until::WholePasses(spec), streams, batch, None)?;
         #[cfg(target_os = "linux")]
         {
             block.cpu_seconds = Some(cpu_seconds() - cpu);
@@ -583,7 +583,7 @@ impl Site<'_> {
                 tally.images += photos.len();
                 tally.service.record(time, photos.len());
                 if let Some(late) = draw.late {
-                    tally.lateness.record(late, 1);
+                    tally.scheduling_delay.record(late, 1);
                 }
                 for due in draw.due {
                     let response = now.saturating_duration_since(due);
@@ -673,17 +673,17 @@ fn tell(
                 if !faces.iter().all(is_finite) {
                     return Err(WorkerError::NotFinite(index));
                 }
-                let seen = Ok(Seen {
+                let answer = Ok(PhotoAnswer {
                     faces: std::mem::take(faces),
                     time: time / range.len() as u32,
                 });
-                voice.say(&Reply::Photo { index, seen })?;
+                voice.say(&Reply::Photo { index, answer })?;
             }
             Ok(())
         }
         Err(WorkerError::Photo { reason, .. }) if range.len() == 1 => Ok(voice.say(&Reply::Photo {
             index: range.start,
-            seen: Err(reason),
+            answer: Err(reason),
         })?),
         Err(WorkerError::Photo { .. }) => range.clone().try_for_each(|index| {
             let started = Instant::now();

@@ -19,7 +19,7 @@ pub enum Request {
     Prepare(Box<Job>),
     /// Open the job's backend and load the smallest network on it, and nothing else; answered by [`Reply::Probed`].
     Probe(Box<Job>),
-    /// The check pass: the faces of every photo, once, and where the nodes ran. Answered by one [`Reply::Photo`] for
+    /// The check pass: the faces of every photo, once, and where the nodes ran. Completion by one [`Reply::Photo`] for
     /// each photo and [`Reply::Observed`].
     Observe,
     /// Work without measuring until the speed is steady; answered by [`Reply::WarmedUp`].
@@ -30,7 +30,7 @@ pub enum Request {
         most: Duration,
     },
     /// Measure whole passes; answered by [`Reply::Block`].
-    Block(Stretch),
+    Block(BlockSpec),
     /// Measure what the stages allow, each part for about so long; answered by [`Reply::Ceiling`].
     Ceiling {
         /// Of each part.
@@ -39,10 +39,10 @@ pub enum Request {
     /// Work beside other workers; answered by [`Reply::Shared`].
     Share(Sharing),
     /// Get ready to be what others are measured beside, where the job's networks would run; answered by
-    /// [`Reply::Loaded`].
-    Load(Box<Job>),
-    /// Multiply matrices until the study is gone; answered by [`Reply::Burdened`] as it begins, and never again.
-    Burden {
+    /// [`Reply::BackgroundLoadReady`].
+    PrepareBackgroundLoad(Box<Job>),
+    /// Multiply matrices until the study is gone; answered by [`Reply::BackgroundLoadBegan`] as it begins, and never again.
+    BackgroundLoad {
         /// Part of the time, above 0 and up to 1.
         share: f64,
         /// When to begin, microseconds since 1970.
@@ -52,9 +52,9 @@ pub enum Request {
     Finish,
 }
 
-/// A stretch of measured work: whole passes over the photos.
+/// What a block of measured work is: whole passes over the photos.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct BlockSpec {
     /// Least time.
     pub duration: Duration,
     /// Fewest photos.
@@ -64,7 +64,7 @@ pub struct Stretch {
     /// Photos of a detector run, at most the job's.
     pub batch: usize,
     /// When photos come.
-    pub pace: Pace,
+    pub pattern: LoadPattern,
     /// Whether this is a block of the study, for the faults of `null`, and not a search's try.
     pub counts: bool,
 }
@@ -84,14 +84,14 @@ pub struct Sharing {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Shared {
     /// What each stream answered, in its order.
-    pub streams: Vec<Vec<Answered>>,
+    pub streams: Vec<Vec<Completion>>,
     /// Processor seconds of this process, all threads.
     pub cpu_seconds: Option<f64>,
 }
 
 /// Photos that were answered together.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Answered {
+pub struct Completion {
     /// The first one's number in the job.
     pub photo: usize,
     /// How many.
@@ -105,7 +105,7 @@ pub struct Answered {
 /// When photos come.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Pace {
+pub enum LoadPattern {
     /// The next ones as soon as a stream is free.
     Closed,
     /// The next so many as soon as all of the last so many are answered.
@@ -177,9 +177,9 @@ pub enum Reply {
     /// The backend can run.
     Probed,
     /// The load is ready to work.
-    Loaded,
+    BackgroundLoadReady,
     /// The load begins.
-    Burdened {
+    BackgroundLoadBegan {
         /// When, microseconds since 1970.
         began_us: u64,
     },
@@ -193,7 +193,7 @@ pub enum Reply {
         /// Its number in the job.
         index: usize,
         /// What was seen, or why the photo cannot be read.
-        seen: Result<Seen, String>,
+        answer: Result<PhotoAnswer, String>,
     },
     /// The check pass is over.
     Observed {
@@ -252,7 +252,7 @@ pub struct Ready {
 
 /// One photo in the check pass.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Seen {
+pub struct PhotoAnswer {
     /// Its faces, best score first.
     pub faces: Vec<Face>,
     /// How long it took.
@@ -320,7 +320,7 @@ pub struct Block {
     /// Time from the arrival of each query to its answer. Empty where queries are photos that nobody waits for.
     pub response: Vec<(u64, u64)>,
     /// How late a waiting stream took up a query that was due.
-    pub lateness: Vec<(u64, u64)>,
+    pub scheduling_delay: Vec<(u64, u64)>,
     /// Processor seconds of this process, all threads.
     pub cpu_seconds: Option<f64>,
     /// Processor seconds that a pool spent on decoding, resizing and aligning for a device.

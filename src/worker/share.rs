@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Worker, WorkerError, joined,
-    protocol::{Answered, Shared, Sharing},
+    protocol::{Completion, Shared, Sharing},
 };
 use crate::machine::wall_clock::{self, now_us};
 
@@ -46,13 +46,13 @@ impl Worker {
         let next = AtomicUsize::new(sharing.first_photo);
         #[cfg(target_os = "linux")]
         let cpu = super::cpu_seconds();
-        let answered: Vec<Vec<Answered>> = thread::scope(|scope| {
+        let answered: Vec<Vec<Completion>> = thread::scope(|scope| {
             let streams: Vec<_> = self
                 .streams
                 .iter_mut()
                 .map(|stream| {
                     let next = &next;
-                    scope.spawn(move || -> Result<Vec<Answered>, WorkerError> {
+                    scope.spawn(move || -> Result<Vec<Completion>, WorkerError> {
                         let mut faces = vec![Vec::new(); batch];
                         let mut answered = Vec::new();
                         thread::sleep(begin.saturating_duration_since(Instant::now()));
@@ -62,7 +62,7 @@ impl Worker {
                             let begun = Instant::now();
                             stream.process(range.clone(), &mut faces[..range.len()])?;
                             let (begun_us, ended_us) = (clock.micros(begun), clock.micros(Instant::now()));
-                            answered.push(Answered {
+                            answered.push(Completion {
                                 photo: range.start,
                                 photos: range.len(),
                                 begun_us,

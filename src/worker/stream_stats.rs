@@ -18,7 +18,7 @@ pub(super) struct Tally {
     pub strata: Vec<(usize, Duration)>,
     pub service: Times,
     pub response: Times,
-    pub lateness: Times,
+    pub scheduling_delay: Times,
     pub end: Option<Instant>,
 }
 
@@ -32,7 +32,7 @@ impl Tally {
             strata: vec![(0, Duration::ZERO); strata],
             service: Times::new()?,
             response: Times::new()?,
-            lateness: Times::new()?,
+            scheduling_delay: Times::new()?,
             end: None,
         })
     }
@@ -72,7 +72,7 @@ pub(super) fn total(tallies: Vec<Tally>, time: Duration, with_strata: bool) -> R
         seconds: time.as_secs_f64(),
         ..Block::default()
     };
-    let (mut service, mut response, mut lateness) = (Times::new()?, Times::new()?, Times::new()?);
+    let (mut service, mut response, mut scheduling_delay) = (Times::new()?, Times::new()?, Times::new()?);
     for tally in tallies {
         block.images += tally.images;
         block.faces += tally.faces;
@@ -85,14 +85,14 @@ pub(super) fn total(tallies: Vec<Tally>, time: Duration, with_strata: bool) -> R
         // All have three digits and resize themselves: they can always be added.
         let _ = service.0.add(&tally.service.0);
         let _ = response.0.add(&tally.response.0);
-        let _ = lateness.0.add(&tally.lateness.0);
+        let _ = scheduling_delay.0.add(&tally.scheduling_delay.0);
     }
     if !with_strata {
         block.strata.clear();
     }
     block.service = service.counts();
     block.response = response.counts();
-    block.lateness = lateness.counts();
+    block.scheduling_delay = scheduling_delay.counts();
     Ok(block)
 }
 

@@ -17,7 +17,7 @@ use facebench::{
     record::Outcome,
     runtime::{onnx, spec::Precision},
     vision::image::Limits,
-    worker::protocol::Seen,
+    worker::protocol::PhotoAnswer,
 };
 
 const PHOTOS: usize = 24;
@@ -63,7 +63,7 @@ fn converted_with(network: &Network, target: Target, how: &[&str]) -> Option<Net
     })
 }
 
-fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Seen> {
+fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<PhotoAnswer> {
     let networks = Networks {
         detector: detector.clone(),
         recognizer: recognizer.clone(),
@@ -86,7 +86,7 @@ fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Seen
         let mut faces = [Vec::new()];
         pipeline.run(&[photo], &mut faces).unwrap();
         let [faces] = faces;
-        Seen {
+        PhotoAnswer {
             faces,
             time: Duration::ZERO,
         }

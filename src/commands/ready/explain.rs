@@ -1,12 +1,12 @@
 //! From a provider's complaint to what is missing and what to do about it.
 
 use super::Missing;
-use crate::{runtime::spec::BackendSpec, study::arm_environment::Place};
+use crate::{runtime::spec::BackendSpec, study::arm_environment::ArmEnvironment};
 
-/// What the words of a strict session, which failed on `place`, mean.
-pub(super) fn explain(spec: &BackendSpec, place: &Place, said: &str) -> Missing {
+/// What the words of a strict session, which failed in `environment`, mean.
+pub(super) fn explain(spec: &BackendSpec, environment: &ArmEnvironment, said: &str) -> Missing {
     let said = plain(said);
-    let flavor = place
+    let flavor = environment
         .library
         .as_ref()
         .map_or("cuda13", |library| library.flavor.name());
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn explained(spec: &str, said: &str) -> String {
-        let Missing { reason, fix } = explain(&spec.parse().unwrap(), &Place::default(), said);
+        let Missing { reason, fix } = explain(&spec.parse().unwrap(), &ArmEnvironment::default(), said);
         format!("{reason}\n{fix}")
     }
 

@@ -18,7 +18,7 @@ use crate::{
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
     },
-    study::arm_environment::Place,
+    study::arm_environment::ArmEnvironment,
     vision::decoder,
 };
 
@@ -58,25 +58,25 @@ pub struct Means<'a> {
 }
 
 /// Where `spec` runs, tried out; the cpu's runtime is installed where it is missing.
-pub fn place(
+pub fn environment(
     spec: &BackendSpec,
     gpus: &Gpus,
     home: &Path,
     progress: &dyn Fn(&str),
-) -> Result<Place, Unavailable> {
+) -> Result<ArmEnvironment, Unavailable> {
     let means = Means {
         gpus,
         home,
         install: Some(progress),
     };
-    settle(spec, means).map_err(|missing| Unavailable {
+    resolve(spec, means).map_err(|missing| Unavailable {
         backend: spec.requested.clone(),
         reason: missing.reason,
         fix: missing.fix,
     })
 }
 
-fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
+fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missing> {
     let row = spec.row();
     if !row.built {
         return Err(not_built(row));
@@ -96,37 +96,37 @@ fn settle(spec: &BackendSpec, means: Means<'_>) -> Result<Place, Missing> {
             )
         })?;
     }
-    let mut place = Place::default();
+    let mut environment = ArmEnvironment::default();
     let mut suitable = flavors(&spec.word);
     if let Some(wanted) = spec.gpu() {
         let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
         let gpu = gpu::find(&wanted, means.gpus, visible.as_deref())?;
-        place.device = Some(gpu::title(gpu));
-        place.gpu.clone_from(&gpu.uuid);
-        place.environment = gpu::environment(gpu);
+        environment.device = Some(gpu::title(gpu));
+        environment.gpu.clone_from(&gpu.uuid);
+        environment.variables = gpu::environment(gpu);
         suitable = gpu::flavors(gpu);
     }
     if let Some(path) = spec.peer() {
-        place.program = Some(peer::program(path)?);
+        environment.program = Some(peer::program(path)?);
     }
     if !row.needs_onnx_runtime() {
-        return Ok(place);
+        return Ok(environment);
     }
     let library = library(spec, &suitable, means)?;
     if spec.gpu().is_some() && spec.precision == Precision::Fp32 {
         // The one switch that all of NVIDIA's libraries obey, TensorRT's too.
-        place
-            .environment
+        environment
+            .variables
             .push(("NVIDIA_TF32_OVERRIDE".to_owned(), "0".to_owned()));
     }
     if spec.is_tensorrt() {
-        place.cache = Some(engine_cache(means.home, &library)?);
+        environment.cache = Some(engine_cache(means.home, &library)?);
     }
-    place.library = Some(library);
+    environment.library = Some(library);
     if row.word != "cpu" {
-        probe::probe(spec, &place)?;
+        probe::probe(spec, &environment)?;
     }
-    Ok(place)
+    Ok(environment)
 }
 
 /// The folder of `TensorRT`'s engines: they belong to one build of the runtime.
@@ -259,7 +259,7 @@ pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
             Flavor::Cpu.version()
         ));
     }
-    let place = settle(
+    let environment = resolve(
         &spec,
         Means {
             gpus,
@@ -267,10 +267,10 @@ pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
             install: None,
         },
     )?;
-    let on = place
+    let on = environment
         .device
         .map_or(String::new(), |device| format!(" on {device}"));
-    Ok(match place.library {
+    Ok(match environment.library {
         Some(library) => {
             let version = library.version.unwrap_or_else(|| "of unknown version".to_owned());
             format!("ready{on}: ONNX Runtime {version}, {}", library.path.display())

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use super::{Missing, explain::explain};
 use crate::{
     runtime::spec::{BackendSpec, Reads},
-    study::arm_environment::Place,
+    study::arm_environment::ArmEnvironment,
     worker::{
-        child::{Child, ChildError, unexpected},
         interruption::Interruption,
+        process::{ProcessError, WorkerProcess, unexpected},
         protocol::{Job, Reply, Request},
     },
 };
@@ -17,12 +17,12 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Loads the smallest network on the asked provider, strictly.
-pub(super) fn probe(spec: &BackendSpec, place: &Place) -> Result<(), Missing> {
+pub(super) fn probe(spec: &BackendSpec, environment: &ArmEnvironment) -> Result<(), Missing> {
     let job = Job {
         spec: spec.clone(),
-        library: place.library.as_ref().map(|library| library.path.clone()),
-        device: place.device.clone(),
-        cache: place.cache.clone(),
+        library: environment.library.as_ref().map(|library| library.path.clone()),
+        device: environment.device.clone(),
+        cache: environment.cache.clone(),
         networks: None,
         photos: Vec::new(),
         strata: Vec::new(),
@@ -35,12 +35,12 @@ pub(super) fn probe(spec: &BackendSpec, place: &Place) -> Result<(), Missing> {
         cores: 1,
         gallery: Vec::new(),
     };
-    ask(job, place).map_err(|error| explain(spec, place, &error.to_string()))
+    ask(job, environment).map_err(|error| explain(spec, environment, &error.to_string()))
 }
 
-fn ask(job: Job, place: &Place) -> Result<(), ChildError> {
-    let program = std::env::current_exe().map_err(ChildError::Spawn)?;
-    let mut child = Child::spawn(&program, &place.environment, &never())?;
+fn ask(job: Job, environment: &ArmEnvironment) -> Result<(), ProcessError> {
+    let program = std::env::current_exe().map_err(ProcessError::Spawn)?;
+    let mut child = WorkerProcess::spawn(&program, &environment.variables, &never())?;
     child.ask(&Request::Probe(Box::new(job)))?;
     match child.answer(PATIENCE)? {
         Reply::Probed => Ok(()),
@@ -50,9 +50,9 @@ fn ask(job: Job, place: &Place) -> Result<(), ChildError> {
 
 /// Puts a worker under a quota of `cores`, which ends at once: that it can be made says nothing yet of whether a process
 /// may be moved into it.
-pub(super) fn quota(cores: f64) -> Result<(), ChildError> {
-    let program = std::env::current_exe().map_err(ChildError::Spawn)?;
-    Child::spawn(&program, &[], &never())?.limit(cores)
+pub(super) fn quota(cores: f64) -> Result<(), ProcessError> {
+    let program = std::env::current_exe().map_err(ProcessError::Spawn)?;
+    WorkerProcess::spawn(&program, &[], &never())?.limit(cores)
 }
 
 /// Trying out takes a moment, which nobody has to end.

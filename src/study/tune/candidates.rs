@@ -31,7 +31,7 @@ pub fn candidates(
     cores: usize,
     seed: u64,
 ) -> Result<Vec<PlannedArm>, PlanError> {
-    let bare = PlannedArm::settle(spec.clone(), scenario, cores)?;
+    let bare = PlannedArm::resolve(spec.clone(), scenario, cores)?;
     let open = Open::of(&bare, scenario, cores);
     let mut list: Vec<PlannedArm> = Vec::new();
     for (streams, threads) in open.pairs(&bare, cores) {
@@ -178,7 +178,7 @@ impl Setting {
             add("decoders", decoders);
         }
         let spec: BackendSpec = format!("{}{words}", given.requested).parse().ok()?;
-        let mut arm = PlannedArm::settle(spec, scenario, cores).ok()?;
+        let mut arm = PlannedArm::resolve(spec, scenario, cores).ok()?;
         if !takes("threads") {
             arm.threads = self.threads;
         }

@@ -87,22 +87,29 @@ pub fn search<B: Bench>(
 /// `left`, the best first, by all their blocks so far. Those of which it is known that they do not hold the bound come
 /// last, the nearest to it first.
 fn ranked(candidates: &[Candidate], left: &[usize], goal: Goal) -> Vec<usize> {
-    let seen: Vec<Seen> = left.iter().map(|place| Seen::of(&candidates[*place])).collect();
-    let is_known = |seen: &Seen| seen.samples() >= samples_for(TAIL);
+    let measured: Vec<Measured> = left
+        .iter()
+        .map(|place| Measured::of(&candidates[*place]))
+        .collect();
+    let is_known = |measured: &Measured| measured.samples() >= samples_for(TAIL);
     // One measure for all: a middle is no match for a tail.
-    let percentile = if seen.iter().all(is_known) { TAIL } else { MIDDLE };
-    let key = |seen: &Seen| {
-        let excess = goal.bound.and_then(|bound| seen.excess(bound)).unwrap_or(0.0);
+    let percentile = if measured.iter().all(is_known) {
+        TAIL
+    } else {
+        MIDDLE
+    };
+    let key = |measured: &Measured| {
+        let excess = goal.bound.and_then(|bound| measured.excess(bound)).unwrap_or(0.0);
         let cost = match goal.hint {
-            Hint::Throughput => -seen.speed(),
-            Hint::Latency => seen.latency(percentile),
+            Hint::Throughput => -measured.speed(),
+            Hint::Latency => measured.latency(percentile),
         };
         (excess, cost)
     };
     let mut order: Vec<(usize, (f64, f64))> = left
         .iter()
-        .zip(&seen)
-        .map(|(place, seen)| (*place, key(seen)))
+        .zip(&measured)
+        .map(|(place, measured)| (*place, key(measured)))
         .collect();
     order.sort_by(|(a, (excess_a, cost_a)), (b, (excess_b, cost_b))| {
         let by_excess = excess_a.total_cmp(excess_b);
@@ -112,9 +119,9 @@ fn ranked(candidates: &[Candidate], left: &[usize], goal: Goal) -> Vec<usize> {
 }
 
 /// All blocks of a candidate.
-struct Seen(Vec<Block>);
+struct Measured(Vec<Block>);
 
-impl Seen {
+impl Measured {
     fn of(candidate: &Candidate) -> Self {
         Self(candidate.rounds.iter().map(|round| round.block.clone()).collect())
     }

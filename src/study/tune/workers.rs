@@ -16,8 +16,8 @@ use super::{
 use crate::{
     record::{Block, Candidate, Conditions, Record, Tune},
     worker::{
-        child::{Child, ChildError},
-        protocol::{Pace, Stretch},
+        process::{ProcessError, WorkerProcess},
+        protocol::{BlockSpec, LoadPattern},
     },
 };
 
@@ -91,7 +91,7 @@ impl Study {
             .map(|photo| chosen.photos.iter().any(|other| other.name == photo.name))
             .collect();
         let weights = run
-            .seen
+            .answers
             .iter()
             .zip(&is_chosen)
             .filter(|(_, is_chosen)| **is_chosen);
@@ -116,7 +116,7 @@ type Kind = (usize, Option<usize>);
 
 /// A worker with its streams and its batch.
 struct Worker {
-    child: Child,
+    child: WorkerProcess,
     streams: usize,
     batch: usize,
 }
@@ -159,7 +159,7 @@ impl Bench for Workers<'_> {
                 self.observer.block(&self.arms[candidate].label, &block);
                 Ok(Ok(block))
             }
-            Err(ChildError::Interrupted) => Err(Stop::Interrupted),
+            Err(ProcessError::Interrupted) => Err(Stop::Interrupted),
             Err(error) => {
                 let label = &self.arms[candidate].label;
                 self.observer.notice(&format!("{label} is out: {error}"));
@@ -185,7 +185,7 @@ impl Workers<'_> {
         (arm.threads, arm.decoders(self.study.plan.cores))
     }
 
-    fn block(&mut self, candidate: usize, round: usize, length: Duration) -> Result<Block, ChildError> {
+    fn block(&mut self, candidate: usize, round: usize, length: Duration) -> Result<Block, ProcessError> {
         let kind = self.kind(candidate);
         let (streams, batch) = (self.arms[candidate].streams, self.arms[candidate].batch);
         let fits = |worker: &Worker| worker.streams >= streams && worker.batch >= batch;
@@ -196,27 +196,27 @@ impl Workers<'_> {
             self.last = Some(kind);
         }
         let Some(worker) = self.alive.get_mut(&kind) else {
-            return Err(ChildError::Protocol("no worker".to_owned()));
+            return Err(ProcessError::Protocol("no worker".to_owned()));
         };
         if self.last.replace(kind) != Some(kind) {
             let lead_in = self.study.plan.lead_in();
             self.study.unmeasured(&mut worker.child, lead_in, lead_in)?;
         }
-        let stretch = Stretch {
+        let spec = BlockSpec {
             duration: length,
             images: 0,
             streams,
             batch,
-            pace: Pace::Closed,
+            pattern: LoadPattern::Closed,
             counts: false,
         };
-        let raw = self.study.stretch(&mut worker.child, stretch)?;
+        let raw = self.study.block(&mut worker.child, spec)?;
         Ok(keep_block(raw, (round, 0), None, Conditions::default()))
     }
 
     /// A worker for all candidates like this one; where there is no room for so many streams or so large a batch, for
     /// this one alone.
-    fn start(&self, candidate: usize) -> Result<Worker, ChildError> {
+    fn start(&self, candidate: usize) -> Result<Worker, ProcessError> {
         let own = &self.arms[candidate];
         let kind = self.kind(candidate);
         let like = self.left.iter().filter(|other| self.kind(**other) == kind);
@@ -225,7 +225,7 @@ impl Workers<'_> {
             (streams.max(arm.streams), batch.max(arm.batch))
         });
         match self.start_with(own, streams, batch) {
-            Err(ChildError::Interrupted) => Err(ChildError::Interrupted),
+            Err(ProcessError::Interrupted) => Err(ProcessError::Interrupted),
             Err(_) if (streams, batch) != (own.streams, own.batch) => {
                 self.start_with(own, own.streams, own.batch)
             }
@@ -233,17 +233,17 @@ impl Workers<'_> {
         }
     }
 
-    fn start_with(&self, arm: &PlannedArm, streams: usize, batch: usize) -> Result<Worker, ChildError> {
-        let place = &self.study.places[0];
+    fn start_with(&self, arm: &PlannedArm, streams: usize, batch: usize) -> Result<Worker, ProcessError> {
+        let environment = &self.study.environments[0];
         let arm = PlannedArm {
             streams,
             batch,
             ..arm.clone()
         };
-        let mut job = self.study.job(&arm, place, &self.prepared.dataset);
+        let mut job = self.study.job(&arm, environment, &self.prepared.dataset);
         job.gallery.clone_from(&self.prepared.gallery);
         job.weights.clone_from(&self.weights);
-        let mut child = self.study.start(job, place, &mut ArmRun::default())?;
+        let mut child = self.study.start(job, environment, &mut ArmRun::default())?;
         let warmup = self.study.plan.warmup / PART;
         self.study
             .unmeasured(&mut child, warmup, warmup * crate::study::plan::MOST_WARMUP)?;

@@ -21,15 +21,15 @@ use super::{
 };
 use crate::machine::Quota;
 
-/// Lines of a worker's standard error that are kept for its obituary.
+/// Lines of a worker's standard error that are kept for the reason of its exit.
 const KEPT_LINES: usize = 8;
 
 /// How soon an interruption is noticed.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why a worker gives no more answers.
 #[derive(Debug, Error)]
-pub enum ChildError {
+pub enum ProcessError {
     /// The process could not be started.
     #[error("the worker could not be started: {0}")]
     Spawn(io::Error),
@@ -59,7 +59,7 @@ pub enum ChildError {
 }
 
 /// A running worker; ended when dropped.
-pub struct Child {
+pub struct WorkerProcess {
     process: std::process::Child,
     requests: Option<ChildStdin>,
     replies: Receiver<String>,
@@ -69,14 +69,14 @@ pub struct Child {
     quota: Option<Quota>,
 }
 
-impl Child {
+impl WorkerProcess {
     /// Starts `program worker` in a process group of its own, so that the terminal's Ctrl-C reaches the study alone;
     /// its environment is this process's and `environment`.
     pub fn spawn(
         program: &Path,
         environment: &[(String, String)],
         interruption: &Interruption,
-    ) -> Result<Self, ChildError> {
+    ) -> Result<Self, ProcessError> {
         let mut command = Command::new(program);
         // A backtrace would push the reason out of the lines that are kept.
         command
@@ -90,8 +90,8 @@ impl Child {
             .stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut process = command.spawn().map_err(ChildError::Spawn)?;
-        let missing = || ChildError::Spawn(io::Error::other("a pipe is missing"));
+        let mut process = command.spawn().map_err(ProcessError::Spawn)?;
+        let missing = || ProcessError::Spawn(io::Error::other("a pipe is missing"));
         let output = process.stdout.take().ok_or_else(missing)?;
         let errors = process.stderr.take().ok_or_else(missing)?;
         let (sender, replies) = mpsc::channel();
@@ -125,10 +125,10 @@ impl Child {
     }
 
     /// Lets it have `cores` host cores' time at most, from now on.
-    pub fn limit(&mut self, cores: f64) -> Result<(), ChildError> {
+    pub fn limit(&mut self, cores: f64) -> Result<(), ProcessError> {
         let held = Quota::new(cores).and_then(|quota| quota.hold(self.id()).map(|()| quota));
         self.quota = Some(held.map_err(|reason| {
-            ChildError::Spawn(io::Error::other(format!("no quota of {cores} cores: {reason}")))
+            ProcessError::Spawn(io::Error::other(format!("no quota of {cores} cores: {reason}")))
         })?);
         Ok(())
     }
@@ -139,8 +139,8 @@ impl Child {
     }
 
     /// Sends `request`.
-    pub fn ask(&mut self, request: &Request) -> Result<(), ChildError> {
-        let mut line = serde_json::to_vec(request).map_err(|e| ChildError::Protocol(e.to_string()))?;
+    pub fn ask(&mut self, request: &Request) -> Result<(), ProcessError> {
+        let mut line = serde_json::to_vec(request).map_err(|e| ProcessError::Protocol(e.to_string()))?;
         line.push(b'\n');
         let sent = match &mut self.requests {
             Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
@@ -154,37 +154,37 @@ impl Child {
     }
 
     /// The next reply; waits at most `patience` for it.
-    pub fn answer(&mut self, patience: Duration) -> Result<Reply, ChildError> {
+    pub fn answer(&mut self, patience: Duration) -> Result<Reply, ProcessError> {
         let asked = Instant::now();
         loop {
             if self.interruption.is_asked() {
-                return Err(ChildError::Interrupted);
+                return Err(ProcessError::Interrupted);
             }
-            match self.replies.recv_timeout(GLANCE.min(patience)) {
+            match self.replies.recv_timeout(POLL_INTERVAL.min(patience)) {
                 Ok(line) => {
                     return match serde_json::from_str(&line) {
-                        Ok(Reply::Failed { reason }) => Err(ChildError::Refused(reason)),
+                        Ok(Reply::Failed { reason }) => Err(ProcessError::Refused(reason)),
                         Ok(reply) => Ok(reply),
-                        Err(_) => Err(ChildError::Protocol(line.chars().take(200).collect())),
+                        Err(_) => Err(ProcessError::Protocol(line.chars().take(200).collect())),
                     };
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.obituary()),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.exit_reason()),
                 Err(RecvTimeoutError::Timeout) if asked.elapsed() >= patience => {
                     let _ = self.process.kill();
-                    return Err(ChildError::Silent { patience });
+                    return Err(ProcessError::Silent { patience });
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    fn obituary(&mut self) -> ChildError {
+    fn exit_reason(&mut self) -> ProcessError {
         // Its output is closed, so it is dead or as good as dead; one that lingers is not waited for.
         for _ in 0..50 {
             if matches!(self.process.try_wait(), Ok(Some(_))) {
                 break;
             }
-            thread::sleep(GLANCE / 5);
+            thread::sleep(POLL_INTERVAL / 5);
         }
         let _ = self.process.kill();
         let status = self.process.wait().map_or_else(|e| e.to_string(), describe);
@@ -201,11 +201,11 @@ impl Child {
         } else {
             format!(": {}", words.join(" | "))
         };
-        ChildError::Died { status, stderr }
+        ProcessError::Died { status, stderr }
     }
 }
 
-impl Drop for Child {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         drop(self.requests.take());
         // A worker that has finished is on its way out; any other is not waited for.
@@ -221,8 +221,8 @@ impl Drop for Child {
 }
 
 /// The error for a reply that does not belong here.
-pub fn unexpected(reply: &Reply) -> ChildError {
-    ChildError::Protocol(format!("{reply:?}").chars().take(200).collect())
+pub fn unexpected(reply: &Reply) -> ProcessError {
+    ProcessError::Protocol(format!("{reply:?}").chars().take(200).collect())
 }
 
 fn describe(status: ExitStatus) -> String {
