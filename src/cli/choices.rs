@@ -59,7 +59,7 @@ impl ValueEnum for Target {
     }
 }
 
-impl ValueEnum for chart::Kind {
+impl ValueEnum for chart::ChartKind {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }

@@ -18,7 +18,7 @@ pub struct ReportArgs {
     pub output: Option<PathBuf>,
     /// Which chart, for .svg and .png [default: throughput]
     #[arg(long, value_enum)]
-    pub chart: Option<chart::Kind>,
+    pub chart: Option<chart::ChartKind>,
 }
 
 /// `facebench compare`.

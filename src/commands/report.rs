@@ -8,8 +8,8 @@ use crate::{
     record::Record,
     report::{
         self, ExportError, Format,
-        chart::{self, Kind},
-        html, png,
+        chart::{self, ChartKind},
+        html,
         published::beside,
         table,
     },
@@ -20,7 +20,7 @@ pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     // The options are checked before any file is read.
     let (output, kind) = (args.output.as_deref(), args.chart);
     let form = output.map(Format::of).transpose()?;
-    let drawing = matches!(form, Some(Format::Svg | Format::Png));
+    let drawing = form.is_some_and(Format::is_chart);
     if kind.is_some() && !drawing {
         return Err(Failure::Usage(
             "--chart: only a picture shows one chart; give -o FILE.svg or -o FILE.png".to_owned(),
@@ -43,12 +43,13 @@ pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let first = &records[0].1;
     let drawn = || {
-        chart::draw(kind.unwrap_or(Kind::Throughput), first, beside(first))
+        chart::draw(kind.unwrap_or(ChartKind::Throughput), first, beside(first))
             .map_err(|error| Failure::Usage(format!("--chart: {}: {error}", records[0].0)))
     };
     match form {
         Format::Svg => report::write(output, drawn()?.as_bytes())?,
-        Format::Png => report::write(output, &png::render(&drawn()?)?)?,
+        #[cfg(feature = "png")]
+        Format::Png => report::write(output, &report::png::render(&drawn()?)?)?,
         Format::Text => report::write(output, tables(&records).as_bytes())?,
         Format::Html if records.len() > 1 => report::write(output, html::pages(&records)?.as_bytes())?,
         Format::Html | Format::Markdown | Format::Csv => report::export(first, None, beside(first), output)?,
@@ -81,6 +82,8 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
             ExportError::Ending(_) => Self::Usage(error.to_string()),
+            #[cfg(not(feature = "png"))]
+            ExportError::NoPng(_) => Self::Usage(error.to_string()),
             ExportError::Chart(error) => Self::Chart(error),
             ExportError::Csv(error) => Self::Answer(error.into()),
             ExportError::Write { path, source } => Self::Output { path, source },

@@ -7,9 +7,11 @@ use std::{
 
 use thiserror::Error;
 
+#[cfg(feature = "png")]
+use super::png;
 use super::{
     chart::{self, ChartError},
-    csv, html, markdown, png,
+    csv, html, markdown,
     published::Published,
     table,
 };
@@ -27,6 +29,7 @@ pub enum Format {
     /// A chart of lines and letters.
     Svg,
     /// A chart of pixels.
+    #[cfg(feature = "png")]
     Png,
     /// The terminal's tables.
     Text,
@@ -42,6 +45,13 @@ pub enum ExportError {
         .0.display()
     )]
     Ending(PathBuf),
+    /// PNG from a program that cannot write it.
+    #[cfg(not(feature = "png"))]
+    #[error(
+        "{}: this build of facebench has no PNG (the feature png); give the chart as .svg",
+        .0.display()
+    )]
+    NoPng(PathBuf),
     /// No chart.
     #[error(transparent)]
     Chart(#[from] ChartError),
@@ -59,6 +69,16 @@ pub enum ExportError {
 }
 
 impl Format {
+    /// Whether it is a chart.
+    pub fn is_chart(self) -> bool {
+        match self {
+            Self::Svg => true,
+            #[cfg(feature = "png")]
+            Self::Png => true,
+            Self::Html | Self::Markdown | Self::Csv | Self::Text => false,
+        }
+    }
+
     /// The form that the ending of `path` asks for.
     pub fn of(path: &Path) -> Result<Self, ExportError> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
@@ -67,7 +87,10 @@ impl Format {
             "md" | "markdown" => Ok(Self::Markdown),
             "csv" => Ok(Self::Csv),
             "svg" => Ok(Self::Svg),
+            #[cfg(feature = "png")]
             "png" => Ok(Self::Png),
+            #[cfg(not(feature = "png"))]
+            "png" => Err(ExportError::NoPng(path.to_owned())),
             "txt" => Ok(Self::Text),
             _ => Err(ExportError::Ending(path.to_owned())),
         }
@@ -107,6 +130,7 @@ pub fn export_as(
         Format::Markdown => markdown::render(record, answer).into_bytes(),
         Format::Csv => csv::render(record)?.into_bytes(),
         Format::Svg => chart::throughput(record, published)?.into_bytes(),
+        #[cfg(feature = "png")]
         Format::Png => png::render(&chart::throughput(record, published)?)?,
         Format::Text => table::render(record).into_bytes(),
     };
@@ -164,6 +188,15 @@ mod tests {
                 std::fs::read_to_string(&path).unwrap().starts_with(start),
                 "{name}"
             );
+        }
+        let png = folder.path().join("r.png");
+        let drawn = export(&record, None, &[], &png);
+        if cfg!(feature = "png") {
+            drawn.unwrap();
+            assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+        } else {
+            let why = drawn.unwrap_err().to_string();
+            assert!(why.contains("has no PNG") && why.contains(".svg"), "{why}");
         }
         let odd = export(&record, None, &[], Path::new("r.pdf")).unwrap_err();
         assert!(odd.to_string().contains(".html"), "{odd}");

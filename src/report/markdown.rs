@@ -4,10 +4,7 @@ use std::fmt::Write;
 
 use super::{
     answer,
-    content::{
-        arms, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality, remarks, search,
-        setup, sources, stages, strata, tenants, tune, witness,
-    },
+    content::{arms, remarks, sections},
     grid::Grid,
     words::headline,
 };
@@ -36,27 +33,7 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
             let _ = writeln!(text, "  - {}", escape(&detail));
         }
     }
-    let parts = [
-        tenants::grid(record),
-        fleet::grid(record),
-        comparisons::grid(record),
-        sources::grid(record),
-        witness::grid(record),
-        latency::grid(record),
-        curve::grid(record),
-        search::grid(record),
-        stages::grid(record),
-        ceiling::grid(record),
-        strata::grid(record),
-        tune::grid(record),
-        quality::grid(record),
-        checks::grid(record),
-        Some(setup::ran(record)),
-        Some(setup::taken(record)),
-        Some(machine::grid(record)),
-        Some(made::grid(record)),
-    ];
-    for grid in parts.into_iter().flatten() {
+    for (_, grid) in sections(record) {
         table(&mut text, &grid);
     }
     text

@@ -10,6 +10,7 @@ pub mod fleet;
 mod grid;
 pub mod html;
 pub mod markdown;
+#[cfg(feature = "png")]
 pub mod png;
 pub mod published;
 mod read;

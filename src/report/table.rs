@@ -5,9 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    content::{
-        arms, ceiling, curve, fleet, latency, remarks, sources, stages, strata, tenants, tune, witness,
-    },
+    content::{arms, remarks, sections},
     grid::{Column, Grid},
     words::headline,
 };
@@ -32,20 +30,10 @@ pub fn render(record: &Record) -> String {
     if !remarks.is_empty() {
         text.push('\n');
     }
-    let behind = [
-        tenants::grid(record),
-        fleet::grid(record),
-        sources::grid(record),
-        witness::grid(record),
-        latency::grid(record),
-        curve::grid(record),
-        stages::grid(record),
-        ceiling::grid(record),
-        strata::grid(record),
-        tune::grid(record),
-    ];
-    for grid in behind.into_iter().flatten() {
-        let _ = writeln!(text, "{}\n", plain(&grid, &capitals(grid.title)));
+    for (section, grid) in sections(record) {
+        if section.in_terminal() {
+            let _ = writeln!(text, "{}\n", plain(&grid, &capitals(grid.title)));
+        }
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -94,7 +82,7 @@ fn capitals(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{fixture, tests::record};
+    use super::super::{content::tune, fixture, tests::record};
     use super::*;
 
     #[test]

@@ -1,6 +1,8 @@
 //! Boxes, landmarks and names drawn on a photo, for people to look at.
 
-use font8x8::UnicodeFonts;
+use std::sync::LazyLock;
+
+use ab_glyph::{Font, FontRef, Glyph, ScaleFont, point};
 use image::{Rgb, RgbImage};
 
 use super::face::Face;
@@ -16,10 +18,21 @@ const LANDMARKS: [Rgb<u8>; 5] = [
 ];
 const INK: Rgb<u8> = Rgb([255, 255, 255]);
 
+/// Height of a caption's line, from the lowest descender to the highest ascender, in pixels of a photo of up to
+/// [`SMALL`] pixels.
+const LETTERS: f32 = 16.0;
+/// Pixels of a photo's longer side above which lines and letters grow with it, so that they can be read when it is
+/// shown small.
+const SMALL: u32 = 640;
+
+/// The typeface; a test holds that it can be read.
+static FONT: LazyLock<Option<FontRef<'static>>> =
+    LazyLock::new(|| FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).ok());
+
 /// Draws one face: its box, its landmarks and `caption` on a bar above (below, where there is no room).
 pub fn draw_face(photo: &mut RgbImage, face: &Face, caption: &str) {
-    // Lines and letters grow with the photo, so that they can be read when it is shown small.
-    let unit = (photo.width().max(photo.height()) / 640).max(1).cast_signed();
+    let longest = photo.width().max(photo.height());
+    let unit = (longest / SMALL).max(1).cast_signed();
     let b = face.detection.bounding_box;
     let (x1, y1, x2, y2) = (b.x1 as i32, b.y1 as i32, b.x2 as i32, b.y2 as i32);
     let line = unit + 1;
@@ -31,13 +44,17 @@ pub fn draw_face(photo: &mut RgbImage, face: &Face, caption: &str) {
     for (point, color) in face.detection.landmarks.iter().zip(LANDMARKS) {
         disc(photo, point[0] as i32, point[1] as i32, radius, color);
     }
-    let letters = i32::try_from(caption.chars().count()).unwrap_or(i32::MAX / 64);
-    let (width, height) = (letters * 8 * unit + 2 * unit, 10 * unit);
-    let left = x1.min(photo.width().cast_signed() - width).max(0);
+    let size = LETTERS * (longest as f32 / SMALL as f32).max(1.0);
+    let (glyphs, length) = line_of_text(caption, size);
+    if glyphs.is_empty() {
+        return;
+    }
+    let (width, height) = (length.ceil() as i32 + 4 * unit, size.ceil() as i32);
+    let left = x1.min(photo.width().cast_signed().saturating_sub(width)).max(0);
     let top = if y1 >= height { y1 - height } else { y2 };
-    if letters > 0 {
-        fill(photo, left, top, left + width, top + height, BOX);
-        write(photo, left + unit, top + unit, unit, caption);
+    fill(photo, left, top, left + width, top.saturating_add(height), BOX);
+    for glyph in glyphs {
+        ink(photo, left + 2 * unit, top, glyph);
     }
 }
 
@@ -58,25 +75,47 @@ fn disc(photo: &mut RgbImage, x: i32, y: i32, radius: i32, color: Rgb<u8>) {
     }
 }
 
-/// Letters of 8x8 cells, each cell `unit` pixels wide; a letter without a picture is shown as a question mark.
-fn write(photo: &mut RgbImage, left: i32, top: i32, unit: i32, text: &str) {
-    let mut x = left;
-    for letter in text.chars() {
-        let glyph = font8x8::BASIC_FONTS
-            .get(letter)
-            .or_else(|| font8x8::LATIN_FONTS.get(letter));
-        for (row, bits) in (0i32..).zip(
-            glyph
-                .or_else(|| font8x8::BASIC_FONTS.get('?'))
-                .unwrap_or_default(),
-        ) {
-            for column in (0..8).filter(|column| bits >> column & 1 == 1) {
-                let (px, py) = (x + column * unit, top + row * unit);
-                fill(photo, px, py, px + unit, py + unit, INK);
+/// `text` on one line of `size` pixels in height that begins at (0, 0), and its length in pixels. The font's own sign
+/// for what it lacks, an empty box, stands for a character that it does not have.
+fn line_of_text(text: &str, size: f32) -> (Vec<Glyph>, f32) {
+    let Some(font) = FONT.as_ref() else {
+        return (Vec::new(), 0.0);
+    };
+    let font = font.as_scaled(size);
+    let mut length = 0.0;
+    let glyphs = text.chars().map(|letter| {
+        let id = font.glyph_id(letter);
+        let begin = length;
+        length += font.h_advance(id);
+        id.with_scale_and_position(size, point(begin, font.ascent()))
+    });
+    (glyphs.collect(), length)
+}
+
+/// Draws one glyph of a line that begins at (left, top), as far as it lies on the photo.
+fn ink(photo: &mut RgbImage, left: i32, top: i32, glyph: Glyph) {
+    // A space has no outline.
+    let Some(outline) = FONT.as_ref().and_then(|font| font.outline_glyph(glyph)) else {
+        return;
+    };
+    let corner = outline.px_bounds().min;
+    let (left, top) = (
+        left.saturating_add(corner.x as i32),
+        top.saturating_add(corner.y as i32),
+    );
+    outline.draw(|x, y, coverage| {
+        let at = (left.saturating_add_unsigned(x), top.saturating_add_unsigned(y));
+        let (Ok(x), Ok(y)) = (u32::try_from(at.0), u32::try_from(at.1)) else {
+            return;
+        };
+        if let Some(pixel) = photo.get_pixel_mut_checked(x, y) {
+            let coverage = coverage.clamp(0.0, 1.0);
+            for (channel, ink) in pixel.0.iter_mut().zip(INK.0) {
+                let mixed = f32::from(*channel) * (1.0 - coverage) + f32::from(ink) * coverage;
+                *channel = mixed.round() as u8;
             }
         }
-        x += 8 * unit;
-    }
+    });
 }
 
 #[cfg(test)]
@@ -84,12 +123,10 @@ mod tests {
     use super::super::face::Detection;
     use super::*;
 
-    #[test]
-    fn a_face_beyond_the_edges_is_drawn_without_panic() {
-        let mut photo = RgbImage::new(64, 64);
-        let face = Face {
+    fn face(bounding_box: [f32; 4]) -> Face {
+        Face {
             detection: Detection {
-                bounding_box: [-20.0, -20.0, 40.0, 200.0].into(),
+                bounding_box: bounding_box.into(),
                 landmarks: [
                     [-5.0, 3.0],
                     [10.0, 10.0],
@@ -100,8 +137,54 @@ mod tests {
                 score: 0.9,
             },
             embedding: None,
-        };
-        draw_face(&mut photo, &face, "Zoë 0.93 漢");
-        assert!(photo.pixels().any(|p| *p == BOX) && photo.pixels().any(|p| *p == LANDMARKS[1]));
+        }
+    }
+
+    #[test]
+    fn a_face_beyond_the_edges_is_drawn_without_panic() {
+        for bounding_box in [[-20.0, -20.0, 40.0, 200.0], [500.0, 500.0, 600.0, 600.0]] {
+            let mut photo = RgbImage::new(64, 64);
+            draw_face(
+                &mut photo,
+                &face(bounding_box),
+                "Zoë 0.93 漢, longer than the photo is wide",
+            );
+            assert!(photo.pixels().any(|p| *p == LANDMARKS[1]));
+        }
+    }
+
+    /// The caption's bar on a photo of nothing.
+    fn bar(caption: &str) -> RgbImage {
+        let mut photo = RgbImage::new(320, 240);
+        draw_face(&mut photo, &face([100.0, 100.0, 200.0, 200.0]), caption);
+        image::imageops::crop_imm(&photo, 100, 84, 220, 16).to_image()
+    }
+
+    #[test]
+    fn letters_of_names_are_drawn_each_in_its_own_form() {
+        let lacking = bar("漢");
+        assert!(lacking.pixels().any(|p| p.0[0] > 200), "a sign stands for it");
+        assert_eq!(lacking, bar("م"), "the same for all that the font lacks");
+        let letters = ["e", "ë", "Ł", "ß", "Ж", "ж", "Ω", "ώ", "?"];
+        for letter in letters {
+            assert_ne!(bar(letter), lacking, "{letter}");
+            let same = letters.iter().filter(|other| bar(other) == bar(letter));
+            assert_eq!(same.count(), 1, "{letter}");
+        }
+    }
+
+    #[test]
+    fn edges_of_letters_are_smooth_and_their_stems_clear() {
+        let bar = bar("Zoë 0.93");
+        let red: Vec<u8> = bar
+            .pixels()
+            .map(|pixel| pixel.0[0])
+            .filter(|red| *red > 0)
+            .collect();
+        assert!(
+            red.iter().any(|red| (60..200).contains(red)),
+            "no edge between bar and letter"
+        );
+        assert!(red.iter().any(|red| *red > 220), "no letter is clear");
     }
 }

@@ -22,7 +22,7 @@ pub struct ChartError(pub(super) String);
 
 /// What a chart shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChartKind {
     /// Images a second of each arm.
     Throughput,
     /// Latency by percentile.
@@ -39,7 +39,7 @@ pub enum Kind {
     Tenants,
 }
 
-impl Kind {
+impl ChartKind {
     /// Every chart, in the order in which pages show them.
     pub const ALL: [Self; 7] = [
         Self::Throughput,
@@ -53,21 +53,21 @@ impl Kind {
 }
 
 /// One chart of `record`; `published` figures stand in that of the throughput, in grey.
-pub fn draw(kind: Kind, record: &Record, published: &[Published]) -> Result<String, ChartError> {
+pub fn draw(kind: ChartKind, record: &Record, published: &[Published]) -> Result<String, ChartError> {
     match kind {
-        Kind::Throughput => throughput::draw(record, published),
-        Kind::Latency => latency::draw(record),
-        Kind::Stages => stages::draw(record),
-        Kind::Time => time::draw(record),
-        Kind::Curve => curve::draw(record),
-        Kind::Scaling => scaling::draw(record),
-        Kind::Tenants => tenants::draw(record),
+        ChartKind::Throughput => throughput::draw(record, published),
+        ChartKind::Latency => latency::draw(record),
+        ChartKind::Stages => stages::draw(record),
+        ChartKind::Time => time::draw(record),
+        ChartKind::Curve => curve::draw(record),
+        ChartKind::Scaling => scaling::draw(record),
+        ChartKind::Tenants => tenants::draw(record),
     }
 }
 
 /// The arms of `record`, and the `published` figures in grey, one bar each.
 pub fn throughput(record: &Record, published: &[Published]) -> Result<String, ChartError> {
-    draw(Kind::Throughput, record, published)
+    draw(ChartKind::Throughput, record, published)
 }
 
 #[cfg(test)]
@@ -79,7 +79,10 @@ mod tests {
     fn a_full_record_has_every_chart() {
         let full = record(fixture::full());
         // Tenants are of a study of their own.
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tenants) {
+        for kind in ChartKind::ALL
+            .into_iter()
+            .filter(|kind| *kind != ChartKind::Tenants)
+        {
             let svg = draw(kind, &full, &DEMO_2019).unwrap();
             assert!(svg.starts_with("<svg") && svg.contains("aria-label"), "{kind:?}");
             assert!(
@@ -94,13 +97,13 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_says_why() {
         let plain = record(fixture::plain());
-        for kind in [Kind::Curve, Kind::Scaling] {
+        for kind in [ChartKind::Curve, ChartKind::Scaling] {
             let why = draw(kind, &plain, &[]).unwrap_err().to_string();
             assert!(why.contains("more than one point"), "{why}");
         }
         let mut empty = plain;
         empty.arms.clear();
-        for kind in Kind::ALL {
+        for kind in ChartKind::ALL {
             assert!(draw(kind, &empty, &[]).is_err(), "{kind:?}");
         }
     }
@@ -111,7 +114,10 @@ mod tests {
         for (place, arm) in full.arms.iter_mut().enumerate() {
             arm.label = format!("<script>{place}&");
         }
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Tenants) {
+        for kind in ChartKind::ALL
+            .into_iter()
+            .filter(|kind| *kind != ChartKind::Tenants)
+        {
             let svg = draw(kind, &full, &[]).unwrap();
             assert!(!svg.contains("<script"), "{kind:?}");
         }

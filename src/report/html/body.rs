@@ -1,139 +1,134 @@
 //! One record's part of a page: the answer, the first screen, then section by section what is behind it.
 
-use std::fmt::Write;
+use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::{
     chart::ChartError,
-    content::{
-        arms, blocks, ceiling, checks, comparisons, curve, fleet, latency, machine, made, quality, remarks,
-        search, setup, sources, stages, strata, tenants, tune, witness,
-    },
+    content::{Section, arms, blocks, remarks, sections},
     grid::{Grid, blocks_anchor},
     published::Published,
     words::headline,
 };
-use super::{
-    decide, figures,
-    markup::{Links, escape, percent},
-};
+use super::{decide, figures, links::Links};
 use crate::record::Record;
 
-/// All of it.
-pub(super) fn write(
-    text: &mut String,
+/// What a data address must spell by numbers: all but letters, digits and these.
+const CODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b',')
+    .remove(b':');
+
+/// All of it; `prefix` stands before its ids.
+pub(super) fn part(
     record: &Record,
     answer: &str,
     published: &[Published],
-    links: &Links,
-) -> Result<(), ChartError> {
-    let prefix = &links.prefix;
-    let _ = writeln!(
-        text,
-        "<p class=\"answer\">{}</p>\n<p class=\"quiet\"><a href=\"#{prefix}made\">{}</a></p>",
-        escape(answer),
-        escape(&headline(record))
-    );
-    decide::write(text, record, links);
+    prefix: &str,
+) -> Result<Markup, ChartError> {
+    let arms = arms::grid(record);
     let sections = sections(record);
-    contents(text, links, &sections);
-    figures::write(text, record, published, links)?;
-    for (id, grid) in &sections {
-        links.heading(text, id, grid.title);
-        links.table(text, grid);
-        if *id == "arms" {
-            remarks(text, record, links);
+    let links = &Links::new(record, &arms, &sections, prefix);
+    Ok(html! {
+        p.answer { (answer) }
+        p.quiet { a href={ "#" (prefix) "made" } { (headline(record)) } }
+        (decide::first_screen(record, links))
+        (contents(prefix, &arms, &sections))
+        (figures::section(record, published, links)?)
+        @if !arms.rows.is_empty() {
+            (links.heading("arms", arms.title))
+            (links.table(&arms))
+        }
+        (remarks_of(record, links))
+        @for (section, grid) in &sections {
+            (links.heading(section.id, grid.title))
+            (links.table(grid))
+        }
+        (raw(record, links))
+        (download(record, links))
+    })
+}
+
+fn contents(prefix: &str, arms: &Grid, sections: &[(&'static Section, Grid)]) -> Markup {
+    let mut entries = vec![("charts", "Charts")];
+    if !arms.rows.is_empty() {
+        entries.push(("arms", arms.title));
+    }
+    entries.extend(sections.iter().map(|(section, grid)| (section.id, grid.title)));
+    entries.push(("blocks", "Raw blocks"));
+    html! {
+        nav {
+            @for (id, title) in entries {
+                a href={ "#" (prefix) (id) } { (title) } " "
+            }
+            a href="#rules" { "Rules" }
         }
     }
-    raw(text, record, links);
-    download(text, record, links);
-    Ok(())
 }
 
-/// The tables, in their order.
-fn sections(record: &Record) -> Vec<(&'static str, Grid)> {
-    let all = [
-        ("arms", Some(arms::grid(record))),
-        ("tenants", tenants::grid(record)),
-        ("fleet", fleet::grid(record)),
-        ("sources", sources::grid(record)),
-        ("witness", witness::grid(record)),
-        ("comparisons", comparisons::grid(record)),
-        ("curve", curve::grid(record)),
-        ("search", search::grid(record)),
-        ("latency", latency::grid(record)),
-        ("stages", stages::grid(record)),
-        ("ceiling", ceiling::grid(record)),
-        ("strata", strata::grid(record)),
-        ("tune", tune::grid(record)),
-        ("answers", quality::grid(record)),
-        ("checks", checks::grid(record)),
-        ("ran", Some(setup::ran(record))),
-        ("taken", Some(setup::taken(record))),
-        ("machine", Some(machine::grid(record))),
-        ("made", Some(made::grid(record))),
-    ];
-    all.into_iter()
-        .filter_map(|(id, grid)| Some((id, grid?)))
-        .filter(|(_, grid)| !grid.rows.is_empty())
-        .collect()
-}
-
-fn contents(text: &mut String, links: &Links, sections: &[(&'static str, Grid)]) {
-    let prefix = &links.prefix;
-    let mut entries = vec![format!("<a href=\"#{prefix}charts\">Charts</a>")];
-    entries.extend(
-        sections
-            .iter()
-            .map(|(id, grid)| format!("<a href=\"#{prefix}{id}\">{}</a>", escape(grid.title))),
-    );
-    entries.push(format!("<a href=\"#{prefix}blocks\">Raw blocks</a>"));
-    entries.push("<a href=\"#rules\">Rules</a>".to_owned());
-    let _ = writeln!(text, "<nav>{}</nav>", entries.join(" "));
-}
-
-fn remarks(text: &mut String, record: &Record, links: &Links) {
-    links.heading(text, "remarks", "Remarks");
+fn remarks_of(record: &Record, links: &Links) -> Markup {
     let remarks = remarks::list(record);
-    if remarks.is_empty() {
-        text.push_str("<p>None: every check passed, and nothing was left out.</p>\n");
-        return;
-    }
-    text.push_str("<ul>\n");
-    for remark in remarks {
-        let _ = write!(text, "<li>{}", escape(&remark.text));
-        for detail in remark.details {
-            let _ = write!(text, "<div class=\"quiet\">{}</div>", escape(&detail));
+    html! {
+        (links.heading("remarks", "Remarks"))
+        @if remarks.is_empty() {
+            p { "None: every check passed, and nothing was left out." }
+        } @else {
+            ul {
+                @for remark in remarks {
+                    li {
+                        (remark.text)
+                        @for detail in remark.details {
+                            div.quiet { (detail) }
+                        }
+                    }
+                }
+            }
         }
-        text.push_str("</li>\n");
-    }
-    text.push_str("</ul>\n");
-}
-
-fn raw(text: &mut String, record: &Record, links: &Links) {
-    links.heading(text, "blocks", "Raw blocks");
-    for (place, arm) in record.arms.iter().enumerate() {
-        let Some(grid) = blocks::grid(arm) else { continue };
-        let _ = writeln!(
-            text,
-            "<details id=\"{}{}\"><summary>{}: {} blocks</summary>",
-            links.prefix,
-            blocks_anchor(place),
-            escape(&arm.label),
-            arm.blocks.len()
-        );
-        links.table(text, &grid);
-        text.push_str("</details>\n");
     }
 }
 
-fn download(text: &mut String, record: &Record, links: &Links) {
-    links.heading(text, "record", "Record");
+fn raw(record: &Record, links: &Links) -> Markup {
+    let tables = record
+        .arms
+        .iter()
+        .enumerate()
+        .filter_map(|(place, arm)| Some((place, arm, blocks::grid(arm)?)));
+    html! {
+        (links.heading("blocks", "Raw blocks"))
+        @for (place, arm, grid) in tables {
+            details id={ (links.prefix) (blocks_anchor(place)) } {
+                summary { (arm.label) ": " (arm.blocks.len()) " blocks" }
+                (links.table(&grid))
+            }
+        }
+    }
+}
+
+fn download(record: &Record, links: &Links) -> Markup {
     let json = serde_json::to_string(record).unwrap_or_default();
-    let _ = writeln!(
-        text,
-        "<p><a download=\"{id}.json\" href=\"data:application/json;charset=utf-8,{data}\">The whole record, \
-         {id}.json</a>: every raw block, so that each figure here can be computed again.</p>",
-        id = escape(&record.id),
-        data = percent(&json)
-    );
+    let data = utf8_percent_encode(&json, CODED);
+    let file = format!("{}.json", record.id);
+    html! {
+        (links.heading("record", "Record"))
+        p {
+            a download=(file) href={ "data:application/json;charset=utf-8," (data) } { "The whole record, " (file) }
+            ": every raw block, so that each figure here can be computed again."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_in_an_address_ends_nowhere_early() {
+        assert_eq!(
+            utf8_percent_encode("a b\"%#é", CODED).to_string(),
+            "a%20b%22%25%23%C3%A9"
+        );
+    }
 }

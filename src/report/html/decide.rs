@@ -1,13 +1,13 @@
 //! The first screen, for whoever decides: each arm's figures, whether they may be quoted, what could not be observed.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
 use super::super::{
     content::{arms, remarks, sources},
     grid::{Cell, anchor, blocks_anchor, check_anchor},
     words::{self, bound, interval, number, ratio},
 };
-use super::markup::{Links, escape};
+use super::links::Links;
 use crate::record::{Arm, Outcome, Record, Scenario, Status};
 
 /// A part of a cell, and how large it is.
@@ -18,39 +18,41 @@ enum Line {
     Small(Cell),
 }
 
-/// One table, whose rows become cards where the page is narrow.
-pub(super) fn write(text: &mut String, record: &Record, links: &Links) {
+/// One table, whose rows become cards where the page is narrow, and what makes it doubtful.
+pub(super) fn first_screen(record: &Record, links: &Links) -> Markup {
     if record.arms.is_empty() {
-        return;
+        return html! {};
     }
     let heads = heads(record);
-    text.push_str("<table class=\"decide\">\n<thead><tr>");
-    for head in &heads {
-        let _ = write!(text, "<th>{}</th>", escape(head));
-    }
-    text.push_str("</tr></thead>\n<tbody>\n");
-    for (place, arm) in record.arms.iter().enumerate() {
-        text.push_str("<tr>");
-        for (head, lines) in heads.iter().zip(cells(record, arm, place)) {
-            let _ = write!(text, "<td data-label=\"{}\">", escape(head));
-            for line in lines {
-                let (class, cell) = match line {
-                    Line::Main(cell) => ("main", cell),
-                    Line::Small(cell) => ("small", cell),
-                };
-                let tone = if head == "status" && matches!(class, "main") {
-                    format!(" {}", words::status(arm.status).to_lowercase())
-                } else {
-                    String::new()
-                };
-                let _ = write!(text, "<div class=\"{class}{tone}\">{}</div>", links.cell(&cell));
+    html! {
+        table.decide {
+            thead { tr { @for head in &heads { th { (head) } } } }
+            tbody {
+                @for (place, arm) in record.arms.iter().enumerate() {
+                    tr {
+                        @for (head, lines) in heads.iter().zip(cells(record, arm, place)) {
+                            td data-label=(head) {
+                                @for line in lines {
+                                    (shown(&line, (head == "status").then_some(arm.status), links))
+                                }
+                            }
+                        }
+                    }
+                }
             }
-            text.push_str("</td>");
         }
-        text.push_str("</tr>\n");
+        (doubts(record, links))
     }
-    text.push_str("</tbody></table>\n");
-    told(text, record, links);
+}
+
+/// A part of a cell; the main one of a status is in the status' colour.
+fn shown(line: &Line, status: Option<Status>, links: &Links) -> Markup {
+    let (class, cell) = match (line, status) {
+        (Line::Main(cell), None) => ("main".to_owned(), cell),
+        (Line::Main(cell), Some(status)) => (format!("main {}", words::status(status).to_lowercase()), cell),
+        (Line::Small(cell), _) => ("small".to_owned(), cell),
+    };
+    html! { div class=(class) { (links.cell(cell)) } }
 }
 
 fn heads(record: &Record) -> Vec<String> {
@@ -165,29 +167,24 @@ fn against(record: &Record, arm: &Arm) -> Vec<Line> {
 }
 
 /// What makes the figures doubtful, and what is unknown of the study as a whole.
-fn told(text: &mut String, record: &Record, links: &Links) {
-    let grave: Vec<String> = remarks::list(record)
-        .into_iter()
-        .filter(|remark| remark.grave)
-        .map(|remark| format!("<li>{}</li>", escape(&remark.text)))
-        .collect();
+fn doubts(record: &Record, links: &Links) -> Markup {
+    let mut grave = remarks::list(record);
+    grave.retain(|remark| remark.grave);
     let study = record.checks.iter().enumerate();
-    let unknown: Vec<String> = study
+    let unknown: Vec<Cell> = study
         .filter(|(_, check)| check.outcome == Outcome::Unknown)
         .map(|(number, check)| {
-            let says = format!("{}: {}", check.id, check.observed);
-            format!(
-                "<li>not observed: {}</li>",
-                links.cell(&Cell::local(says, check_anchor(None, number)))
-            )
+            let text = format!("{}: {}", check.id, check.observed);
+            Cell::local(text, check_anchor(None, number))
         })
         .collect();
-    if !grave.is_empty() || !unknown.is_empty() {
-        let _ = writeln!(
-            text,
-            "<ul class=\"told\">\n{}\n</ul>",
-            [grave, unknown].concat().join("\n")
-        );
+    html! {
+        @if !grave.is_empty() || !unknown.is_empty() {
+            ul.doubts {
+                @for remark in &grave { li { (remark.text) } }
+                @for cell in &unknown { li { "not observed: " (links.cell(cell)) } }
+            }
+        }
     }
 }
 

@@ -3,64 +3,76 @@
 mod body;
 mod decide;
 mod figures;
-mod markup;
+mod links;
 mod rules;
 
-use std::fmt::Write;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{answer, chart::ChartError, published::Published};
 use crate::record::Record;
-use markup::{Links, escape};
 
 const STYLE: &str = include_str!("page.css");
 
 /// The page of one record: `answer` first, then what is behind it.
 pub fn page(record: &Record, answer: &str, published: &[Published]) -> Result<String, ChartError> {
-    let links = Links::new(record, "");
-    let mut text = String::from("<header><h1>facebench</h1></header>\n");
-    body::write(&mut text, record, answer, published, &links)?;
-    rules::write(&mut text);
-    Ok(whole(&title(record), &text))
+    let name = record.name.as_ref().unwrap_or(&record.workload.dataset.name);
+    let part = body::part(record, answer, published, "")?;
+    Ok(whole(
+        &format!("facebench: {name}"),
+        &html! {
+            header { h1 { "facebench" } }
+            (part)
+        },
+    ))
 }
 
 /// One page with a part for each record; `names` tell them apart.
 pub fn pages(records: &[(String, Record)]) -> Result<String, ChartError> {
-    let mut text = String::from("<header><h1>facebench</h1></header>\n<nav><ol class=\"records\">\n");
+    let mut parts = Vec::new();
     for (place, (name, record)) in records.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "<li><a href=\"#r{place}\">{}</a>: {}</li>",
-            escape(name),
-            escape(&answer::general(record))
-        );
+        let answer = answer::general(record);
+        let part = body::part(record, &answer, &[], &format!("r{place}-"))?;
+        parts.push((name, answer, part));
     }
-    text.push_str("<li><a href=\"#rules\">Rules</a></li>\n</ol></nav>\n");
-    for (place, (name, record)) in records.iter().enumerate() {
-        let links = Links::new(record, &format!("r{place}-"));
-        let _ = writeln!(
-            text,
-            "<section class=\"record\" id=\"r{place}\">\n<h2 class=\"name\">{}</h2>",
-            escape(name)
-        );
-        body::write(&mut text, record, &answer::general(record), &[], &links)?;
-        text.push_str("</section>\n");
-    }
-    rules::write(&mut text);
-    Ok(whole(&format!("facebench: {} records", records.len()), &text))
+    let body = html! {
+        header { h1 { "facebench" } }
+        nav {
+            ol.records {
+                @for (place, (name, answer, _)) in parts.iter().enumerate() {
+                    li { a href={ "#r" (place) } { (name) } ": " (answer) }
+                }
+                li { a href="#rules" { "Rules" } }
+            }
+        }
+        @for (place, (name, _, part)) in parts.iter().enumerate() {
+            section.record id={ "r" (place) } {
+                h2.name { (name) }
+                (part)
+            }
+        }
+    };
+    Ok(whole(&format!("facebench: {} records", records.len()), &body))
 }
 
-fn title(record: &Record) -> String {
-    let name = record.name.as_ref().unwrap_or(&record.workload.dataset.name);
-    format!("facebench: {name}")
-}
-
-fn whole(title: &str, body: &str) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escape(title)
-    )
+fn whole(title: &str, body: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (body)
+                    (rules::section())
+                }
+            }
+        }
+    };
+    page.into_string()
 }
 
 #[cfg(test)]

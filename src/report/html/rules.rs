@@ -1,14 +1,13 @@
 //! The rules behind the figures, each with an address that numbers link to.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
-use super::markup::escape;
-use crate::record::{Consequence, RULES};
+use crate::record::{Consequence, RULES, rule};
 
 /// How a figure is made.
-pub(super) struct Method {
+struct Method {
     /// Its name in links.
-    pub(super) id: &'static str,
+    id: &'static str,
     name: &'static str,
     text: &'static str,
 }
@@ -18,7 +17,7 @@ const fn method(id: &'static str, name: &'static str, text: &'static str) -> Met
 }
 
 /// How figures are made that are no checks.
-pub(super) const METHODS: &[Method] = &[
+const METHODS: &[Method] = &[
     method(
         "status",
         "status",
@@ -94,35 +93,41 @@ pub(super) const METHODS: &[Method] = &[
     ),
 ];
 
+/// Whether there is a rule of this name.
+pub(super) fn explains(id: &str) -> bool {
+    rule(id).is_some() || METHODS.iter().any(|method| method.id == id)
+}
+
 /// The section.
-pub(super) fn write(text: &mut String) {
-    text.push_str("<h2 id=\"rules\">Rules</h2>\n<h3>How figures are made</h3>\n<dl>\n");
-    for method in METHODS {
-        let _ = writeln!(
-            text,
-            "<dt id=\"rule-{}\">{}</dt>\n<dd>{}</dd>",
-            method.id,
-            escape(method.name),
-            escape(method.text)
-        );
+pub(super) fn section() -> Markup {
+    html! {
+        h2 id="rules" { "Rules" }
+        h3 { "How figures are made" }
+        dl {
+            @for method in METHODS {
+                dt id={ "rule-" (method.id) } { (method.name) }
+                dd { (method.text) }
+            }
+        }
+        h3 { "Checks" }
+        dl {
+            @for rule in RULES {
+                dt id={ "rule-" (rule.id) } { (rule.id) }
+                dd {
+                    (rule.question) br;
+                    b { "Passes with:" } " " (rule.limit) "." br;
+                    b { "Observed by:" } " " (rule.observed) "." br;
+                    b { "Its failure" } " " (consequence(rule.consequence)) "."
+                }
+            }
+        }
     }
-    text.push_str("</dl>\n<h3>Checks</h3>\n<dl>\n");
-    for rule in RULES {
-        let makes = match rule.consequence {
-            Consequence::Invalid => "makes the arm invalid",
-            Consequence::Unstable => "makes the arm unstable",
-            Consequence::Note => "is told, and changes no status",
-        };
-        let _ = writeln!(
-            text,
-            "<dt id=\"rule-{}\">{}</dt>\n<dd>{}<br><b>Passes with:</b> {}.<br><b>Observed by:</b> {}.<br><b>Its \
-             failure</b> {makes}.</dd>",
-            rule.id,
-            escape(rule.id),
-            escape(rule.question),
-            escape(rule.limit),
-            escape(rule.observed)
-        );
+}
+
+fn consequence(consequence: Consequence) -> &'static str {
+    match consequence {
+        Consequence::Invalid => "makes the arm invalid",
+        Consequence::Unstable => "makes the arm unstable",
+        Consequence::Note => "is shown, and changes no status",
     }
-    text.push_str("</dl>\n");
 }

@@ -1,4 +1,4 @@
-//! What a witness on the GPUs' hosts saw while arms were measured: one row an arm.
+//! What the logs of the GPUs' hosts show of the time in which arms were measured: one row an arm.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::record::{HostLogSummary, Record};
 
-/// One row an arm that a log tells of; `None` where no log was merged in.
+/// One row an arm that a log covers; `None` where no log was merged in.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let seen: Vec<(&str, &HostLogSummary)> = record
         .arms
