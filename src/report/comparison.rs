@@ -1,4 +1,4 @@
-//! Two records held against each other, for the terminal.
+//! Two records compared, for the terminal.
 
 use std::fmt::Write;
 

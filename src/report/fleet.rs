@@ -26,7 +26,7 @@ pub fn sentence(fleet: &Fleet) -> String {
     for outlier in &fleet.outliers {
         let _ = write!(
             text,
-            "; far from its kind: {} at {:.2} of the median",
+            "; far from its group: {} at {:.2} of the median",
             outlier.arm, outlier.ratio
         );
     }

@@ -20,7 +20,7 @@ pub(super) struct Grid {
 pub(super) struct Column {
     /// Its head.
     pub(super) name: String,
-    /// Whether it holds numbers, which stand to the right.
+    /// Whether it is of numbers, which are aligned to the right.
     pub(super) right: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Row {
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cell {
-    /// What it says.
+    /// What a reader sees.
     pub(super) text: String,
     /// The check, rule or measurement behind it.
     pub(super) link: Option<Link>,

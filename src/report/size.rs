@@ -1,4 +1,4 @@
-//! How many machines serve a load, for the terminal.
+//! How many machines serve a rate of photos, for the terminal.
 
 use std::fmt::Write;
 
@@ -76,7 +76,7 @@ fn grid(sizing: &Sizing) -> Grid {
 }
 
 fn row(machine: &Machine) -> Vec<String> {
-    // What is no more than a limit says so in every cell that rests on it.
+    // What is only a limit is marked in every cell that rests on it.
     let least = if machine.count.is_none() { ">= " } else { "" };
     let at_least =
         |value: Option<String>| value.map_or_else(|| NONE.to_owned(), |value| format!("{least}{value}"));
@@ -138,7 +138,7 @@ fn answer(sizing: &Sizing) -> String {
             "No machine of these records is known to hold the bound.".to_owned()
         }
         None => {
-            "The cheapest cannot be told: no machine that is known to hold the bound has a price.".to_owned()
+            "The cheapest is not known: no machine that is known to hold the bound has a price.".to_owned()
         }
     };
     let even = match (&sizing.break_even, &sizing.break_even_reason) {

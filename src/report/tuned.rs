@@ -88,7 +88,7 @@ mod tests {
         percentile: 99.0,
     });
 
-    fn told(change: impl FnOnce(&mut Record, &mut Tune)) -> String {
+    fn sentence_of(change: impl FnOnce(&mut Record, &mut Tune)) -> String {
         let mut record = record(fixture::tuned());
         let mut tune = record.tune.clone().unwrap();
         change(&mut record, &mut tune);
@@ -98,17 +98,17 @@ mod tests {
     #[test]
     fn the_spec_to_use_stands_with_its_proof() {
         insta::assert_snapshot!(
-            told(|_, _| {}),
+            sentence_of(|_, _| {}),
             @"Use cpu,streams=4,threads=1: it is faster, 1.466 x the images/s of cpu (95 % sure of 1.422 - 1.510)."
         );
-        let kept = told(|record, tune| {
+        let kept = sentence_of(|record, tune| {
             tune.chosen = Some("cpu".to_owned());
             record.comparisons[0].verdict = Verdict::Equivalent;
             record.comparisons[0].status = Status::Unstable;
             record.comparisons[0].reasons = vec!["a quick study is a first look".to_owned()];
         });
         insta::assert_snapshot!(kept, @"Keep cpu, for the best of 4 candidates were not shown to be better: cpu,streams=4,threads=1 is equivalent, 1.466 x the images/s of cpu (95 % sure of 1.422 - 1.510), not to be quoted: a quick study is a first look.");
-        let alone = told(|record, tune| {
+        let alone = sentence_of(|record, tune| {
             tune.chosen = Some("cpu".to_owned());
             record.comparisons.clear();
         });
@@ -117,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_bound_is_named_and_may_choose_a_slower_one() {
-        let slower = told(|record, tune| {
+        let slower = sentence_of(|record, tune| {
             tune.bound = BOUND;
             record.comparisons[0].verdict = Verdict::Slower;
         });
         insta::assert_snapshot!(slower, @"Use cpu,streams=4,threads=1 with p99 <= 50 ms: it is slower, 1.466 x the images/s of cpu (95 % sure of 1.422 - 1.510); cpu itself does not hold that.");
-        let nothing = told(|_, tune| {
+        let nothing = sentence_of(|_, tune| {
             tune.chosen = None;
             tune.bound = BOUND;
         });
@@ -131,11 +131,11 @@ mod tests {
 
     #[test]
     fn nothing_is_chosen_for_a_reason() {
-        let wrong = told(|record, _| record.comparisons.clear());
+        let wrong = sentence_of(|record, _| record.comparisons.clear());
         insta::assert_snapshot!(wrong, @"Use cpu,streams=4,threads=1: cpu itself does not count.");
-        let nothing = told(|_, tune| tune.chosen = None);
+        let nothing = sentence_of(|_, tune| tune.chosen = None);
         insta::assert_snapshot!(nothing, @"Nothing is chosen: none of the best could be confirmed.");
-        let stopped = told(|record, tune| {
+        let stopped = sentence_of(|record, tune| {
             tune.chosen = None;
             record.interrupted = true;
         });

@@ -47,7 +47,7 @@ pub(super) fn bytes(bytes: Option<u64>) -> String {
     }
 }
 
-/// The word for a status; those that forbid quoting shout.
+/// The word for a status; one that forbids quoting is in capitals.
 pub(super) fn status(status: Status) -> &'static str {
     match status {
         Status::Valid => "valid",
@@ -82,7 +82,7 @@ pub(super) fn bound(bound: &LatencyBound) -> String {
     format!("p{} <= {} ms", bound.percentile, bound.ms)
 }
 
-/// The bound that the arms were held against, if any was.
+/// The latency bound of the arms, if there was one.
 pub(super) fn held_bound(record: &Record) -> Option<LatencyBound> {
     record
         .arms
@@ -91,7 +91,7 @@ pub(super) fn held_bound(record: &Record) -> Option<LatencyBound> {
         .map(|bounded| bounded.bound)
 }
 
-/// What the price is counted in, with a space before it; nothing where it was not said.
+/// What the price is counted in, with a space before it; empty where it is not known.
 pub(super) fn currency(record: &Record) -> String {
     let named = record
         .arms
@@ -110,7 +110,7 @@ pub(super) fn checks(record: &Record) -> impl Iterator<Item = (Option<&Arm>, &Ch
     of_arms.chain(record.checks.iter().map(|check| (None, check)))
 }
 
-/// One line that says what was measured, and how.
+/// One line: what was measured, and how.
 pub(super) fn headline(record: &Record) -> String {
     let (workload, plan) = (&record.workload, &record.plan);
     let dataset = &workload.dataset;
@@ -129,14 +129,14 @@ pub(super) fn headline(record: &Record) -> String {
     )
 }
 
-/// `text` in up to `room` characters; the middle goes, for ends tell arms apart.
-pub(super) fn shorten(text: &str, room: usize) -> String {
+/// `text` in up to `most` characters; the middle is left out, for arms differ at the ends of their labels.
+pub(super) fn shorten(text: &str, most: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= room || room < 3 {
+    if letters.len() <= most || most < 3 {
         return text.to_owned();
     }
-    let tail = (room - 1) / 2;
-    let head = room - 1 - tail;
+    let tail = (most - 1) / 2;
+    let head = most - 1 - tail;
     let mut short: String = letters[..head].iter().collect();
     short.push('…');
     short.extend(&letters[letters.len() - tail..]);

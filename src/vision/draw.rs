@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 
 use super::face::Face;
 
-/// Okabe and Ito's palette, told apart by colour-blind readers too: box, then the five landmarks' order.
+/// Okabe and Ito's palette, which colour-blind readers can distinguish too: box, then the five landmarks' order.
 const BOX: Rgb<u8> = Rgb([0, 158, 115]);
 const LANDMARKS: [Rgb<u8>; 5] = [
     Rgb([213, 94, 0]),

@@ -31,7 +31,6 @@ fn a_record_becomes_whatever_the_ending_asks_for() {
         ("r.md", b"# facebench"),
         ("r.csv", b"record,source,arm"),
         ("r.svg", b"<svg"),
-        ("r.png", b"\x89PNG"),
         ("r.txt", b"offline"),
     ] {
         let path = folder.path().join(name);
@@ -43,6 +42,19 @@ fn a_record_becomes_whatever_the_ending_asks_for() {
             answer.all()
         );
         assert!(std::fs::read(&path).unwrap().starts_with(start), "{name}");
+    }
+    let png = folder.path().join("r.png");
+    let answer = report(&[&record], &["-o", png.to_str().unwrap()]);
+    if cfg!(feature = "png") {
+        assert_eq!(answer.code(), 0, "{}", answer.all());
+        assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+    } else {
+        assert_eq!(answer.code(), 2, "{}", answer.all());
+        assert!(
+            answer.stderr().contains("has no PNG") && !png.exists(),
+            "{}",
+            answer.all()
+        );
     }
     let other = |chart: &str| {
         let path = folder.path().join(format!("{chart}.svg"));
@@ -74,7 +86,7 @@ fn several_records_make_one_page() {
 }
 
 #[test]
-fn wrong_words_exit_2_and_say_what_to_give() {
+fn usage_errors_exit_2_and_name_what_to_give() {
     let folder = tempfile::tempdir().unwrap();
     let plain = written(folder.path(), "plain.json", &fixture::plain());
     let cases: [(&[&Path], &[&str], &str); 6] = [

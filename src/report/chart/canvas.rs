@@ -1,4 +1,4 @@
-//! What all charts share: the sheet, letters, colours and marks that colour-blind readers tell apart, the legend.
+//! What all charts share: the sheet, letters, colours and marks that colour-blind readers can distinguish, the legend.
 
 use plotters::{
     coord::Shift,
@@ -12,7 +12,7 @@ use super::ChartError;
 
 /// Width of every chart: small enough to be read on a phone, where the whole sheet is made to fit.
 pub(super) const WIDTH: i32 = 600;
-/// Empty room at the sides.
+/// Empty space at the sides.
 pub(super) const EDGE: i32 = 16;
 /// Where the chart's own part begins, below the title and two lines of subtitle.
 pub(super) const TOP: i32 = 86;
@@ -45,7 +45,7 @@ pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Line<'a> = (usize, &'a str, Vec<(f64, f64)>);
 pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// A sheet of `height` with a title that says what is shown, and a subtitle that says which direction is better.
+/// A sheet of `height` with a title (what is shown) and a subtitle (how to read it).
 pub(super) fn sheet(
     height: i32,
     title: &str,
@@ -68,7 +68,7 @@ pub(super) fn sheet(
         head().map_err(|error| failed(&error))?;
         area.present().map_err(|error| failed(&error))?;
     }
-    // Whoever hears the page instead of seeing it is told what is there.
+    // The label is for screen readers.
     Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1))
 }
 
@@ -136,12 +136,12 @@ pub(super) fn width(text: &str, px: f64) -> i32 {
     (text.chars().count() as f64 * px * 0.6).ceil() as i32
 }
 
-/// `text` in up to `room` pixels.
-pub(super) fn fit(text: &str, room: i32, px: f64) -> String {
-    shorten(text, (f64::from(room) / (px * 0.6)).floor().max(3.0) as usize)
+/// `text` in up to `most` pixels.
+pub(super) fn fit(text: &str, most: i32, px: f64) -> String {
+    shorten(text, (f64::from(most) / (px * 0.6)).floor().max(3.0) as usize)
 }
 
-/// What tells one arm from another: colour, mark and dashes.
+/// What distinguishes one arm from another: colour, mark and dashes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Look {
     /// The colour.

@@ -7,7 +7,7 @@ use super::super::{
 use super::stages::{NAMES, times};
 use crate::record::Record;
 
-/// One row an arm; `None` where it was not asked for.
+/// One row an arm; `None` where it was not measured.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let rows: Vec<Row> = record
         .arms

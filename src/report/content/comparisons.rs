@@ -1,4 +1,4 @@
-//! Arms held against each other.
+//! Arms compared with each other.
 
 use super::super::{
     grid::{Cell, Grid, Row, anchor, numbers, words as column},

@@ -1,4 +1,4 @@
-//! What machines that measured a shard each give together, by kind of machine.
+//! What machines that measured a shard each give together, by group of like machines.
 
 use super::super::{
     fleet,
@@ -7,7 +7,7 @@ use super::super::{
 };
 use crate::record::{FleetGroup, Record};
 
-/// One row a kind of machine, and one for all; `None` where the record is no fleet's.
+/// One row a group, and one for all; `None` where the record is no fleet's.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let all_of_it = record.fleet.as_ref()?;
     let columns = vec![

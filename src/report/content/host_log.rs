@@ -10,19 +10,19 @@ use crate::record::{HostLogSummary, Record};
 
 /// One row an arm that a log covers; `None` where no log was merged in.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
-    let seen: Vec<(&str, &HostLogSummary)> = record
+    let logged: Vec<(&str, &HostLogSummary)> = record
         .arms
         .iter()
         .filter_map(|arm| Some((arm.label.as_str(), arm.host_log.as_ref()?)))
         .collect();
-    if seen.is_empty() {
+    if logged.is_empty() {
         return None;
     }
     let mut columns: Vec<_> = ["arm", "board", "vGPU type", "scheduler"].map(column).into();
     columns.extend(
         [
-            "looks",
-            "neighbours",
+            "samples",
+            "other vGPUs",
             "their use",
             "clock `MHz`",
             "lowest",
@@ -34,35 +34,38 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     );
     columns.push(column("licensed"));
     Some(Grid {
-        title: "What the hypervisor saw",
-        note: note(&seen),
+        title: "Host log",
+        note: note(&logged),
         columns,
-        rows: seen.iter().map(|(label, witness)| row(label, witness)).collect(),
+        rows: logged
+            .iter()
+            .map(|(label, log)| row(label, log))
+            .collect(),
     })
 }
 
-fn note(seen: &[(&str, &HostLogSummary)]) -> String {
-    let tolerance = seen.iter().map(|(_, witness)| witness.tolerance_seconds);
+fn note(logged: &[(&str, &HostLogSummary)]) -> String {
+    let tolerance = logged.iter().map(|(_, log)| log.tolerance_seconds);
     let tolerance = tolerance.fold(0.0, f64::max);
     let mut note = format!(
-        "looks within the arms' blocks, the clocks of guest and host being up to {} s apart. Neighbours: other vGPUs on \
-         the board, the mean and the most, and what they took of its time. Slowed and capped: share of the looks at which \
+        "samples within the arms' blocks, the clocks of guest and host being up to {} s apart. Other vGPUs: those on \
+         the board, the mean and the most, and what they took of its time. Slowed and capped: share of the samples at which \
          heat or the power limit held the clock down",
         maybe(Some(tolerance))
     );
-    for (label, witness) in seen {
-        for (field, reason) in &witness.unavailable {
+    for (label, log) in logged {
+        for (field, reason) in &log.unavailable {
             let _ = write!(note, ". {label}: no {}: {reason}", field.replace('_', " "));
         }
     }
     note
 }
 
-fn row(label: &str, witness: &HostLogSummary) -> Row {
+fn row(label: &str, log: &HostLogSummary) -> Row {
     let share =
         |share: Option<f64>| share.map_or_else(|| NONE.to_owned(), |share| format!("{:.0} %", share * 100.0));
-    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
-    let scheduler = witness.scheduler.as_ref().map(|scheduler| {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| NONE.to_owned());
+    let scheduler = log.scheduler.as_ref().map(|scheduler| {
         let policy = scheduler.policy.name();
         match scheduler.timeslice_ns {
             Some(slice) if slice > 0 => format!("{policy}, {} ms", slice as f64 / 1e6),
@@ -71,11 +74,11 @@ fn row(label: &str, witness: &HostLogSummary) -> Row {
     });
     let cells = [
         label.to_owned(),
-        word(&witness.board),
-        word(&witness.vgpu_type),
+        or_none(&log.board),
+        or_none(&log.vgpu_type),
         scheduler.unwrap_or_else(|| NONE.to_owned()),
-        witness.samples.to_string(),
-        match (witness.other_vgpus_mean, witness.other_vgpus_max) {
+        log.samples.to_string(),
+        match (log.other_vgpus_mean, log.other_vgpus_max) {
             (Some(mean), Some(most)) if mean < most as f64 => {
                 format!("{}, at most {most}", maybe(Some(mean)))
             }
@@ -83,18 +86,18 @@ fn row(label: &str, witness: &HostLogSummary) -> Row {
             (_, None) => NONE.to_owned(),
         },
         match (
-            share(witness.other_vgpus_use_mean),
-            share(witness.other_vgpus_use_max),
+            share(log.other_vgpus_use_mean),
+            share(log.other_vgpus_use_max),
         ) {
             (mean, most) if mean == most => mean,
             (mean, most) => format!("{mean}, at most {most}"),
         },
-        maybe(witness.sm_clock_mhz_median),
-        maybe(witness.sm_clock_mhz_min),
-        maybe(witness.power_watts_median),
-        share(witness.slowed_share),
-        share(witness.power_capped_share),
-        match witness.licensed {
+        maybe(log.sm_clock_mhz_median),
+        maybe(log.sm_clock_mhz_min),
+        maybe(log.power_watts_median),
+        share(log.slowed_share),
+        share(log.power_capped_share),
+        match log.licensed {
             Some(true) => "yes".to_owned(),
             Some(false) => "no".to_owned(),
             None => NONE.to_owned(),

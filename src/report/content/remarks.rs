@@ -11,7 +11,7 @@ const NAMED: usize = 5;
 /// One remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct Remark {
-    /// What it says.
+    /// Its sentence.
     pub(in crate::report) text: String,
     /// What belongs to it, a line each.
     pub(in crate::report) details: Vec<String>,
@@ -78,7 +78,7 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
             ),
         )
     }));
-    let said = [
+    let limits = [
         (
             record.interrupted,
             "interrupted: the figures are of what was measured until then",
@@ -89,7 +89,8 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
         ),
     ];
     list.extend(
-        said.iter()
+        limits
+            .iter()
             .filter(|(holds, _)| *holds)
             .map(|(_, text)| remark(true, (*text).to_owned())),
     );

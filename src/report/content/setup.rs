@@ -1,4 +1,4 @@
-//! What ran, and what it took beside time: loading, memory, energy.
+//! What ran, and what it took besides time: loading, memory, energy.
 
 use super::super::{
     grid::{Cell, Grid, Row, numbers, words as column},
@@ -34,7 +34,7 @@ pub(in crate::report) fn ran(record: &Record) -> Grid {
         note: String::new(),
         columns: [
             "arm",
-            "asked for",
+            "requested",
             "runtime",
             "provider",
             "device",
@@ -68,7 +68,7 @@ fn placement(arm: &Arm) -> String {
     shares.collect::<Vec<_>>().join(", ")
 }
 
-/// What each arm took beside time.
+/// What each arm took besides time.
 pub(in crate::report) fn taken(record: &Record) -> Grid {
     let rows = record.arms.iter().map(|arm| {
         let setup = arm.setup.as_ref();

@@ -1,4 +1,4 @@
-//! Images a second by kind of photo.
+//! Images a second by stratum of photos: those with so many faces, or of such a size.
 
 use super::super::{
     grid::{Cell, Grid, Row, numbers, words as column},
@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::record::{Record, Stratum};
 
-/// One row a kind, one column an arm; `None` where photos were not told apart.
+/// One row a stratum, one column an arm; `None` where the photos are in no strata.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let measured: Vec<(&str, &Vec<Stratum>)> = record
         .arms
@@ -14,21 +14,21 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         .filter_map(|arm| Some((arm.label.as_str(), &arm.throughput.as_ref()?.strata)))
         .filter(|(_, strata)| !strata.is_empty())
         .collect();
-    let (_, kinds) = measured.first()?;
-    let mut columns = vec![column("kind"), numbers("photos")];
+    let (_, strata) = measured.first()?;
+    let mut columns = vec![column("stratum"), numbers("photos")];
     columns.extend(measured.iter().map(|(label, _)| numbers(format!("`{label}`"))));
-    let rows = kinds
+    let rows = strata
         .iter()
-        .map(|kind| {
-            // By name: arms of different studies may know different kinds.
-            let figures = measured.iter().map(|(_, strata)| {
-                let same = strata.iter().find(|stratum| stratum.name == kind.name);
-                Cell::rule(
-                    maybe(same.and_then(|stratum| stratum.images_per_second)),
-                    "strata",
-                )
+        .map(|stratum| {
+            // By name: arms of different studies may have different strata.
+            let figures = measured.iter().map(|(_, others)| {
+                let same = others.iter().find(|other| other.name == stratum.name);
+                Cell::rule(maybe(same.and_then(|same| same.images_per_second)), "strata")
             });
-            let head = [Cell::plain(&kind.name), Cell::plain(kind.images.to_string())];
+            let head = [
+                Cell::plain(&stratum.name),
+                Cell::plain(stratum.images.to_string()),
+            ];
             Row {
                 anchor: None,
                 cells: head.into_iter().chain(figures).collect(),
@@ -36,7 +36,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         })
         .collect();
     Some(Grid {
-        title: "images/s by kind",
+        title: "images/s by stratum",
         note: String::new(),
         columns,
         rows,

@@ -131,8 +131,8 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
             .enumerate()
             .filter(|(_, check)| check.outcome == Outcome::Unknown)
             .map(|(number, check)| {
-                let says = format!("{}: {}", check.id, check.observed);
-                Line::Small(Cell::local(says, check_anchor(Some(place), number)))
+                let text = format!("{}: {}", check.id, check.observed);
+                Line::Small(Cell::local(text, check_anchor(Some(place), number)))
             });
         let lines: Vec<Line> = unknown.collect();
         cells.push(if lines.is_empty() { dash() } else { lines });
@@ -160,8 +160,8 @@ fn against(record: &Record, arm: &Arm) -> Vec<Line> {
         Line::Small(Cell::rule(verdict, "verdict")),
     ];
     if let Some(held) = &comparison.bounded_ratio {
-        let says = format!("{} x at the bound", ratio(held.median));
-        lines.push(Line::Small(Cell::rule(says, "bound")));
+        let text = format!("{} x at the bound", ratio(held.median));
+        lines.push(Line::Small(Cell::rule(text, "bound")));
     }
     lines
 }
@@ -192,7 +192,7 @@ fn unobserved(arm: &Arm) -> bool {
     arm.checks.iter().any(|check| check.outcome == Outcome::Unknown)
 }
 
-/// The backend's word, without options.
+/// The backend's name, without options.
 fn word(arm: &Arm) -> &str {
     let requested = arm.backend.requested.as_str();
     requested.split([',', ':']).next().unwrap_or(requested)

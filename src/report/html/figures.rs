@@ -9,7 +9,7 @@ use super::super::{
 use super::links::Links;
 use crate::record::Record;
 
-/// Every chart that can be drawn. Where nothing was measured there is none, and the page says so.
+/// Every chart that can be drawn. Where nothing was measured there is none, and a sentence in its place.
 pub(super) fn section(record: &Record, published: &[Published], links: &Links) -> Result<Markup, ChartError> {
     let mut charts = Vec::new();
     if record.arms.iter().any(|arm| arm.throughput.is_some()) || !published.is_empty() {

@@ -22,8 +22,8 @@ const METHODS: &[Method] = &[
         "status",
         "status",
         "valid: no check failed. unstable: a check failed that makes the figures perhaps chance. invalid: a check failed \
-         that makes them figures of something else than what was asked for. failed: there are no whole figures. A check \
-         that could not be observed is unknown, never passed, and is told beside the figures.",
+         that makes them figures of something else than what was requested. failed: there are no whole figures. A check \
+         that could not be observed is unknown, never passed, and is shown beside the figures.",
     ),
     method(
         "interval",
@@ -51,13 +51,13 @@ const METHODS: &[Method] = &[
         "images a second at a latency bound",
         "The most images a second that the arm gave while so many percent of its answers came within the bound: the best \
          of the measured points that hold it, or in the server scenario the highest rate of arrivals that holds it. Most \
-         services promise such a bound; without one, any device looks better with more photos at a time.",
+         services have such a bound as their quality target; without one, any device looks better with more photos at a time.",
     ),
     method(
         "latency",
         "latency",
-        "Response: what whoever asks waits, in the server scenario from the scheduled arrival, so that waiting in a queue \
-         counts. Service: the work on one photo, without waiting.",
+        "Response: from the query to its answer, in the server scenario from the scheduled arrival, so that waiting in a \
+         queue counts. Service: the work on one photo, without waiting.",
     ),
     method(
         "cost",
@@ -88,8 +88,8 @@ const METHODS: &[Method] = &[
     ),
     method(
         "strata",
-        "kinds of photos",
-        "Images a second that the arm would give if all photos were of that kind: one crowd can hold half of all faces.",
+        "strata of photos",
+        "Images a second that the arm would give if all photos were of that stratum: one crowd can hold half of all faces.",
     ),
 ];
 
