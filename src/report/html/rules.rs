@@ -51,7 +51,7 @@ const METHODS: &[Method] = &[
         "images a second at a latency bound",
         "The most images a second that the arm gave while so many percent of its answers came within the bound: the best \
          of the measured points that hold it, or in the server scenario the highest rate of arrivals that holds it. Most \
-         services have such a bound as their quality target; without one, any device looks better with more photos at a time.",
+         services have such a bound to keep; without one, any device looks better with more photos at a time.",
     ),
     method(
         "latency",
