@@ -109,7 +109,8 @@ fn ink(photo: &mut RgbImage, left: i32, top: i32, glyph: Glyph) {
             return;
         };
         if let Some(pixel) = photo.get_pixel_mut_checked(x, y) {
-            let coverage = coverage.clamp(0.0, 1.0);
+            // The typeface is light: its stems, thinner than a pixel on a small photo, would be pale without the root.
+            let coverage = coverage.clamp(0.0, 1.0).sqrt();
             for (channel, ink) in pixel.0.iter_mut().zip(INK.0) {
                 let mixed = f32::from(*channel) * (1.0 - coverage) + f32::from(ink) * coverage;
                 *channel = mixed.round() as u8;
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn letters_of_names_are_drawn_each_in_its_own_form() {
         let lacking = bar("漢");
-        assert!(lacking.pixels().any(|p| p.0[0] > 200), "a sign stands for it");
+        assert!(lacking.pixels().any(|p| p.0[0] > 150), "a sign stands for it");
         assert_eq!(lacking, bar("م"), "the same for all that the font lacks");
         let letters = ["e", "ë", "Ł", "ß", "Ж", "ж", "Ω", "ώ", "?"];
         for letter in letters {
