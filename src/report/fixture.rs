@@ -340,7 +340,7 @@ pub fn full() -> Value {
             "profile": null, "license": null, "unavailable": {"numa_node": "the firmware does not tell"}},
         {"uuid": "GPU-0001", "name": "GRID V100D-8Q", "index": 1, "driver": "580.1", "host_driver": "580.2",
             "memory_bytes": 8_000_000_000_u64, "mode": "vgpu", "profile": "V100D-8Q",
-            "license": {"before": true, "after": false}, "unavailable": {"power_watts": "a vGPU's guest is not told this"}}
+            "license": {"before": true, "after": false}, "unavailable": {"power_watts": "a vGPU's guest cannot read this"}}
     ]);
     record
 }
@@ -387,9 +387,9 @@ pub fn merged() -> Value {
     record
 }
 
-/// Tenants of two machines that met, each with a device of the `mode` and of its `uuid`, in one record: each tenant held 3 GB
-/// of 8.
-pub fn met(mode: &str, uuids: [&str; 2]) -> Value {
+/// Tenants of two machines of a coordinated run, each with a device of the `mode` and of its `uuid`, in one record:
+/// each tenant held 3 GB of 8.
+pub fn coordinated(mode: &str, uuids: [&str; 2]) -> Value {
     let mut record = merged();
     let labels = ["cuda:0 @ vm0", "cuda:0 @ vm1"];
     for (place, uuid) in uuids.into_iter().enumerate() {
@@ -405,7 +405,7 @@ pub fn met(mode: &str, uuids: [&str; 2]) -> Value {
     let tenant = json!({"images": 1460.0, "answered": 1460, "service_us": [[2600, 1460]], "cpu_seconds": 1.0, "cores": 0.5,
         "rss_peak_bytes": 900_000_000, "device_memory_bytes": 3_000_000_000_u64});
     let clock = |offset: i64| json!({"offset_us": offset, "uncertainty_us": 120});
-    let company = |places: &[usize], rate: f64| {
+    let group = |places: &[usize], rate: f64| {
         let of = |value: &Value| vec![value.clone(); places.len()];
         let clocks: Vec<Value> = places.iter().map(|place| clock([0, -2500][*place])).collect();
         json!({"tenants": places.iter().map(|place| labels[*place]).collect::<Vec<_>>(), "background_load": null,
@@ -417,7 +417,7 @@ pub fn met(mode: &str, uuids: [&str; 2]) -> Value {
             "retained": null, "latency_ms": latency(2.6, 1460), "worst_p99_ms": 4.0})
     };
     record["tenants"] = json!({"least_rate": null,
-        "groups": [company(&[0], 1460.0), company(&[1], 1460.0), company(&[0, 1], 1460.0)],
+        "groups": [group(&[0], 1460.0), group(&[1], 1460.0), group(&[0, 1], 1460.0)],
         "coordination": {"id": "feed", "machines": ["vm0", "vm1"], "machine_index": null}});
     record
 }

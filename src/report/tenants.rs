@@ -3,12 +3,12 @@
 use super::words::{bytes, maybe};
 use crate::record::{ClockReading, Record, TenantGroup, Tenants};
 
-/// What they share, as far as is known of all companies.
+/// What they share, as far as is known of all groups.
 pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
     let all: Vec<Option<bool>> = tenants
         .groups
         .iter()
-        .map(|company| record.one_device(company))
+        .map(|group| record.one_device(group))
         .collect();
     if all.contains(&Some(false)) {
         "Tenants of several devices"
@@ -19,7 +19,7 @@ pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
     }
 }
 
-/// All that can be said of a record's tenants; nothing where it has none.
+/// All that is known of a record's tenants; nothing where it has none.
 pub fn sentences(record: &Record) -> Vec<String> {
     let Some(tenants) = &record.tenants else {
         return Vec::new();
@@ -30,29 +30,29 @@ pub fn sentences(record: &Record) -> Vec<String> {
     sentences
 }
 
-/// What is known of the clocks of machines that met.
+/// What is known of the clocks of the machines of a coordinated run.
 fn clocks(tenants: &Tenants) -> Option<String> {
-    let meeting = tenants.coordination.as_ref()?;
-    let met: Vec<&ClockReading> = tenants
+    let run = tenants.coordination.as_ref()?;
+    let readings: Vec<&ClockReading> = tenants
         .groups
         .iter()
-        .filter(|company| company.machines.len() > 1 || company.background_load_machine.is_some())
-        .flat_map(|company| &company.rounds)
+        .filter(|group| group.machines.len() > 1 || group.background_load_machine.is_some())
+        .flat_map(|group| &group.rounds)
         .flat_map(|round| &round.clocks)
         .collect();
-    if !met.is_empty() && met.iter().all(|clock| clock.offset_us.is_none()) {
+    if !readings.is_empty() && readings.iter().all(|clock| clock.offset_us.is_none()) {
         return Some(
             "the machines began together by their own clocks: how far these are apart, nothing here shows"
                 .to_owned(),
         );
     }
-    let offset = met
+    let offset = readings
         .iter()
         .filter_map(|clock| clock.offset_us)
         .map(i64::unsigned_abs)
         .max()?;
-    let within = met.iter().filter_map(|clock| clock.uncertainty_us).max()?;
-    let whose = match meeting.machine_index {
+    let within = readings.iter().filter_map(|clock| clock.uncertainty_us).max()?;
+    let whose = match run.machine_index {
         // Its own clock is the common one.
         Some(0) => return None,
         Some(_) => "this machine's clock was",
@@ -61,7 +61,7 @@ fn clocks(tenants: &Tenants) -> Option<String> {
     Some(format!(
         "{whose} up to {} from that of {}, which was read to within {}, and taken into account",
         span(offset),
-        meeting.machines.first().map_or("the first", String::as_str),
+        run.machines.first().map_or("the first", String::as_str),
         span(within)
     ))
 }
@@ -75,23 +75,23 @@ fn span(micros: u64) -> String {
     }
 }
 
-/// What the largest tenant of the largest even company held of its part of its device's memory, one over the number of those
-/// that are on that device: a vGPU's frame buffer is the one of its own machine.
+/// What the largest tenant of the largest even group held of its part of its device's memory, one over the number of
+/// those that are on that device: a vGPU's frame buffer is the one of its own machine.
 fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
-    let company = tenants
+    let group = tenants
         .groups
         .iter()
-        .filter(|company| even(tenants, company) && !company.rounds.is_empty())
-        .max_by_key(|company| company.tenants.len())?;
-    let devices = record.gpus_of(company);
+        .filter(|group| even(tenants, group) && !group.rounds.is_empty())
+        .max_by_key(|group| group.tenants.len())?;
+    let devices = record.gpus_of(group);
     let parts = devices.iter().enumerate().filter_map(|(place, device)| {
         let gpu = (*device)?;
         let all = devices.iter().flatten();
         let count = all.filter(|other| other.uuid == gpu.uuid).count();
-        let rounds = company.rounds.iter();
+        let rounds = group.rounds.iter();
         let held = rounds.filter_map(|round| round.tenants.get(place)?.device_memory_bytes);
         let (held, part) = (held.max()?, gpu.memory_bytes? as f64 / count as f64);
-        Some((held as f64 / part, part, held, count, &company.tenants[place]))
+        Some((held as f64 / part, part, held, count, &group.tenants[place]))
     });
     let (share, part, held, count, tenant) =
         parts.reduce(|most, one| if one.0 > most.0 { one } else { most })?;
@@ -113,12 +113,12 @@ fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
     ))
 }
 
-/// Tenants of one kind, no neighbour, and all of them in this record.
-fn even(tenants: &Tenants, company: &TenantGroup) -> bool {
-    let first = kind(&company.tenants[0]);
-    company.background_load.is_none()
-        && elsewhere(tenants, company).is_empty()
-        && company.tenants.iter().all(|label| kind(label) == first)
+/// Tenants of one kind, no background load, and all of them in this record.
+fn even(tenants: &Tenants, group: &TenantGroup) -> bool {
+    let first = kind(&group.tenants[0]);
+    group.background_load.is_none()
+        && elsewhere(tenants, group).is_empty()
+        && group.tenants.iter().all(|label| kind(label) == first)
 }
 
 /// What a tenant is, whichever machine it is on: its arm's label without the machine that `merge` adds.
@@ -126,33 +126,33 @@ pub(super) fn kind(label: &str) -> &str {
     label.split_once(" @ ").map_or(label, |(kind, _)| kind)
 }
 
-/// Names of the machines of a meeting that were at work beside these tenants and have a record of their own.
-pub(super) fn elsewhere<'a>(tenants: &'a Tenants, company: &TenantGroup) -> Vec<&'a str> {
-    let Some((meeting, place)) = tenants
+/// Names of the machines of a coordinated run that were at work beside these tenants and have a record of their own.
+pub(super) fn elsewhere<'a>(tenants: &'a Tenants, group: &TenantGroup) -> Vec<&'a str> {
+    let Some((run, place)) = tenants
         .coordination
         .as_ref()
-        .and_then(|meeting| Some((meeting, meeting.machine_index?)))
+        .and_then(|run| Some((run, run.machine_index?)))
     else {
         return Vec::new();
     };
-    let others = company.machines.iter().filter(|other| **other != place);
+    let others = group.machines.iter().filter(|other| **other != place);
     others
-        .filter_map(|other| meeting.machines.get(*other))
+        .filter_map(|other| run.machines.get(*other))
         .map(String::as_str)
         .collect()
 }
 
-/// How many tenants the device serves, or machines with a device each, for each kind of company that was measured; nothing
-/// where no least rate was asked for.
+/// How many tenants the device serves, or machines with a device each, for each kind of tenant group that was measured;
+/// nothing where no least rate was given.
 fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
     let Some(least) = tenants.least_rate else {
         return Vec::new();
     };
     let wanted = maybe(Some(least));
     let mut kinds: Vec<&str> = Vec::new();
-    let measured = |company: &&TenantGroup| even(tenants, company) && slowest(company).is_some();
-    for company in tenants.groups.iter().filter(measured) {
-        let kind = kind(&company.tenants[0]);
+    let measured = |group: &&TenantGroup| even(tenants, group) && slowest(group).is_some();
+    for group in tenants.groups.iter().filter(measured) {
+        let kind = kind(&group.tenants[0]);
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
@@ -161,19 +161,19 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
         .into_iter()
         .map(|one| {
             let of_kind =
-                |company: &&TenantGroup| even(tenants, company) && kind(&company.tenants[0]) == one;
-            let serve = |company: &&TenantGroup| slowest(company).is_some_and(|rate| rate >= least);
+                |group: &&TenantGroup| even(tenants, group) && kind(&group.tenants[0]) == one;
+            let serve = |group: &&TenantGroup| slowest(group).is_some_and(|rate| rate >= least);
             let most = tenants
                 .groups
                 .iter()
                 .filter(of_kind)
                 .filter(serve)
-                .max_by_key(|company| company.tenants.len());
+                .max_by_key(|group| group.tenants.len());
             match most {
-                Some(company) => {
-                    let count = company.tenants.len();
+                Some(group) => {
+                    let count = group.tenants.len();
                     let plural = if count == 1 { "" } else { "s" };
-                    let these = match record.one_device(company) {
+                    let these = match record.one_device(group) {
                         Some(true) => "this device serves",
                         Some(false) => "these machines, each with a device of its own, serve",
                         None => "these machines serve",
@@ -190,8 +190,8 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
 }
 
 /// The lower end of the slowest tenant's images a second; its middle where there is no interval.
-fn slowest(company: &TenantGroup) -> Option<f64> {
-    let rates: Option<Vec<f64>> = company
+fn slowest(group: &TenantGroup) -> Option<f64> {
+    let rates: Option<Vec<f64>> = group
         .per_tenant
         .iter()
         .map(|each| each.as_ref().map(|each| each.low.unwrap_or(each.median)))
@@ -206,19 +206,19 @@ mod tests {
     use super::super::fixture;
     use super::*;
 
-    fn told(record: &Value) -> Vec<String> {
+    fn sentences_of(record: &Value) -> Vec<String> {
         sentences(&serde_json::from_value(record.clone()).unwrap())
     }
 
     #[test]
     fn a_tenant_has_the_whole_frame_buffer_of_its_own_vgpu() {
-        let apart = told(&fixture::met("vgpu", ["GPU-a", "GPU-b"]));
+        let apart = sentences_of(&fixture::coordinated("vgpu", ["GPU-a", "GPU-b"]));
         assert_eq!(
             apart[0],
             "of its part of the device's memory, 8000 MB, all of it its own, a tenant of cuda:0 @ vm0 held 3000 MB at \
              most, 38 %: half of it would do"
         );
-        let shared = told(&fixture::met("physical", ["GPU-a", "GPU-a"]));
+        let shared = sentences_of(&fixture::coordinated("physical", ["GPU-a", "GPU-a"]));
         assert!(
             shared[0].contains("4000 MB, where 2 share it evenly")
                 && shared[0].ends_with("75 %: half of it would not do"),
@@ -230,14 +230,14 @@ mod tests {
     #[test]
     fn machines_with_a_board_each_are_not_called_one_device() {
         let title_of = |mode, uuids| {
-            let record: Record = serde_json::from_value(fixture::met(mode, uuids)).unwrap();
+            let record: Record = serde_json::from_value(fixture::coordinated(mode, uuids)).unwrap();
             title(&record, record.tenants.as_ref().unwrap())
         };
         let serves = |mode, uuids| {
-            let mut record = fixture::met(mode, uuids);
+            let mut record = fixture::coordinated(mode, uuids);
             record["tenants"]["least_rate"] = json!(1);
             // By kind, whichever machine it is on.
-            told(&record).remove(0)
+            sentences_of(&record).remove(0)
         };
         let apart = serves("physical", ["GPU-a", "GPU-b"]);
         assert!(
@@ -259,30 +259,34 @@ mod tests {
 
     #[test]
     fn of_machines_without_a_known_device_nothing_is_claimed() {
-        let mut record = fixture::met("physical", ["GPU-a", "GPU-a"]);
+        let mut record = fixture::coordinated("physical", ["GPU-a", "GPU-a"]);
         for arm in record["arms"].as_array_mut().unwrap() {
             arm["backend"]["gpu"] = Value::Null;
         }
         record["tenants"]["least_rate"] = json!(1);
-        let told = told(&record).remove(0);
-        assert!(told.starts_with("these machines serve 2 tenants"), "{told}");
+        let first = sentences_of(&record).remove(0);
+        assert!(first.starts_with("these machines serve 2 tenants"), "{first}");
     }
 
     #[test]
     fn one_that_was_not_measured_serves_no_number() {
-        let mut record = fixture::met("vgpu", ["GPU-a", "GPU-b"]);
+        let mut record = fixture::coordinated("vgpu", ["GPU-a", "GPU-b"]);
         record["tenants"]["least_rate"] = json!(1);
-        for company in record["tenants"]["groups"].as_array_mut().unwrap() {
-            company["rounds"] = json!([]);
-            company["per_tenant"] = json!([]);
+        for group in record["tenants"]["groups"].as_array_mut().unwrap() {
+            group["rounds"] = json!([]);
+            group["per_tenant"] = json!([]);
         }
-        assert!(!told(&record).iter().any(|sentence| sentence.contains("serve")));
+        assert!(
+            !sentences_of(&record)
+                .iter()
+                .any(|sentence| sentence.contains("serve"))
+        );
     }
 
     #[test]
     fn each_machine_speaks_of_its_own_clock() {
-        let mut record = fixture::met("vgpu", ["GPU-a", "GPU-b"]);
-        let ends = |record: &Value, end: &str| told(record).last().unwrap().starts_with(end);
+        let mut record = fixture::coordinated("vgpu", ["GPU-a", "GPU-b"]);
+        let ends = |record: &Value, end: &str| sentences_of(record).last().unwrap().starts_with(end);
         assert!(ends(
             &record,
             "the machines' clocks were up to 2.50 ms from that of vm0"
@@ -293,6 +297,10 @@ mod tests {
             "this machine's clock was up to 2.50 ms from that of vm0"
         ));
         record["tenants"]["coordination"]["machine_index"] = json!(0);
-        assert!(!told(&record).iter().any(|sentence| sentence.contains("clock")));
+        assert!(
+            !sentences_of(&record)
+                .iter()
+                .any(|sentence| sentence.contains("clock"))
+        );
     }
 }

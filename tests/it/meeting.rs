@@ -289,7 +289,10 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     // Two that share a core keep two thirds when a third one comes; how exactly is no matter of a test on a busy machine.
     assert!(beside["retained"]["median"].as_f64().unwrap() < 0.85, "{beside}");
     let told = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
-    assert!(told.contains("beside a load of 100 % on vm2"), "{told}");
+    assert!(
+        told.contains("beside a background load of 100 % on vm2"),
+        "{told}"
+    );
 }
 
 #[test]

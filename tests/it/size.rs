@@ -274,7 +274,7 @@ fn boards_are_halved_only_where_they_are_shared() {
         ("physical", ["GPU-a", "GPU-a"], "2 on a device", 2),
         ("passthrough", ["GPU-a", "GPU-b"], "2 at once", 4),
     ] {
-        let record = fixture::met(mode, uuids).to_string();
+        let record = fixture::coordinated(mode, uuids).to_string();
         let path = save(folder.path(), "met.json", &record);
         let told = answer(&["--rate", "2900", "--p99", "1s"], None, &[&path]);
         let machines = told["machines"].as_array().unwrap();

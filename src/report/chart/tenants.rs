@@ -25,21 +25,21 @@ const FAIRNESS: i32 = 1;
 /// A point: number of tenants and a value.
 type Points = Vec<(f64, f64)>;
 
-/// Three planes below each other, of the companies whose tenants are all of one kind.
+/// Three planes below each other, of the groups whose tenants are all of one kind.
 pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let tenants = record
         .tenants
         .as_ref()
         .ok_or_else(|| ChartError("this record is not of facebench tenants".to_owned()))?;
     let of = |value: fn(&TenantGroup) -> Option<f64>| points(tenants, value);
-    let all = of(|company| Some(company.images_per_second.as_ref()?.median));
+    let all = of(|group| Some(group.images_per_second.as_ref()?.median));
     if all.len() < 2 {
         return Err(ChartError(
             "a curve needs tenants of one kind in two numbers or more (--counts 1,2,4)".to_owned(),
         ));
     }
-    let fairness = of(|company| Some(company.fairness.as_ref()?.median));
-    let p99 = of(|company| company.latency_ms.as_ref()?.p99);
+    let fairness = of(|group| Some(group.fairness.as_ref()?.median));
+    let p99 = of(|group| group.latency_ms.as_ref()?.p99);
     let mut planes = vec![
         ("images/s of all, more is better", all),
         ("fairness (Jain), 1 is equal", fairness),
@@ -110,26 +110,26 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     )
 }
 
-/// A value of each number of tenants, of the companies of the first one's kind. Machines of a meeting are each alone once:
-/// one point for all of them.
+/// A value of each number of tenants, of the groups of the first one's kind. Machines of a coordinated run are each
+/// alone once: one point for all of them.
 fn points(tenants: &Tenants, value: fn(&TenantGroup) -> Option<f64>) -> Points {
     let first = tenants
         .groups
         .first()
-        .and_then(|company| company.tenants.first())
+        .and_then(|group| group.tenants.first())
         .map(|label| kind(label));
     let of_kind = tenants
         .groups
         .iter()
-        .filter(|company| company.background_load.is_none())
-        .filter(|company| elsewhere(tenants, company).is_empty())
-        .filter(|company| company.tenants.iter().all(|label| Some(kind(label)) == first));
+        .filter(|group| group.background_load.is_none())
+        .filter(|group| elsewhere(tenants, group).is_empty())
+        .filter(|group| group.tenants.iter().all(|label| Some(kind(label)) == first));
     let mut points: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for company in of_kind {
+    for group in of_kind {
         points
-            .entry(company.tenants.len())
+            .entry(group.tenants.len())
             .or_default()
-            .extend(value(company));
+            .extend(value(group));
     }
     points
         .into_iter()
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::report::{fixture, tests::record};
 
-    fn company(count: usize, rate: f64, fairness: f64) -> serde_json::Value {
+    fn group(count: usize, rate: f64, fairness: f64) -> serde_json::Value {
         let exactly = |value: f64| serde_json::json!({"median": value, "low": value, "high": value});
         serde_json::json!({
             "tenants": vec!["cpu"; count], "background_load": null, "rounds": [], "error": null, "images_per_second": exactly(rate),
@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn three_planes_show_what_sharing_costs() {
         let mut json = fixture::full();
-        json["tenants"] = serde_json::json!({"least_rate": 10.0, "groups": [company(1, 30.0, 1.0), company(2, 58.0, 0.99)]});
+        json["tenants"] =
+            serde_json::json!({"least_rate": 10.0, "groups": [group(1, 30.0, 1.0), group(2, 58.0, 0.99)]});
         let shared = record(json.clone());
         let svg = draw(&shared).unwrap();
         assert!(

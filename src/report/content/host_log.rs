@@ -37,10 +37,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         title: "Host log",
         note: note(&logged),
         columns,
-        rows: logged
-            .iter()
-            .map(|(label, log)| row(label, log))
-            .collect(),
+        rows: logged.iter().map(|(label, log)| row(label, log)).collect(),
     })
 }
 
@@ -85,10 +82,7 @@ fn row(label: &str, log: &HostLogSummary) -> Row {
             (_, Some(most)) => most.to_string(),
             (_, None) => NONE.to_owned(),
         },
-        match (
-            share(log.other_vgpus_use_mean),
-            share(log.other_vgpus_use_max),
-        ) {
+        match (share(log.other_vgpus_use_mean), share(log.other_vgpus_use_max)) {
             (mean, most) if mean == most => mean,
             (mean, most) => format!("{mean}, at most {most}"),
         },

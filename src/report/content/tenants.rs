@@ -1,4 +1,4 @@
-//! Tenants at work at the same time: one row a company.
+//! Tenants at work at the same time: one row a tenant group.
 
 use super::super::{
     grid::{Cell, Grid, Row, numbers, words as column},
@@ -7,16 +7,16 @@ use super::super::{
 };
 use crate::record::{Estimate, Record, TenantGroup, Tenants};
 
-/// One row a company; `None` where the record has no tenants.
+/// One row a tenant group; `None` where the record has no tenants.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let tenants = record.tenants.as_ref()?;
     let has_device = tenants
         .groups
         .iter()
-        .flat_map(|company| &company.rounds)
+        .flat_map(|group| &group.rounds)
         .flat_map(|round| &round.tenants)
         .any(|tenant| tenant.device_memory_bytes.is_some());
-    let has_kept = tenants.groups.iter().any(|company| company.retained.is_some());
+    let has_retained = tenants.groups.iter().any(|group| group.retained.is_some());
     let mut columns = vec![column("tenants"), numbers("n")];
     columns.extend(
         [
@@ -37,19 +37,21 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     if has_device {
         columns.push(numbers("device memory of each"));
     }
-    if has_kept {
-        columns.push(numbers("kept"));
+    if has_retained {
+        columns.push(numbers("retained"));
     }
-    let rows = tenants.groups.iter().map(|company| Row {
+    let rows = tenants.groups.iter().map(|group| Row {
         anchor: None,
-        cells: cells(tenants, company, has_device, has_kept),
+        cells: cells(tenants, group, has_device, has_retained),
     });
     let mut note = "only the time in which all tenants were at work counts. Slowdown: how many times as long as alone a tenant \
                     takes. Fairness: Jain's index of what each gets of its speed alone. Gain: the sum of what each gets of \
                     its speed alone"
         .to_owned();
-    if has_kept {
-        note.push_str(". Kept: the part of its speed that a tenant keeps when the load beside it begins");
+    if has_retained {
+        note.push_str(
+            ". Retained: the part of its speed that a tenant keeps when the background load begins",
+        );
     }
     for line in sentences(record) {
         note.push_str(". ");
@@ -63,49 +65,46 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     })
 }
 
-/// Who they are: their kinds, and the machines of a meeting.
-fn who(tenants: &Tenants, company: &TenantGroup) -> String {
-    let mut kinds: Vec<&str> = company.tenants.iter().map(|label| kind(label)).collect();
+/// Who they are: their kinds, and the machines of a coordinated run.
+fn who(tenants: &Tenants, group: &TenantGroup) -> String {
+    let mut kinds: Vec<&str> = group.tenants.iter().map(|label| kind(label)).collect();
     kinds.dedup();
     let kinds = kinds.join(" + ");
-    let Some(meeting) = &tenants.coordination else {
+    let Some(run) = &tenants.coordination else {
         return kinds;
     };
-    let beside = elsewhere(tenants, company);
+    let beside = elsewhere(tenants, group);
     if !beside.is_empty() {
         return format!("{kinds} beside {}", beside.join(", "));
     }
-    let names = company
-        .machines
-        .iter()
-        .filter_map(|place| meeting.machines.get(*place));
+    let names = group.machines.iter().filter_map(|place| run.machines.get(*place));
     let names: Vec<&str> = names.map(String::as_str).collect();
-    if meeting.machine_index.is_some() || names.is_empty() {
+    if run.machine_index.is_some() || names.is_empty() {
         return kinds;
     }
     format!("{kinds} on {}", names.join(", "))
 }
 
-/// The machine of the load, where it is another than the tenants'.
-fn where_it_is(tenants: &Tenants, company: &TenantGroup) -> String {
+/// The machine of the background load, where it is another than the tenants'.
+fn load_machine(tenants: &Tenants, group: &TenantGroup) -> String {
     let name = || {
         let machines = &tenants.coordination.as_ref()?.machines;
-        machines.get(company.background_load_machine?)
+        machines.get(group.background_load_machine?)
     };
     name().map_or_else(String::new, |name| format!(" on {name}"))
 }
 
-fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: bool) -> Vec<Cell> {
-    let kinds = who(tenants, company);
-    let kinds = match company.background_load {
+fn cells(tenants: &Tenants, group: &TenantGroup, has_device: bool, has_retained: bool) -> Vec<Cell> {
+    let kinds = who(tenants, group);
+    let kinds = match group.background_load {
         Some(share) => format!(
-            "{kinds} beside a load of {:.0} %{}",
+            "{kinds} beside a background load of {:.0} %{}",
             share * 100.0,
-            where_it_is(tenants, company)
+            load_machine(tenants, group)
         ),
         None => kinds,
     };
-    let name = match &company.error {
+    let name = match &group.error {
         Some(error) => format!("{kinds} (failed: {error})"),
         None => kinds,
     };
@@ -114,7 +113,7 @@ fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: b
         Some(value) => Cell::plain(format!("{value:.3}")),
         None => Cell::none(),
     };
-    let rates: Vec<f64> = company.per_tenant.iter().filter_map(middle).collect();
+    let rates: Vec<f64> = group.per_tenant.iter().filter_map(middle).collect();
     let (least, most) = (
         rates.iter().copied().reduce(f64::min),
         rates.iter().copied().reduce(f64::max),
@@ -127,10 +126,10 @@ fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: b
         }
     };
     let each = range(maybe(least), maybe(most));
-    let all = || company.rounds.iter().flat_map(|round| &round.tenants);
-    let cores: Vec<f64> = (0..company.tenants.len())
+    let all = || group.rounds.iter().flat_map(|round| &round.tenants);
+    let cores: Vec<f64> = (0..group.tenants.len())
         .filter_map(|place| {
-            let of_place = company
+            let of_place = group
                 .rounds
                 .iter()
                 .filter_map(|round| round.tenants.get(place)?.cores);
@@ -143,22 +142,22 @@ fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: b
         value.map_or_else(|| maybe(None), |value| format!("{value:.2}"))
     };
     let cores = range(end(f64::min), end(f64::max));
-    let latency = company.latency_ms.as_ref();
+    let latency = group.latency_ms.as_ref();
     let mut cells = vec![
         Cell::plain(name),
-        Cell::plain(company.tenants.len().to_string()),
-        Cell::plain(maybe(middle(&company.images_per_second))),
-        company
+        Cell::plain(group.tenants.len().to_string()),
+        Cell::plain(maybe(middle(&group.images_per_second))),
+        group
             .images_per_second
             .as_ref()
             .map_or_else(Cell::none, |all| Cell::plain(interval(all))),
         Cell::plain(each),
-        two(&company.slowdown),
-        two(&company.fairness),
-        two(&company.sharing_gain),
+        two(&group.slowdown),
+        two(&group.fairness),
+        two(&group.sharing_gain),
         Cell::rule(maybe(latency.and_then(|l| l.p50)), "samples"),
         Cell::rule(maybe(latency.and_then(|l| l.p99)), "samples"),
-        Cell::rule(maybe(company.worst_p99_ms), "samples"),
+        Cell::rule(maybe(group.worst_p99_ms), "samples"),
         Cell::plain(cores),
         Cell::plain(bytes(all().filter_map(|tenant| tenant.rss_peak_bytes).max())),
     ];
@@ -167,8 +166,8 @@ fn cells(tenants: &Tenants, company: &TenantGroup, has_device: bool, has_kept: b
             all().filter_map(|tenant| tenant.device_memory_bytes).max(),
         )));
     }
-    if has_kept {
-        cells.push(two(&company.retained));
+    if has_retained {
+        cells.push(two(&group.retained));
     }
     cells
 }
