@@ -88,6 +88,11 @@ pub struct Record {
     pub fleet: Option<Fleet>,
 }
 
+/// What a record is called: its name, else the beginning of its id.
+pub fn title(name: Option<&str>, id: &str) -> String {
+    name.map_or_else(|| id.chars().take(6).collect(), str::to_owned)
+}
+
 impl Record {
     /// The arm of this label.
     pub fn arm(&self, label: &str) -> Option<&Arm> {

@@ -13,7 +13,7 @@ use crate::{
         comparisons::{self, Pair, Terms},
         fleet,
     },
-    record::{Arm, Comparison, HostLog, NetworkFacts, Record, Shard, Source},
+    record::{Arm, Comparison, HostLog, NetworkFacts, Record, Shard, Source, title},
 };
 
 /// Why records make no common record.
@@ -58,11 +58,6 @@ pub enum MergeError {
     /// Nothing was given.
     #[error("no record is given")]
     Nothing,
-}
-
-/// What a record is called: its name, else the beginning of its id.
-pub fn title(name: Option<&str>, id: &str) -> String {
-    name.map_or_else(|| id.chars().take(6).collect(), str::to_owned)
 }
 
 /// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.

@@ -15,10 +15,7 @@ use self::{
     break_even::{Crossing, Kind, crossing, machines},
     evidence::Told,
 };
-use crate::{
-    record::{Arm, BreakEven, Evidence, LatencyBound, Machine, PlanSummary, Record, Sizing},
-    sharing::merge,
-};
+use crate::record::{Arm, BreakEven, Evidence, LatencyBound, Machine, PlanSummary, Record, Sizing, title};
 
 /// Hours of a month, as clouds count them.
 const MONTH: f64 = 730.0;
@@ -158,7 +155,7 @@ fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
         Candidate {
             record,
             plan,
-            study: merge::title(name.as_deref(), id),
+            study: title(name.as_deref(), id),
             arm,
             told,
             shared,
@@ -329,7 +326,7 @@ fn differences(records: &[Record]) -> Vec<String> {
         return Vec::new();
     };
     let network = |facts: &Option<crate::record::NetworkFacts>| facts.as_ref().map(|n| n.sha256.clone());
-    let title = |record: &Record| merge::title(record.name.as_deref(), &record.id);
+    let named = |record: &Record| title(record.name.as_deref(), &record.id);
     let different = |record: &&Record| {
         let (a, b) = (&first.workload, &record.workload);
         (&a.dataset.sha256, a.dataset.images, &a.stage) != (&b.dataset.sha256, b.dataset.images, &b.stage)
@@ -341,8 +338,8 @@ fn differences(records: &[Record]) -> Vec<String> {
         .map(|record| {
             format!(
                 "{} and {} did not measure the same photos, networks and stages: their machines do not serve the same load",
-                title(first),
-                title(record)
+                named(first),
+                named(record)
             )
         })
         .collect()
