@@ -1,12 +1,20 @@
 //! What the kernel counts while something is measured: busy and stolen processor time, throttling, clock, heat, energy.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+};
 
 use super::{Reading, cgroup, tree::Tree};
 
 const STAT: &str = "/proc/stat";
 const CORES: &str = "/sys/devices/system/cpu";
 const POWERCAP: &str = "/sys/class/powercap";
+
+/// Environment variable that names a folder to read counters in as if it were `/`: for tests, which plant stolen time
+/// or a falling clock there. The machine's facts then say that counters are planted.
+pub(super) const PLANTED: &str = "FACEBENCH_TEST_COUNTERS";
 
 /// The kernel's processor times are in hundredths of a second on every system that facebench knows.
 const TICK: f64 = 0.01;
@@ -31,7 +39,7 @@ pub struct Counters {
 impl Counters {
     /// The counters of this machine for `cores`; all of its cores where that is empty.
     pub fn current(cores: &[usize]) -> Self {
-        Self::read(Path::new("/"), cores)
+        Self::read(&root(), cores)
     }
 
     /// The counters of the machine whose file system begins at `root`.
@@ -85,9 +93,14 @@ impl Counters {
     }
 }
 
+fn root() -> PathBuf {
+    let planted = env::var_os(PLANTED).filter(|folder| !folder.is_empty());
+    planted.map_or_else(|| PathBuf::from("/"), PathBuf::from)
+}
+
 /// Clock of the fastest of `cores` (of all where that is empty) at this moment, MHz.
 pub fn fastest_clock_mhz(cores: &[usize]) -> Reading<f64> {
-    clock_mhz(&Tree::new(Path::new("/")), cores)
+    clock_mhz(&Tree::new(&root()), cores)
 }
 
 fn clock_mhz(tree: &Tree, cores: &[usize]) -> Reading<f64> {

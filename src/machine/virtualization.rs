@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Gaps,
+    counters::PLANTED,
     cpu::{CPUINFO, flag_words},
     tree::Tree,
 };
@@ -80,6 +81,13 @@ pub(super) fn read(tree: &Tree, variable: impl Fn(&str) -> Option<String>, gaps:
             "container",
             "kubernetes",
             format!("environment variable {KUBERNETES}"),
+        ));
+    }
+    if variable(PLANTED).is_some_and(|value| !value.is_empty()) {
+        facts.push(Fact::new(
+            "planted-counters",
+            "for a test",
+            format!("environment variable {PLANTED}"),
         ));
     }
     facts.extend(kata(tree));

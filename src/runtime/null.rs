@@ -17,6 +17,8 @@ pub struct NullOptions {
     pub jitter: f64,
     /// Each measured block of a process is slower than the one before by this fraction.
     pub drift: f64,
+    /// For so long after its start a worker is slow: ten times at first, and evenly less.
+    pub slow_start: Duration,
     /// Now and then a photo takes this much longer.
     pub stall: Option<Stall>,
     /// The worker aborts in this block (1 is the first) of each process.
@@ -48,6 +50,7 @@ impl Default for NullOptions {
             faces: 1,
             jitter: 0.0,
             drift: 0.0,
+            slow_start: Duration::ZERO,
             stall: None,
             crash: None,
             hang: None,
@@ -65,6 +68,14 @@ impl NullOptions {
         let quantile = Normal::standard().inverse_cdf(luck.clamp(1e-9, 1.0 - 1e-9));
         let factor = (self.jitter * quantile).exp() * (1.0 + self.drift).powf(block as f64);
         self.delay.mul_f64(factor)
+    }
+
+    /// By how much a photo takes longer `age` after the worker's start.
+    pub fn slowness(&self, age: Duration) -> f64 {
+        if age >= self.slow_start {
+            return 1.0;
+        }
+        10f64.powf(1.0 - age.div_duration_f64(self.slow_start))
     }
 
     /// Whether the answer for photo `index` is to be wrong: spread evenly over the photos.
@@ -115,6 +126,17 @@ mod tests {
         let ratio = |luck, block| options.delay_in(luck, block).as_secs_f64() / options.delay.as_secs_f64();
         assert!((ratio(0.841_344_7, 0) - 0.03f64.exp()).abs() < 1e-4);
         assert!((ratio(0.5, 2) - 1.21).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_slow_start_is_over_in_time() {
+        let options = NullOptions {
+            slow_start: Duration::from_secs(2),
+            ..NullOptions::default()
+        };
+        let at = |seconds| options.slowness(Duration::from_secs(seconds));
+        assert!((at(0) - 10.0).abs() < 1e-9 && (at(1) - 10f64.sqrt()).abs() < 1e-9);
+        assert!((at(2) - 1.0).abs() < 1e-9 && (at(3) - 1.0).abs() < 1e-9);
     }
 
     #[test]

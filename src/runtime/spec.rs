@@ -398,6 +398,7 @@ impl BackendSpec {
             }
             "jitter" => self.null.jitter = share(value).map_err(|e| bad(&e))?,
             "drift" => self.null.drift = share(value).map_err(|e| bad(&e))?,
+            "slow-start" => self.null.slow_start = parse_duration(value).map_err(|e| bad(&e))?,
             "wrong" => self.null.wrong = share(value).map_err(|e| bad(&e))?,
             "placement" => self.null.placement = Some(share(value).map_err(|e| bad(&e))?),
             "on" => {

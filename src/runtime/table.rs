@@ -88,6 +88,7 @@ const NULL: &[&str] = &[
     "label",
     "jitter",
     "drift",
+    "slow-start",
     "stall",
     "crash",
     "hang",

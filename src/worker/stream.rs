@@ -99,6 +99,7 @@ pub(super) struct NullStream {
     options: NullOptions,
     luck: f64,
     delay: Duration,
+    started: Instant,
     next_stall: Option<Instant>,
 }
 
@@ -109,6 +110,7 @@ impl NullStream {
             delay: options.delay_in(luck, 0),
             options,
             luck,
+            started: Instant::now(),
             next_stall: None,
         }
     }
@@ -117,7 +119,7 @@ impl NullStream {
 impl Stream for NullStream {
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
         for (index, faces) in range.zip(faces) {
-            null::wait(self.delay);
+            null::wait(self.delay.mul_f64(self.options.slowness(self.started.elapsed())));
             if let (Some(stall), Some(at)) = (self.options.stall, self.next_stall)
                 && Instant::now() >= at
             {

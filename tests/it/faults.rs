@@ -1,64 +1,197 @@
 //! Planted faults, each of which the check made for it must find: the real program, real workers.
 
-use crate::common::{Answer, facebench, failed_checks, photos, record, run, short_run};
+use std::{
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use crate::common::{
+    Answer, check, cores, facebench, failed_checks, photos,
+    planted::{Faults, Planted},
+    record, run, short_run, study, workers,
+};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 
-/// A study of `null` arms: short blocks, four processes; audited as well.
-fn null_study(arms: &[&str], more: &[&str]) -> (Answer, Value) {
-    null_study_of("4", arms, more)
+/// A study, its record audited as well.
+fn audited(words: &str) -> (Answer, Value) {
+    audited_on(words, |command| command)
 }
 
-fn null_study_of(processes: &str, arms: &[&str], more: &[&str]) -> (Answer, Value) {
+/// The same on a machine that `place` makes.
+fn audited_on(words: &str, place: impl Fn(&mut Command) -> &mut Command) -> (Answer, Value) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let mut command = facebench();
-    command.arg("run");
-    for arm in arms {
-        command.args(["-b", arm]);
-    }
-    command.args(["--warmup", "100ms", "--processes", processes, "--seed", "1"]);
-    let answer = run(command.args(more).arg("-o").arg(&path));
+    let answer = run(place(&mut study(&format!("run --seed 1 {words}"), &path)));
     let record = record(&path);
     let audit = run(facebench().arg("audit").arg(&path));
     assert_eq!(audit.code(), 0, "{}", audit.all());
     (answer, record)
 }
 
+/// The number that a check of the first arm observed, which failed and makes the arm unstable.
+fn unstable(record: &Value, id: &str) -> f64 {
+    let arm = &record["arms"][0];
+    assert_eq!(arm["status"], "unstable", "{}", arm["checks"]);
+    let check = check(arm, id);
+    assert_eq!(check["outcome"], "failed", "{check}");
+    let observed = check["observed"].as_str().unwrap();
+    let number = |word: &str| word.parse().ok();
+    observed.split(' ').find_map(number).unwrap()
+}
+
 #[test]
 fn a_drift_from_block_to_block_is_unstable() {
-    let more = ["--blocks", "3", "-d", "300ms"];
-    let (answer, record) = null_study_of("6", &["null,delay=10ms,drift=3%"], &more);
+    let words = "-b null,delay=10ms,drift=3% --processes 6 --blocks 3 -d 300ms --warmup 100ms";
+    let (answer, record) = audited(words);
     assert_eq!(answer.code(), 3, "{}", answer.all());
-    let arm = &record["arms"][0];
-    assert_eq!(arm["status"], "unstable");
-    assert!(
-        failed_checks(arm).contains(&"trend".to_owned()),
-        "{}",
-        answer.all()
-    );
-    let trend = arm["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|c| c["id"] == "trend")
-        .unwrap();
     // Two steps of 3 % are -5.9 %, give or take what else the machine does.
-    let observed = trend["observed"].as_str().unwrap().trim_end_matches(" %");
-    assert!(
-        (-7.0..-5.0).contains(&observed.parse::<f64>().unwrap()),
-        "{trend}"
+    let trend = unstable(&record, "trend");
+    assert!((-7.0..-5.0).contains(&trend), "{trend}");
+}
+
+#[test]
+fn processes_that_differ_are_unstable() {
+    let words = "-b null,delay=2ms,jitter=100% --processes 6 --blocks 1 -d 100ms --warmup 20ms";
+    let (answer, record) = audited(words);
+    assert_eq!(answer.code(), 3, "{}", answer.all());
+    assert!(unstable(&record, "spread") > 10.0);
+}
+
+#[test]
+fn a_warm_up_that_ends_too_early_is_unstable() {
+    // A quarter of the warm-up is 12 % faster than the one before, until it may last no longer.
+    let words = "-b null,delay=2ms,slow-start=2s --processes 3 --blocks 1 -d 100ms --warmup 400ms";
+    let (answer, record) = audited(words);
+    assert_eq!(answer.code(), 3, "{}", answer.all());
+    assert!(unstable(&record, "steady-state") < 3.0);
+}
+
+/// A loop that keeps one host core busy until it is dropped.
+struct Burner {
+    over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Burner {
+    fn start(core: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
+        let thread = thread::spawn(move || {
+            let mut only = CpuSet::new();
+            only.set(core);
+            sched_setaffinity(None, &only).unwrap();
+            while !ended.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        Self {
+            over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Burner {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+#[test]
+fn another_process_on_the_host_cores_is_unstable() {
+    let core = cores()[0];
+    let _burner = Burner::start(core);
+    let layout = "--processes 3 --blocks 1 -d 2100ms --warmup 20ms";
+    let (answer, record) = audited(&format!("-b null,delay=10ms {layout} --host-cores {core}"));
+    assert_eq!(answer.code(), 3, "{}", answer.all());
+    assert!(unstable(&record, "foreign-load") > 30.0, "{}", answer.all());
+}
+
+/// Counters are planted, since no test can have a hypervisor steal or a core run hot: what is planted is found, and
+/// what is within the limits is not.
+#[test]
+fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
+    let cores: Vec<usize> = cores().into_iter().take(2).collect();
+    let list: Vec<String> = cores.iter().map(ToString::to_string).collect();
+    // As long as the kernel's hundredths of a second need to be counted.
+    let words = format!(
+        "-b null,delay=20ms,streams=4 --processes 3 --blocks 1 -d {}ms --warmup 20ms --host-cores {}",
+        5200 / cores.len(),
+        list.join(",")
     );
+    let on = |faults: Faults| {
+        let machine = Planted::start(&cores, faults);
+        audited_on(&words, |command| machine.around(command))
+    };
+    let faulty = Faults {
+        stolen: 0.1,
+        throttled: 0.4,
+        clock_drop: 50.0,
+    };
+    let sound = Faults {
+        stolen: 0.01,
+        throttled: 0.02,
+        clock_drop: 2.0,
+    };
+    let ((answer, faulty), (_, sound)) = thread::scope(|scope| {
+        let faulty = scope.spawn(|| on(faulty));
+        let sound = on(sound);
+        (faulty.join().unwrap(), sound)
+    });
+    assert_eq!(answer.code(), 3, "{}", answer.all());
+    for (id, least, most) in [("steal", 9.0, 11.0), ("throttled", 9.0, 11.0)] {
+        let share = unstable(&faulty, id);
+        assert!((least..most).contains(&share), "{id}: {share}");
+    }
+    let slowest = unstable(&faulty, "clock");
+    assert!((2000.0..2850.0).contains(&slowest), "{slowest} MHz");
+    for id in ["steal", "throttled", "clock", "foreign-load"] {
+        let check = check(&sound["arms"][0], id);
+        assert_eq!(check["outcome"], "passed", "{check}");
+    }
+    let facts = faulty["host"]["facts"].to_string();
+    assert!(facts.contains("planted-counters"), "{facts}");
+}
+
+/// A worker that is stopped now and then cannot take up queries when they are due.
+#[test]
+fn queries_that_are_sent_late_are_unstable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.json");
+    let server = "--scenario server --request-rate 100 --latency-bound 500ms@p90";
+    let layout = "--processes 3 --blocks 1 -d 1s --warmup 20ms --seed 1";
+    let words = format!("run -b null,delay=2ms,streams=4 {server} {layout}");
+    let mut study = study(&words, &path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while study.try_wait().unwrap().is_none() {
+        let workers = workers(study.id());
+        for (signal, time) in [("-STOP", 30), ("-CONT", 90)] {
+            for worker in &workers {
+                let _ = Command::new("kill").args([signal, &worker.to_string()]).status();
+            }
+            thread::sleep(Duration::from_millis(time));
+        }
+    }
+    let record = record(&path);
+    let late = check(&record["arms"][0], "generator");
+    assert_eq!(late["outcome"], "failed", "{late}");
+    assert_eq!(record["arms"][0]["status"], "unstable");
 }
 
 #[test]
 fn wrong_answers_and_a_wrong_place_are_invalid() {
-    let arms = [
-        "null,wrong=10%",
-        "null,placement=50%",
-        "null,wrong=1%",
-        "null,placement=96%",
-    ];
-    let (answer, record) = null_study(&arms, &["--blocks", "1", "-d", "50ms"]);
+    let arms = "-b null,wrong=10% -b null,placement=50% -b null,wrong=1% -b null,placement=96%";
+    let (answer, record) = audited(&format!("{arms} --processes 4 --blocks 1 -d 50ms --warmup 20ms"));
     assert_eq!(answer.code(), 3, "{}", answer.all());
     let named = |arm: usize| failed_checks(&record["arms"][arm]);
     assert!(named(0).contains(&"agreement".to_owned()), "{:?}", named(0));
@@ -94,8 +227,8 @@ fn swapped_channels_do_not_agree() {
 
 #[test]
 fn a_crash_in_the_third_block_keeps_the_blocks_before() {
-    let more = ["--blocks", "3", "-d", "50ms"];
-    let (answer, record) = null_study(&["null", "null,crash=3"], &more);
+    let layout = "--processes 4 --blocks 3 -d 50ms --warmup 20ms";
+    let (answer, record) = audited(&format!("-b null -b null,crash=3 {layout}"));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert_eq!(record["arms"][1]["status"], "failed");
     assert_eq!(record["arms"][1]["blocks"].as_array().unwrap().len(), 2);
@@ -105,19 +238,9 @@ fn a_crash_in_the_third_block_keeps_the_blocks_before() {
 /// Photos go on arriving while the worker stalls: their waiting counts, and the time of work on a photo stays what it is.
 #[test]
 fn a_stall_is_seen_by_those_who_wait() {
-    let more = [
-        "--scenario",
-        "server",
-        "--request-rate",
-        "60",
-        "--blocks",
-        "1",
-        "-d",
-        "4s",
-        "--latency-bound",
-        "500ms@p99",
-    ];
-    let (answer, record) = null_study(&["null,delay=10ms,stall=200ms/2s"], &more);
+    let server = "--scenario server --request-rate 60 --latency-bound 500ms@p99";
+    let layout = "--processes 4 --blocks 1 -d 4s --warmup 100ms";
+    let (answer, record) = audited(&format!("-b null,delay=10ms,stall=200ms/2s {server} {layout}"));
     let arm = &record["arms"][0];
     let p99 = arm["latency_ms"]["p99"].as_f64().unwrap();
     let service = arm["service_ms"]["p50"].as_f64().unwrap();
@@ -131,25 +254,16 @@ fn a_stall_is_seen_by_those_who_wait() {
 
 #[test]
 fn a_rate_beyond_the_bound_is_invalid_and_a_search_finds_one_that_holds() {
-    let server = [
-        "--scenario",
-        "server",
-        "--blocks",
-        "1",
-        "-d",
-        "200ms",
-        "--latency-bound",
-        "10ms@p99",
-    ];
-    let fixed: Vec<&str> = server.iter().copied().chain(["--request-rate", "700"]).collect();
-    let (answer, record) = null_study(&["null,delay=2ms"], &fixed);
+    let layout = "--processes 4 --blocks 1 -d 200ms --warmup 100ms";
+    let server = format!("-b null,delay=2ms --scenario server --latency-bound 10ms@p99 {layout}");
+    let (answer, record) = audited(&format!("{server} --request-rate 700"));
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(
         failed_checks(&record["arms"][0]).contains(&"latency-bound".to_owned()),
         "{}",
         answer.all()
     );
-    let (answer, record) = null_study(&["null,delay=2ms"], &server);
+    let (answer, record) = audited(&server);
     let arm = &record["arms"][0];
     let trials = arm["trials"].as_array().unwrap();
     assert!(trials.iter().any(|t| t["met"] == true) && trials.iter().any(|t| t["met"] == false));
@@ -161,8 +275,10 @@ fn a_rate_beyond_the_bound_is_invalid_and_a_search_finds_one_that_holds() {
 
 #[test]
 fn multi_stream_waits_for_all_eight() {
-    let more = ["--scenario", "multi-stream", "--blocks", "1", "-d", "1s"];
-    let (answer, record) = null_study(&["null,delay=4ms,streams=2"], &more);
+    let layout = "--processes 4 --blocks 1 -d 1s --warmup 100ms";
+    let (answer, record) = audited(&format!(
+        "-b null,delay=4ms,streams=2 --scenario multi-stream {layout}"
+    ));
     let arm = &record["arms"][0];
     let query = arm["latency_ms"]["p50"].as_f64().unwrap();
     assert!(
@@ -176,7 +292,8 @@ fn multi_stream_waits_for_all_eight() {
 
 #[test]
 fn a_quick_study_is_never_valid_for_a_claim() {
-    let (answer, record) = null_study(&["null,delay=2ms", "null,delay=3ms"], &["--quick", "-d", "100ms"]);
+    let words = "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4";
+    let (answer, record) = audited(words);
     let comparison = &record["comparisons"][0];
     assert_eq!(comparison["verdict"], "slower", "{}", answer.all());
     assert_eq!(comparison["status"], "unstable");

@@ -229,7 +229,7 @@ fn the_default_search_ends_with_a_fault_where_there_is_no_driver() {
         assert!(!fault.to_string().is_empty());
         return;
     }
-    println!("skipped: this machine has NVIDIA's driver");
+    println!("SKIPPED: this machine has NVIDIA's driver");
 }
 
 #[test]
