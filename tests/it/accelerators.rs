@@ -12,6 +12,7 @@ use crate::common::{
     fake_nvml::{World, h100, license, vgpu, with},
     few_photos, photos, record, run, short_run,
 };
+use crate::gpu::devices;
 use facebench::runtime::install::{Flavor, Runtimes};
 use serde_json::{Value, json};
 
@@ -22,23 +23,8 @@ fn empty_home() -> tempfile::TempDir {
 
 /// A short study of `null` arms.
 fn null_study(world: &World, backends: &[&str], record: &Path) -> Command {
-    let mut command = facebench();
+    let mut command = few_photos(10, record, backends);
     world.around(&mut command);
-    command.args([
-        "run",
-        "--processes",
-        "3",
-        "--blocks",
-        "1",
-        "-d",
-        "50ms",
-        "--warmup",
-        "10ms",
-    ]);
-    command.args(["--photos", "10", "--seed", "1", "-o"]).arg(record);
-    for backend in backends {
-        command.args(["-b", backend]);
-    }
     command
 }
 
@@ -51,6 +37,9 @@ fn nothing() -> World {
 fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let home = empty_home();
+    let here = devices(&nothing());
+    assert_eq!(here["gpus_reason"], "NVML answers, and lists no GPU");
+    let here = ["gpus_reason", "gpus_fix"].map(|key| here[key].as_str().unwrap());
     for backend in ["cuda", "tensorrt", "vgpu", "mig:MIG-1", "vitis"] {
         let started = Instant::now();
         let mut command = facebench();
@@ -61,10 +50,11 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
         assert_eq!(answer.code(), 4, "{backend}: {}", answer.all());
         assert!(started.elapsed() < Duration::from_secs(5), "{backend}");
         let said = answer.stderr();
-        let (reason, fix) = match backend {
-            "vitis" => ("no ONNX Runtime with the Vitis AI provider", "vitis,runtime=PATH"),
-            _ => ("GPU", ""),
+        let [reason, fix] = match backend {
+            "vitis" => ["no ONNX Runtime with the Vitis AI provider", "vitis,runtime=PATH"],
+            _ => here,
         };
+        assert!(!fix.is_empty());
         assert!(said.contains(reason) && said.contains(fix), "{backend}: {said}");
         assert!(!path.exists(), "{backend}");
     }
@@ -282,7 +272,7 @@ fn has_openvino() -> bool {
     let runtimes = Runtimes::of_process(common::home());
     let installed = runtimes.install(Flavor::OpenVino, &|line| println!("{line}"));
     if let Err(error) = &installed {
-        println!("skipped: {error}");
+        common::skip(error);
     }
     installed.is_ok()
 }

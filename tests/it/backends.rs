@@ -18,7 +18,7 @@ const LINKED: [(&str, bool, &str, &str); 2] = [
 fn compiled() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     LINKED.into_iter().filter_map(|(word, built, runtime, provider)| {
         if !built {
-            println!("skipped: built without --features {word}");
+            common::skip(format!("built without --features {word}"));
         }
         built.then_some((word, runtime, provider))
     })
@@ -97,7 +97,7 @@ fn a_word_that_is_not_compiled_in_exits_4_and_names_the_feature() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
         if built {
-            println!("skipped: built with --features {word}");
+            common::skip(format!("built with --features {word}"));
             continue;
         }
         let answer = run(&mut few_photos(4, &path, &[word]));

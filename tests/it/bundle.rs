@@ -119,20 +119,31 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     let answer = run(bare(root.join("scripts/gpu-validate"), &there)
         .current_dir(&there)
         .args(["--backend", "cpu", "--budget", "40", "--out", "results"]));
-    // 1 where the machine is noisy, as it may be where tests run.
-    assert!([0, 1].contains(&answer.code()), "{}", answer.all());
     assert!(
         answer.stdout().contains("tf32 and fp16 are left out"),
         "{}",
         answer.all()
     );
+    let summary = fs::read_to_string(results.join("summary.txt")).unwrap();
+    let outcome = |step: &str| {
+        let line = summary.lines().find(|line| line.starts_with(step)).unwrap();
+        line[step.len()..].trim_start().to_owned()
+    };
+    let mut whole = true;
     for study in ["agreement", "sweep", "latency"] {
         let record = common::record(&results.join(format!("{study}.json")));
-        record["arms"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .for_each(common::assert_sound);
+        let arms = record["arms"].as_array().unwrap();
+        arms.iter().for_each(common::assert_sound);
+        // The machine may be noisy where tests run, or slow; the summary then says so, and else not.
+        let expected = if record["interrupted"] == true {
+            "stopped: out of time"
+        } else if arms.iter().all(|arm| arm["status"] == "valid") {
+            "valid "
+        } else {
+            "unstable (noise)"
+        };
+        assert!(outcome(study).starts_with(expected), "{study}: {summary}");
+        whole &= expected == "valid ";
         assert!(
             results.join(format!("{study}-throughput.svg")).is_file(),
             "{study}"
@@ -140,8 +151,8 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     }
     let page = fs::read_to_string(results.join("report.html")).unwrap();
     assert!(page.contains("sweep.json"));
-    let summary = fs::read_to_string(results.join("summary.txt")).unwrap();
-    assert!(summary.contains("report       made"), "{summary}");
+    assert!(outcome("report").starts_with("made "), "{summary}");
+    assert_eq!(answer.code(), i32::from(!whole), "{}", answer.all());
 }
 
 #[test]

@@ -300,7 +300,7 @@ fn real_networks_on_real_photos_make_a_valid_record() {
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let mut command = common::run_with(&photos, &path, &detector, &recognizer, "50ms");
+    let mut command = common::run_with(&photos, &path, &detector, &recognizer);
     command.args(["-b", "cpu", "-b", "cpu,batch=8,threads=2", "--photos", "8"]);
     let answer = run(&mut command);
     let record: Value = common::sound(&answer, &path);

@@ -1,6 +1,6 @@
 //! `facebench demo` as somebody with a fresh machine runs it: no photos, no networks, no network.
 
-use crate::common::{self, facebench, run};
+use crate::common::{self, facebench, few_photos, run};
 
 /// A home with the runtime in it and nothing else, as `facebench setup cpu` leaves it.
 fn clean_home() -> tempfile::TempDir {
@@ -26,20 +26,8 @@ fn a_demo_needs_nothing_but_the_runtime() {
     command
         .env("FACEBENCH_HOME", home.path())
         .current_dir(folder.path());
-    command.args([
-        "demo",
-        "--processes",
-        "3",
-        "--blocks",
-        "1",
-        "-d",
-        "100ms",
-        "--warmup",
-        "10ms",
-        "--no-curve",
-        "--name",
-        "here",
-    ]);
+    let words = "demo --processes 3 --blocks 1 -d 100ms --warmup 10ms --no-curve --name here";
+    command.args(words.split(' '));
     let answer = run(&mut command);
     let path = folder.path().join("results/here.json");
     let record = common::sound(&answer, &path);
@@ -88,25 +76,9 @@ fn other_networks_are_held_against_the_truth_too() {
     // The promise belongs to the embedded pair; with another recognizer the figures are told and nothing is promised.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(facebench()
-        .args([
-            "run",
-            "--processes",
-            "3",
-            "--blocks",
-            "1",
-            "-d",
-            "50ms",
-            "--warmup",
-            "10ms",
-            "--photos",
-            "30",
-            "--no-curve",
-        ])
+    let answer = run(few_photos(30, &path, &[])
         .arg("--recognizer")
-        .arg(common::network("tiles.onnx"))
-        .arg("-o")
-        .arg(&path));
+        .arg(common::network("tiles.onnx")));
     let record = common::sound(&answer, &path);
     let accuracy = &record["arms"][0]["accuracy"];
     assert!(accuracy["detection_ap"].as_f64().unwrap() > 0.9, "{accuracy}");

@@ -11,10 +11,7 @@ fn two_studies_started_at_once_on_an_empty_home_both_finish() {
     let (home, probe) = (folder.path().join("home"), folder.path().join("probe"));
     let reachable = run(facebench().args(["setup", "cpu"]).env("FACEBENCH_HOME", &probe));
     if reachable.stderr().contains("cannot reach its package index") {
-        println!(
-            "skipped: the runtime cannot be installed here: {}",
-            reachable.stderr()
-        );
+        common::skip(reachable.stderr());
         return;
     }
     assert_eq!(reachable.code(), 0, "{}", reachable.all());

@@ -11,7 +11,7 @@ use facebench::machine::Nvml;
 use serde_json::{Value, json};
 
 /// What `devices --json` says in that world.
-fn devices(world: &World) -> Value {
+pub fn devices(world: &World) -> Value {
     let answer = run(world.around(facebench().args(["devices", "--json"])));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     serde_json::from_str(&answer.stdout()).unwrap()

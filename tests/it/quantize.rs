@@ -49,7 +49,7 @@ fn converted_with(network: &Network, target: Target, how: &[&str]) -> Option<Net
         "does not offer",
     ];
     if missing.iter().any(|words| answer.stderr().contains(words)) {
-        println!("skipped: networks cannot be converted here: {}", answer.stderr());
+        common::skip(answer.stderr());
         return None;
     }
     assert_eq!(answer.code(), 0, "{}", answer.all());
@@ -316,7 +316,7 @@ fn what_is_no_network_is_refused_by_name() {
         );
         assert!(answer.stderr().contains("give an ONNX network of 32-bit floats"));
     } else {
-        println!("skipped: the converter cannot be had here: {}", answer.stderr());
+        common::skip(answer.stderr());
     }
     let derived: Vec<_> = fs::read_dir(derived::folder(&common::home()))
         .map(|entries| entries.map(|entry| entry.unwrap().file_name()).collect())

@@ -2,28 +2,14 @@
 
 use std::{io::Write, path::Path, process::Stdio};
 
-use crate::common::{self, Answer, facebench, photos, record, run, short_run, write};
+use crate::common::{self, Answer, SHORT, facebench, measured, photos, record, run, short_run, study, write};
 use serde_json::Value;
 
 /// A short study of one `null` arm, named.
-fn study(folder: &Path, name: &str, spec: &str) -> std::path::PathBuf {
+fn named(folder: &Path, name: &str, spec: &str) -> std::path::PathBuf {
     let path = folder.join(format!("{name}.json"));
-    let mut command = facebench();
-    command.args([
-        "run",
-        "-b",
-        spec,
-        "--name",
-        name,
-        "--processes",
-        "4",
-        "--blocks",
-        "1",
-        "-d",
-        "100ms",
-    ]);
-    let answer = run(command.args(["--warmup", "20ms", "-o"]).arg(&path));
-    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
+    let words = format!("run -b {spec} --name {name} --processes 4 --blocks 1 -d 100ms --warmup 20ms");
+    measured(&run(&mut study(&words, &path)), &path);
     path
 }
 
@@ -35,14 +21,8 @@ fn compare(old: &Path, new: &Path, more: &[&str]) -> Answer {
 fn an_audit_finds_a_figure_that_its_blocks_do_not_give() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    run(short_run(photos.path(), &path).args([
-        "-b",
-        "cpu",
-        "-b",
-        "cpu,streams=1",
-        "--price-per-hour",
-        "0.5USD",
-    ]));
+    let arms = "-b cpu -b cpu,streams=1 --price-per-hour 0.5USD";
+    common::sound(&run(short_run(photos.path(), &path).args(arms.split(' '))), &path);
     let audit = |path: &Path| run(facebench().arg("audit").arg(path));
     let whole = audit(&path);
     assert_eq!(whole.code(), 0, "{}", whole.all());
@@ -76,8 +56,8 @@ fn an_audit_finds_a_figure_that_its_blocks_do_not_give() {
 #[test]
 fn a_slowdown_fires_the_gate_and_the_same_again_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let a = study(folder.path(), "before", "null,delay=10ms");
-    let b = study(folder.path(), "after", "null,delay=11.5ms");
+    let a = named(folder.path(), "before", "null,delay=10ms");
+    let b = named(folder.path(), "after", "null,delay=11.5ms");
     let answer = compare(&a, &b, &["--fail-on-regression", "5%"]);
     assert_eq!(answer.code(), 5, "{}", answer.all());
     assert!(
@@ -100,11 +80,9 @@ fn a_slowdown_fires_the_gate_and_the_same_again_does_not() {
 #[test]
 fn a_quick_record_gives_no_verdict_on_regressions() {
     let folder = tempfile::tempdir().unwrap();
-    let a = study(folder.path(), "whole", "null,delay=2ms");
+    let a = named(folder.path(), "whole", "null,delay=2ms");
     let b = folder.path().join("quick.json");
-    run(facebench()
-        .args(["run", "-b", "null,delay=2ms", "--quick", "-d", "50ms", "-o"])
-        .arg(&b));
+    measured(&run(&mut study("run -b null,delay=2ms --quick -d 50ms", &b)), &b);
     let answer = compare(&a, &b, &["--fail-on-regression", "5%"]);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(answer.stderr().contains("quick"), "{}", answer.all());
@@ -114,9 +92,9 @@ fn a_quick_record_gives_no_verdict_on_regressions() {
 fn records_of_different_work_are_not_compared() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let (a, b) = (folder.path().join("a.json"), folder.path().join("b.json"));
-    run(&mut short_run(photos.path(), &a));
+    common::sound(&run(&mut short_run(photos.path(), &a)), &a);
     write(&common::photo(&[(1, 1)], 3), &photos.path().join("more.png"));
-    run(&mut short_run(photos.path(), &b));
+    common::sound(&run(&mut short_run(photos.path(), &b)), &b);
     let answer = compare(&a, &b, &[]);
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert!(answer.stderr().contains("the photos"), "{}", answer.all());
@@ -139,7 +117,7 @@ fn records_of_different_work_are_not_compared() {
 #[test]
 fn merged_records_keep_their_sources() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = ["one", "two", "three"].map(|name| study(folder.path(), name, "null,delay=2ms"));
+    let paths = ["one", "two", "three"].map(|name| named(folder.path(), name, "null,delay=2ms"));
     let all = folder.path().join("all.json");
     let answer = run(facebench().arg("merge").args(&paths).arg("-o").arg(&all));
     assert_eq!(answer.code(), 0, "{}", answer.all());
@@ -223,47 +201,36 @@ fn a_worker_serves_load_generators_of_others() {
 fn a_noise_floor_becomes_the_margin() {
     let (home, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let null = |more: &[&str]| {
-        let mut command = facebench();
-        command.env("FACEBENCH_HOME", home.path());
-        command
-            .args(["run", "-d", "20ms", "--warmup", "10ms", "--blocks", "1", "-o"])
-            .arg(&path);
-        run(command.args(more))
+    let null = |words: &str| {
+        let words = format!("run -d 20ms --warmup 10ms --blocks 1 {words}");
+        run(study(&words, &path).env("FACEBENCH_HOME", home.path()))
     };
     // Luck of 20 % a process: a noisy machine.
-    let answer = null(&["-b", "null,jitter=20%", "--noise-floor", "--processes", "4"]);
+    let answer = null("-b null,jitter=20% --noise-floor --processes 4");
     assert!(
         answer.stderr().contains("noise floor of null: "),
         "{}",
         answer.all()
     );
-    let measured = record(&path);
-    assert_eq!(measured["arms"].as_array().unwrap().len(), 2);
-    assert!(measured["plan"]["noise_floor"].is_null());
-    assert_eq!(measured["checks"][0]["outcome"], "unknown");
-    null(&["-b", "null", "--processes", "3"]);
-    let later = record(&path);
+    let first = measured(&answer, &path);
+    assert_eq!(first["arms"].as_array().unwrap().len(), 2);
+    assert!(first["plan"]["noise_floor"].is_null());
+    assert_eq!(first["checks"][0]["outcome"], "unknown");
+    let later = measured(&null("-b null --processes 3"), &path);
     let floor = later["plan"]["noise_floor"].as_f64().unwrap();
     assert!(floor > 0.02, "{floor}");
     assert_eq!(later["plan"]["margin"], floor);
     assert_eq!(later["checks"][0]["outcome"], "failed");
-    assert_eq!(null(&["-b", "null", "-b", "null", "--noise-floor"]).code(), 2);
+    assert_eq!(null("-b null -b null --noise-floor").code(), 2);
 }
 
 #[test]
 fn cold_reads_say_whether_they_were_cold() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    run(short_run(photos.path(), &path).args([
-        "-b",
-        "cpu",
-        "-b",
-        "cpu,reads=cached",
-        "-b",
-        "cpu,reads=cold",
-    ]));
-    let record = record(&path);
+    let arms = "-b cpu -b cpu,reads=cached -b cpu,reads=cold";
+    let answer = run(short_run(photos.path(), &path).args(arms.split(' ')));
+    let record = measured(&answer, &path);
     let reads = |arm: usize| {
         record["arms"][arm]["backend"]["options"]["reads"]
             .as_str()
@@ -302,20 +269,8 @@ fn prices_and_rates_are_for_arms_that_are_there() {
     assert_eq!(wrong.code(), 2, "{}", wrong.all());
     assert!(wrong.stderr().contains("--scenario server"), "{}", wrong.all());
     assert_eq!(say(&["--latency-bound", "100ms"]).code(), 2);
-    let short = [
-        "-d",
-        "20ms",
-        "--warmup",
-        "1ms",
-        "--processes",
-        "3",
-        "--blocks",
-        "1",
-        "--price-per-hour",
-        "3.6EUR",
-    ];
-    say(&short);
-    let cost = &record(&path)["arms"][0]["cost"];
+    let words = format!("run -b null --price-per-hour 3.6EUR {SHORT}");
+    let cost = &measured(&run(&mut study(&words, &path)), &path)["arms"][0]["cost"];
     assert_eq!(cost["currency"], "EUR");
     let per_million = cost["per_million_images"]["median"].as_f64().unwrap();
     assert!(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::common::{
-    self, facebench, network, photo, photos, record, run, run_with, short_run, signal, until, workers, write,
+    self, network, photo, photos, record, run, run_with, short_run, signal, study, until, workers, write,
 };
 
 #[test]
@@ -114,7 +114,7 @@ fn arms_with_batches_threads_and_a_fixed_graph_agree() {
         "{orders:?}"
     );
     let detector = network("spots_fixed.onnx");
-    let mut fixed = run_with(photos.path(), &path, &detector, &network("tiles.onnx"), "50ms");
+    let mut fixed = run_with(photos.path(), &path, &detector, &network("tiles.onnx"));
     let fixed = run(fixed.args(["-b", "cpu,batch=4"]));
     assert_eq!(
         common::sound(&fixed, &path)["arms"][0]["backend"]["options"]["detector_batch"],
@@ -126,20 +126,9 @@ fn arms_with_batches_threads_and_a_fixed_graph_agree() {
 fn single_stream_measures_the_time_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(facebench()
-        .args([
-            "run",
-            "-b",
-            "null,delay=5ms",
-            "--scenario",
-            "single-stream",
-            "-d",
-            "1200ms",
-            "--warmup",
-            "10ms",
-        ])
-        .args(["--processes", "3", "--blocks", "1", "-o"])
-        .arg(&path));
+    let words =
+        "run -b null,delay=5ms --scenario single-stream --processes 3 --blocks 1 -d 1200ms --warmup 10ms";
+    let answer = run(&mut study(words, &path));
     let arm = &common::sound(&answer, &path)["arms"][0];
     let p50 = arm["latency_ms"]["p50"].as_f64().unwrap();
     assert!((4.9..6.0).contains(&p50), "{p50}");
@@ -150,24 +139,8 @@ fn single_stream_measures_the_time_of_one() {
 fn a_single_process_has_no_interval_and_says_so() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let mut command = facebench();
-    command
-        .args([
-            "run",
-            "-b",
-            "null",
-            "--processes",
-            "1",
-            "-d",
-            "20ms",
-            "--warmup",
-            "1ms",
-            "-i",
-        ])
-        .arg(photos.path())
-        .arg("-o")
-        .arg(&path);
-    let answer = run(&mut command);
+    let mut command = study("run -b null --processes 1 -d 20ms --warmup 1ms", &path);
+    let answer = run(command.arg("-i").arg(photos.path()));
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(
         answer.stdout().contains("unstable") && answer.stdout().contains("from 1 processes"),
@@ -181,20 +154,8 @@ fn a_single_process_has_no_interval_and_says_so() {
 fn a_crash_costs_its_arm_and_not_the_study() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(facebench()
-        .args([
-            "run",
-            "-b",
-            "null,delay=1ms",
-            "-b",
-            "null,delay=1ms,crash=2",
-            "-d",
-            "20ms",
-            "--warmup",
-            "1ms",
-            "-o",
-        ])
-        .arg(&path));
+    let words = "run -b null,delay=1ms -b null,delay=1ms,crash=2 -d 20ms --warmup 1ms";
+    let answer = run(&mut study(words, &path));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     let record = record(&path);
     common::assert_sound(&record["arms"][0]);
@@ -216,22 +177,8 @@ fn a_crash_costs_its_arm_and_not_the_study() {
 fn a_hang_costs_its_arm_and_not_the_study() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(facebench()
-        .args([
-            "run",
-            "-b",
-            "null,hang=1",
-            "-b",
-            "null",
-            "--processes",
-            "3",
-            "-d",
-            "20ms",
-            "--warmup",
-            "1ms",
-        ])
-        .args(["--patience", "1s", "-o"])
-        .arg(&path));
+    let words = "run -b null,hang=1 -b null --processes 3 -d 20ms --warmup 1ms --patience 1s";
+    let answer = run(&mut study(words, &path));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     let record = record(&path);
     assert_eq!(record["arms"][0]["status"], "failed");
@@ -244,9 +191,15 @@ fn a_hang_costs_its_arm_and_not_the_study() {
 fn a_worker_killed_in_mid_study_is_told_of_and_the_other_arm_is_whole() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let (detector, recognizer) = (network("spots.onnx"), network("tiles.onnx"));
-    let mut study = run_with(photos.path(), &path, &detector, &recognizer, "500ms")
-        .args(["-b", "cpu", "-b", "cpu,label=other"])
+    let words =
+        "run -b cpu -b cpu,label=other --processes 3 --blocks 1 --seed 1 -d 500ms --warmup 10ms --no-curve";
+    let mut study = study(words, &path)
+        .arg("-i")
+        .arg(photos.path())
+        .arg("--detector")
+        .arg(network("spots.onnx"))
+        .arg("--recognizer")
+        .arg(network("tiles.onnx"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -276,24 +229,14 @@ fn a_worker_killed_in_mid_study_is_told_of_and_the_other_arm_is_whole() {
 fn an_interrupted_study_keeps_what_it_has_and_leaves_no_worker() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let mut study = facebench()
-        .args([
-            "run",
-            "-b",
-            "null,delay=1ms",
-            "-d",
-            "300ms",
-            "--warmup",
-            "1ms",
-            "--processes",
-            "50",
-            "-o",
-        ])
-        .arg(&path)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut study = study(
+        "run -b null,delay=1ms -d 300ms --warmup 1ms --processes 50",
+        &path,
+    )
+    .stdout(Stdio::null())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
     let blocks = |path: &Path| {
         let text = std::fs::read(path).ok()?;
         let record: serde_json::Value = serde_json::from_slice(&text).ok()?;
@@ -319,9 +262,7 @@ fn an_interrupted_study_keeps_what_it_has_and_leaves_no_worker() {
 #[test]
 fn workers_end_with_a_study_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut study = facebench()
-        .args(["run", "-b", "null,delay=1ms", "-d", "20s", "-o"])
-        .arg(folder.path().join("r.json"))
+    let mut study = study("run -b null,delay=1ms -d 20s", &folder.path().join("r.json"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -381,27 +322,10 @@ fn a_sample_is_the_same_for_the_same_seed() {
     }
     let sample = |seed: &str| {
         let path = folder.path().join("r.json");
-        let mut command = facebench();
-        command.args([
-            "run",
-            "-b",
-            "null",
-            "--processes",
-            "3",
-            "-d",
-            "5ms",
-            "--warmup",
-            "1ms",
-            "--photos",
-            "5",
-        ]);
-        let answer = run(command
-            .args(["--seed", seed, "-i"])
+        let words = "run -b null -b cpu --processes 3 -d 5ms --warmup 1ms --photos 5 --seed";
+        let answer = run(study(&format!("{words} {seed}"), &path)
+            .arg("-i")
             .arg(photos.path())
-            .arg("-o")
-            .arg(&path)
-            .arg("-b")
-            .arg("cpu")
             .arg("--detector")
             .arg(network("spots.onnx"))
             .arg("--recognizer")
@@ -435,18 +359,12 @@ fn a_dry_run_tells_the_plan_and_measures_nothing() {
 fn without_an_fp32_reference_nothing_is_said_to_agree() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let mut study = run_with(
-        photos.path(),
-        &path,
-        &network("spots.onnx"),
-        &network("tiles.onnx"),
-        "50ms",
-    )
-    .args(["-b", "cpu,precision=tf32"])
-    .stdout(Stdio::null())
-    .stderr(Stdio::piped())
-    .spawn()
-    .unwrap();
+    let mut study = short_run(photos.path(), &path)
+        .args(["-b", "cpu,precision=tf32"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // The second worker is the reference's: it is told of in a line of its own.
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(study.stderr.take().unwrap()));
     assert!(lines.any(|line| line.unwrap().contains("fp32 CPU reference")));
@@ -481,20 +399,7 @@ fn without_an_fp32_reference_nothing_is_said_to_agree() {
 fn a_reader_that_leaves_changes_neither_the_record_nor_the_exit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let mut study = facebench()
-        .args([
-            "run",
-            "-b",
-            "null",
-            "--processes",
-            "1",
-            "-d",
-            "20ms",
-            "--warmup",
-            "1ms",
-            "-o",
-        ])
-        .arg(&path)
+    let mut study = study("run -b null --processes 1 -d 20ms --warmup 1ms", &path)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Answer, facebench, record, run};
+use crate::common::{Answer, facebench, measured, record, run, study};
 use crate::fixture;
 use serde_json::{Value, json};
 
@@ -159,17 +159,14 @@ fn wrong_words_exit_2_and_wrong_files_exit_1() {
 
 /// A server study of one stream that takes a millisecond a photo, as short as can be.
 fn simulate(path: &Path, seed: u64, rate: Option<f64>) -> Value {
-    let mut command = facebench();
     let layout = "run -b null,delay=1ms,streams=1 --scenario server --latency-bound 10ms@p99 --processes 1 --blocks 1 \
-                  --warmup 100ms -d 1s -o";
-    command.args(layout.split_whitespace()).arg(path);
+                  --warmup 100ms -d 1s";
+    let mut command = study(layout, path);
     command.arg("--seed").arg(seed.to_string());
     if let Some(rate) = rate {
         command.arg("--request-rate").arg(rate.to_string());
     }
-    let answer = run(&mut command);
-    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
-    record(path)
+    measured(&run(&mut command), path)
 }
 
 /// Whether one machine that is sent `rate` holds the bound.
@@ -227,10 +224,8 @@ fn the_size_it_names_holds_the_bound_and_one_machine_less_does_not() {
 fn tenants_are_a_machine_of_their_own_kind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tenants.json");
-    let words =
-        "tenants -b null,delay=2ms,label=board --counts 3 --processes 3 -d 1s --warmup 20ms --seed 1 -o";
-    let measured = run(facebench().args(words.split(' ')).arg(&path));
-    assert!([0, 3].contains(&measured.code()), "{}", measured.all());
+    let words = "tenants -b null,delay=2ms,label=board --counts 3 --processes 3 -d 1s --warmup 20ms --seed 1";
+    measured(&run(&mut study(words, &path)), &path);
     let prices = save(
         folder.path(),
         "prices.toml",

@@ -6,15 +6,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::common::{self, Answer, facebench, record, run, signal, until, workers};
+use crate::common::{self, Answer, SHORT, facebench, record, run, signal, study, until, workers};
 use serde_json::Value;
 
 /// `facebench tune` of `spec`, as short as can be.
 fn short_tune(spec: &str, record: &Path) -> Command {
-    let mut command = facebench();
-    let layout = "tune --processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms -b";
-    command.args(layout.split(' ')).arg(spec).arg("-o").arg(record);
-    command
+    study(&format!("tune {SHORT} -b {spec}"), record)
 }
 
 /// The record of a search, whose SPEC stands alone on the last line of the answer and is accepted by `run`.
@@ -131,7 +128,7 @@ fn the_embedded_workload_is_tuned_for_throughput_and_for_latency() {
 fn decoders_are_searched_beside_a_device() {
     let cores = std::thread::available_parallelism().unwrap().get();
     if cores == 1 {
-        println!("skipped: one core has one decoder");
+        common::skip("one core has one decoder");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -212,9 +209,8 @@ fn an_interrupted_search_keeps_what_it_has() {
 fn a_candidate_whose_worker_dies_is_out_and_the_search_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let mut search = facebench()
-        .args("tune -b null,delay=20ms -d 50ms --warmup 10ms --processes 1 --blocks 1 -o".split(' '))
-        .arg(&path)
+    let words = "tune -b null,delay=20ms -d 50ms --warmup 10ms --processes 1 --blocks 1";
+    let mut search = study(words, &path)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

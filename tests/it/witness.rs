@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::common::{
-    Answer, check, facebench,
+    Answer, SHORT, check, facebench,
     fake_nvml::{World, host, license, vgpu, with},
-    photos, record, run, signal, until,
+    measured, photos, record, run, signal, study, until,
 };
 use serde_json::{Value, json};
 
@@ -47,13 +47,12 @@ fn end(mut child: Child) {
 fn guest(path: &Path) {
     let world = World::of(&[vgpu("GRID V100D-8Q", &license(true))]);
     let photos = photos();
-    let mut command = facebench();
-    let layout =
-        "run --processes 3 --blocks 1 --seed 1 -d 100ms --warmup 10ms --no-curve -b null,delay=1ms,on=vgpu:0";
-    command.args(layout.split(' ')).arg("-i").arg(photos.path());
-    let answer = run(world.around(command.arg("-o").arg(path)));
-    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
-    let arm = &record(path)["arms"][0];
+    let mut command = study(
+        &format!("run --no-curve -b null,delay=1ms,on=vgpu:0 {SHORT}"),
+        path,
+    );
+    let answer = run(world.around(command.arg("-i").arg(photos.path())));
+    let arm = &measured(&answer, path)["arms"][0];
     assert_eq!(check(arm, "co-tenants")["outcome"], "unknown", "{arm}");
     assert_eq!(check(arm, "gpu-clock")["outcome"], "unknown", "{arm}");
     assert!(arm["blocks"][0]["began_at"].is_string(), "{arm}");

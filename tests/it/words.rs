@@ -204,7 +204,6 @@ fn a_photo_that_may_not_be_read_is_skipped_and_named() {
             &record,
             &networks.join("spots.onnx"),
             &networks.join("tiles.onnx"),
-            "50ms",
         )
         .get_args()
         .map(std::ffi::OsStr::to_os_string)
@@ -242,7 +241,6 @@ fn networks_that_are_none_or_stand_in_the_wrong_place_are_told_by_name() {
             &record,
             detector,
             recognizer,
-            "50ms",
         ));
         assert_eq!(answer.code(), code, "{}", answer.all());
         steady(&answer.all(), folder.path())
@@ -419,7 +417,7 @@ fn a_demo_says_how_it_is_laid_out() {
     );
     let plan = run(facebench().args(["demo", "--dry-run"]));
     if plan.code() == 4 {
-        println!("SKIPPED: a_demo_says_how_it_is_laid_out ({})", plan.all().trim());
+        common::skip(plan.all().trim());
         return;
     }
     assert!(

@@ -1,6 +1,7 @@
 //! What the tests of the real program share: the program, small networks, drawn photos, the shared folder.
 
 pub mod fake_nvml;
+pub mod planted;
 
 use std::{
     path::{Path, PathBuf},
@@ -49,39 +50,27 @@ pub fn facebench() -> Command {
     command
 }
 
-/// `facebench run` on the small networks, as short as can be.
-pub fn short_run(input: &Path, record: &Path) -> Command {
-    run_with(
-        input,
-        record,
-        &network("spots.onnx"),
-        &network("tiles.onnx"),
-        "50ms",
-    )
+/// As short as a study can be that has an interval.
+pub const SHORT: &str = "--processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms";
+
+/// The program with `words`, which writes its record to `record`.
+pub fn study(words: &str, record: &Path) -> Command {
+    let mut command = facebench();
+    command.args(words.split_whitespace()).arg("-o").arg(record);
+    command
 }
 
-/// `facebench run` with three processes of one block.
-pub fn run_with(input: &Path, record: &Path, detector: &Path, recognizer: &Path, duration: &str) -> Command {
-    let mut command = facebench();
-    command.arg("run").arg("-i").arg(input).arg("-o").arg(record);
-    command
-        .arg("--detector")
-        .arg(detector)
-        .arg("--recognizer")
-        .arg(recognizer);
-    command.args([
-        "--warmup",
-        "10ms",
-        "--processes",
-        "3",
-        "--blocks",
-        "1",
-        "--seed",
-        "1",
-        "--no-curve",
-        "-d",
-        duration,
-    ]);
+/// `facebench run` on the small networks, as short as can be.
+pub fn short_run(input: &Path, record: &Path) -> Command {
+    run_with(input, record, &network("spots.onnx"), &network("tiles.onnx"))
+}
+
+/// The same with other networks.
+pub fn run_with(input: &Path, record: &Path, detector: &Path, recognizer: &Path) -> Command {
+    let mut command = study(&format!("run --no-curve {SHORT}"), record);
+    command.arg("-i").arg(input);
+    command.arg("--detector").arg(detector);
+    command.arg("--recognizer").arg(recognizer);
     command
 }
 
@@ -203,12 +192,22 @@ pub fn assert_sound(arm: &serde_json::Value) {
     );
 }
 
+/// The record of a study that came to its end, whatever its checks say.
+pub fn measured(answer: &Answer, path: &Path) -> serde_json::Value {
+    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
+    record(path)
+}
+
 /// The record of a study whose arms are all sound.
 pub fn sound(answer: &Answer, path: &Path) -> serde_json::Value {
-    assert!([0, 3].contains(&answer.code()), "{}", answer.all());
-    let record = record(path);
+    let record = measured(answer, path);
     record["arms"].as_array().unwrap().iter().for_each(assert_sound);
     record
+}
+
+/// Says that the rest of a test does not run here; `scripts/test` counts these lines.
+pub fn skip(reason: impl std::fmt::Display) {
+    println!("SKIPPED: {}", reason.to_string().trim().replace('\n', "; "));
 }
 
 /// A file beside the project that not every machine has; says so where it is missing.
@@ -217,16 +216,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: {} is not on this machine", path.display());
+    skip(format!("{} is not on this machine", path.display()));
     None
 }
 
 /// `facebench run` on so many of the embedded workload's photos, as short as a study can be that has an interval.
 pub fn few_photos(photos: usize, record: &Path, backends: &[&str]) -> Command {
-    let mut command = facebench();
-    let layout = "run --processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms --no-curve --photos";
-    command.args(layout.split(' ')).arg(photos.to_string());
-    command.arg("-o").arg(record);
+    let mut command = study(&format!("run --no-curve {SHORT} --photos {photos}"), record);
     for backend in backends {
         command.args(["-b", backend]);
     }
@@ -270,6 +266,11 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not happen");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The host cores that this process may use.
+pub fn cores() -> Vec<usize> {
+    facebench::machine::Host::current().cpu.affinity.unwrap()
 }
 
 /// The companies of tenants of a record.
