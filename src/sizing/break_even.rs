@@ -1,20 +1,20 @@
-//! The rate at which the cheaper of two kinds of machine becomes the dearer one, whole machines counted.
+//! The rate above which one of two kinds of machine is always the cheaper one, in whole machines.
 
 /// Most steps that are looked at; beyond it the bill hardly moves by single machines.
 const STEPS: usize = 200_000;
 /// Costs that are no further apart are the same.
 const SAME: f64 = 1e-9;
 
-/// One kind of machine.
+/// A kind of machine and its price.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Kind {
+pub(super) struct PricedMachine {
     /// Photos a second that one serves.
     pub(super) usable: f64,
     /// Price of an hour of one.
     pub(super) price: f64,
 }
 
-/// What comes of two kinds.
+/// How the costs of two kinds compare.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Crossing {
     /// Above this rate the one of that place (0 or 1) costs less at every rate; at or below it, not always.
@@ -33,15 +33,16 @@ pub(super) fn machines(rate: f64, usable: f64) -> usize {
     ((rate / usable - SAME).ceil() as usize).max(1)
 }
 
-/// Where the bills of `kinds` cross for the last time; `spare` machines of each come on top.
-pub(super) fn crossing(kinds: [Kind; 2], spare: usize) -> Crossing {
-    let per_image = kinds.map(|kind| kind.price / kind.usable);
+/// Where the bills of `pair` cross for the last time; `spare` machines of each come on top.
+pub(super) fn crossing(pair: [PricedMachine; 2], spare: usize) -> Crossing {
+    let per_image = pair.map(|machine| machine.price / machine.usable);
     if (per_image[0] - per_image[1]).abs() <= SAME * per_image[0].max(per_image[1]) {
         return Crossing::Never;
     }
     let place = usize::from(per_image[1] < per_image[0]);
-    let (cheap, dear) = (kinds[place], kinds[1 - place]);
-    let bill = |kind: Kind, rate: f64| (machines(rate, kind.usable) + spare) as f64 * kind.price;
+    let (cheap, dear) = (pair[place], pair[1 - place]);
+    let bill =
+        |machine: PricedMachine, rate: f64| (machines(rate, machine.usable) + spare) as f64 * machine.price;
     // The cheap one pays for at most one machine that is not full, the dear one for none: no crossing lies beyond.
     let most = (1.0 + spare as f64) * cheap.price - spare as f64 * dear.price;
     let end = most / (per_image[1 - place] - per_image[place]);
@@ -52,7 +53,8 @@ pub(super) fn crossing(kinds: [Kind; 2], spare: usize) -> Crossing {
         return Crossing::Far;
     }
     // Bills step up right after a whole number of machines, so between two such rates they stay as at the upper one.
-    let ends = |kind: Kind| (1..=machines(end, kind.usable)).map(move |n| n as f64 * kind.usable);
+    let ends =
+        |machine: PricedMachine| (1..=machines(end, machine.usable)).map(move |n| n as f64 * machine.usable);
     let last = ends(cheap)
         .chain(ends(dear))
         .filter(|rate| bill(dear, *rate) <= bill(cheap, *rate) * (1.0 + SAME))
@@ -68,8 +70,8 @@ pub(super) fn crossing(kinds: [Kind; 2], spare: usize) -> Crossing {
 mod tests {
     use super::*;
 
-    fn kind(usable: f64, price: f64) -> Kind {
-        Kind { usable, price }
+    fn machine(usable: f64, price: f64) -> PricedMachine {
+        PricedMachine { usable, price }
     }
 
     #[test]
@@ -84,18 +86,18 @@ mod tests {
     #[test]
     fn a_large_machine_pays_above_the_last_crossing() {
         // One large machine costs as much as 4 small ones and serves as many photos as 10.
-        let kinds = [kind(100.0, 1.0), kind(1000.0, 4.0)];
+        let pair = [machine(100.0, 1.0), machine(1000.0, 4.0)];
         // A second large one (8) is bought at 1000, where it takes 11 small ones.
-        assert_eq!(crossing(kinds, 0), Crossing::Above(1, 400.0));
+        assert_eq!(crossing(pair, 0), Crossing::Above(1, 400.0));
         // With a spare one of each, 1100 costs 12 on both: 3 large ones, 12 small ones.
-        assert_eq!(crossing(kinds, 1), Crossing::Above(1, 1100.0));
-        assert_eq!(crossing([kinds[1], kinds[0]], 0), Crossing::Above(0, 400.0));
+        assert_eq!(crossing(pair, 1), Crossing::Above(1, 1100.0));
+        assert_eq!(crossing([pair[1], pair[0]], 0), Crossing::Above(0, 400.0));
     }
 
     #[test]
     fn bills_may_cross_more_than_once() {
         // At 320, 2 large ones (3) against 4 small ones (4); at 400, 3 large ones (4.5) against the same 4.
-        let Crossing::Above(place, rate) = crossing([kind(100.0, 1.0), kind(160.0, 1.5)], 0) else {
+        let Crossing::Above(place, rate) = crossing([machine(100.0, 1.0), machine(160.0, 1.5)], 0) else {
             panic!("they cross");
         };
         assert_eq!(place, 1);
@@ -112,16 +114,19 @@ mod tests {
     #[test]
     fn one_may_always_be_cheaper_and_none_may_stay_so() {
         assert_eq!(
-            crossing([kind(100.0, 1.0), kind(90.0, 2.0)], 0),
-            Crossing::Always(0)
-        );
-        assert_eq!(crossing([kind(100.0, 1.0), kind(200.0, 2.0)], 0), Crossing::Never);
-        assert_eq!(
-            crossing([kind(100.0, 0.0), kind(200.0, 2.0)], 0),
+            crossing([machine(100.0, 1.0), machine(90.0, 2.0)], 0),
             Crossing::Always(0)
         );
         assert_eq!(
-            crossing([kind(1.0, 1.0), kind(1.000_000_1, 1.0)], 0),
+            crossing([machine(100.0, 1.0), machine(200.0, 2.0)], 0),
+            Crossing::Never
+        );
+        assert_eq!(
+            crossing([machine(100.0, 0.0), machine(200.0, 2.0)], 0),
+            Crossing::Always(0)
+        );
+        assert_eq!(
+            crossing([machine(1.0, 1.0), machine(1.000_000_1, 1.0)], 0),
             Crossing::Far
         );
     }

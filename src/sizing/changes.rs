@@ -1,4 +1,4 @@
-//! What would change the answer of a sizing.
+//! What would change the answer.
 
 use super::{Candidate, Load, by_cost};
 use crate::record::{Evidence, Machine};
@@ -27,7 +27,7 @@ fn rate(machine: &Machine, load: &Load) -> Option<String> {
     let full = usable.low.unwrap_or(usable.median) * needed as f64;
     let plural = if needed == 1 { "serves" } else { "serve" };
     Some(format!(
-        "{}: {needed} {plural} up to {full:.0} a second; above that it takes one more",
+        "{}: {needed} {plural} up to {full:.0} photos per second; above that, one more is needed",
         machine.name
     ))
 }
@@ -38,15 +38,15 @@ fn fewer(machine: &Machine, candidate: &Candidate<'_>, load: &Load) -> Option<St
     let left = needed.checked_sub(1).filter(|left| *left > 0)?;
     let share = load.rate / left as f64;
     let tried = tried(candidate, load, share)
-        .map(|(at, ms)| format!(" (a try at {at:.1} had a p99 of {ms:.0} ms)"))
+        .map(|(at, ms)| format!(" (a trial at {at:.1} had a p99 of {ms:.0} ms)"))
         .unwrap_or_default();
     Some(format!(
-        "{}: {left} would do if each held the bound at {share:.1} a second{tried}",
+        "{}: {left} would be enough if each met the bound at {share:.1} photos per second{tried}",
         machine.name
     ))
 }
 
-/// The try of the search nearest above `share`, and its latency; the search must have looked at the same percentile.
+/// The trial of the search nearest above `share`, and its latency; the search must have looked at the same percentile.
 fn tried(candidate: &Candidate<'_>, load: &Load, share: f64) -> Option<(f64, f64)> {
     let same = (candidate.plan.latency_bound.percentile - load.bound.percentile).abs() < 1e-9;
     let trials = candidate.arm.trials.iter().filter(|_| same);
@@ -60,11 +60,11 @@ fn tried(candidate: &Candidate<'_>, load: &Load, share: f64) -> Option<(f64, f64
 fn interval(machine: &Machine) -> Option<String> {
     match (machine.count_range, machine.evidence) {
         (Some([few, many]), _) if few != many => Some(format!(
-            "{}: its interval leaves {few} to {many}; more processes (run --processes) narrow it",
+            "{}: the interval allows {few} to {many}; more processes (run --processes) make it narrower",
             machine.name
         )),
         (None, Evidence::Server) => Some(format!(
-            "{}: one process has no interval, so how sure the count is cannot be said; run --processes 3 or more",
+            "{}: one process gives no interval, so how sure the count is remains unknown; measure with run --processes 3 or more",
             machine.name
         )),
         _ => None,
@@ -83,7 +83,7 @@ fn price(machine: &Machine, machines: &[Machine], currency: &str) -> Option<Stri
         format!(" {currency}")
     };
     Some(format!(
-        "{}: cheaper than {} below {below:.2}{unit} an hour of one",
+        "{}: cheaper than {} if an hour of one costs less than {below:.2}{unit}",
         machine.name, cheapest.name
     ))
 }

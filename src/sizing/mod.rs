@@ -1,7 +1,7 @@
-//! How many of each machine serve a load, what that costs, how sure it is, and what would change the answer.
+//! How many machines of each kind serve a load, what that costs, how sure it is, and what would change the answer.
 //!
 //! A load of photos that arrive at random, split at random over machines that are alike, arrives at each of them at
-//! random too, at its share of the rate. So what the server scenario measured of one machine holds for each of many.
+//! random too, at its share of the rate. So a measurement of one machine in the server scenario is true of each of many.
 
 mod break_even;
 mod changes;
@@ -12,8 +12,8 @@ mod shared;
 pub use prices::{Prices, PricesError};
 
 use self::{
-    break_even::{Crossing, Kind, crossing, machines},
-    evidence::Told,
+    break_even::{Crossing, PricedMachine, crossing, machines},
+    evidence::Finding,
 };
 use crate::record::{Arm, BreakEven, Evidence, LatencyBound, Machine, PlanSummary, Record, Sizing, title};
 
@@ -23,11 +23,11 @@ const MONTH: f64 = 730.0;
 /// What has to be served.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Load {
-    /// Photos a second, all machines together; above 0.
+    /// Photos per second, all machines together; above 0.
     pub rate: f64,
-    /// The latency that has to be held.
+    /// The latency to meet.
     pub bound: LatencyBound,
-    /// Machines on top, to stand in for others.
+    /// Machines beyond those, in case some fail.
     pub spare: usize,
 }
 
@@ -37,12 +37,12 @@ struct Candidate<'a> {
     plan: &'a PlanSummary,
     study: String,
     arm: &'a Arm,
-    told: Told,
-    /// What shares its device; `None` for an arm alone.
+    finding: Finding,
+    /// How its device is shared; `None` for an arm alone.
     shared: Option<Shared>,
 }
 
-/// Tenants of one device.
+/// How tenants share a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shared {
     /// How many.
@@ -79,7 +79,7 @@ impl Candidate<'_> {
 
 /// The answer for `load` from `records`; at least one.
 pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
-    let candidates = best(
+    let candidates = strongest(
         records
             .iter()
             .flat_map(|record| candidates(record, load.bound))
@@ -96,8 +96,8 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
         machines.push(machine(candidate, name, load, prices, &currency));
     }
     let cheapest = by_cost(&machines).first().map(|machine| machine.name.clone());
-    let (break_even, break_even_reason) = match even(&machines, load.spare) {
-        Ok(even) => (Some(even), None),
+    let (break_even, break_even_reason) = match break_even(&machines, load.spare) {
+        Ok(rate) => (Some(rate), None),
         Err(why) => (None, Some(why)),
     };
     let mut remarks = differences(records);
@@ -109,7 +109,7 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
         prices
             .unused(&names)
             .into_iter()
-            .map(|key| format!("the price of \"{key}\" is of no machine of these records")),
+            .map(|key| format!("--prices: no machine in these records is called \"{key}\"")),
     );
     let changes = changes::list(&machines, &candidates, load, &currency);
     Sizing {
@@ -129,7 +129,7 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
 
 /// The arms of `record`, each with the plan of the study that it is from.
 fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
-    let of_arm = |arm, shared: Option<(Shared, Told)>| {
+    let of_arm = |arm, shared: Option<(Shared, Finding)>| {
         let arm: &Arm = arm;
         let source = record.source_of(arm);
         let (plan, name, id, quick) = source.map_or(
@@ -144,53 +144,54 @@ fn candidates(record: &Record, bound: LatencyBound) -> Vec<Candidate<'_>> {
                 (&source.plan, &source.name, &source.id, short)
             },
         );
-        let (shared, mut told) = match shared {
-            Some((shared, told)) => (Some(shared), told),
+        let (shared, mut finding) = match shared {
+            Some((shared, finding)) => (Some(shared), finding),
             None => (None, evidence::of(record, plan, arm, bound)),
         };
-        if quick && told.evidence != Evidence::None {
-            told.notes
-                .push("of a quick or interrupted study: no claim should rest on it".to_owned());
+        if quick && finding.evidence != Evidence::None {
+            finding
+                .notes
+                .push("from a quick or interrupted study: base no claim on it".to_owned());
         }
         Candidate {
             record,
             plan,
             study: title(name.as_deref(), id),
             arm,
-            told,
+            finding,
             shared,
         }
     };
     let alone = record.arms.iter().map(|arm| of_arm(arm, None));
     let shared = shared::of(record, bound).into_iter();
     alone
-        .chain(shared.map(|(arm, shared, told)| of_arm(arm, Some((shared, told)))))
+        .chain(shared.map(|(arm, shared, finding)| of_arm(arm, Some((shared, finding)))))
         .collect()
 }
 
 /// One candidate for each arm on each machine: that of the strongest evidence, and of the highest rate in that.
-fn best(all: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
-    let mut best: Vec<Candidate<'_>> = Vec::new();
+fn strongest(all: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
+    let mut kept: Vec<Candidate<'_>> = Vec::new();
     for candidate in all {
-        let same = best
+        let same = kept
             .iter_mut()
-            .find(|other| place(other) == place(&candidate) && other.label() == candidate.label());
+            .find(|other| identity(other) == identity(&candidate) && other.label() == candidate.label());
         match same {
-            Some(other) if worth(&candidate) > worth(other) => *other = candidate,
+            Some(other) if strength(&candidate) > strength(other) => *other = candidate,
             Some(_) => {}
-            None => best.push(candidate),
+            None => kept.push(candidate),
         }
     }
-    best
+    kept
 }
 
-fn worth(candidate: &Candidate<'_>) -> (Evidence, f64) {
-    let rate = candidate.told.rate.map_or(0.0, |rate| rate.median);
-    (candidate.told.evidence, rate)
+fn strength(candidate: &Candidate<'_>) -> (Evidence, f64) {
+    let rate = candidate.finding.rate.map_or(0.0, |rate| rate.median);
+    (candidate.finding.evidence, rate)
 }
 
-/// What tells one machine from another.
-fn place<'a>(candidate: &Candidate<'a>) -> (Option<&'a str>, usize, Option<&'a str>) {
+/// What identifies a machine.
+fn identity<'a>(candidate: &Candidate<'a>) -> (Option<&'a str>, usize, Option<&'a str>) {
     let record = candidate.record;
     let source = record
         .sources
@@ -222,15 +223,15 @@ fn name(candidate: &Candidate<'_>, all: &[Candidate<'_>], before: &[Machine]) ->
 }
 
 fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices, currency: &str) -> Machine {
-    let (arm, told) = (candidate.arm, &candidate.told);
-    let usable = told.rate.filter(|_| told.evidence == Evidence::Server);
-    let most = told.rate.filter(|_| told.evidence < Evidence::Server);
+    let (arm, finding) = (candidate.arm, &candidate.finding);
+    let usable = finding.rate.filter(|_| finding.evidence == Evidence::Server);
+    let most = finding.rate.filter(|_| finding.evidence < Evidence::Server);
     let most = most.map(|rate| rate.high.unwrap_or(rate.median));
     let enough = |rate: f64| machines(load.rate, rate) + load.spare;
     let count = usable.map(|rate| enough(rate.low.unwrap_or(rate.median)));
     let at_least = most.map(enough);
     let all = count.or(at_least);
-    let mut notes = told.notes.clone();
+    let mut notes = finding.notes.clone();
     let price = prices.of(&name, &arm.label).or_else(|| {
         let cost = arm.cost.as_ref();
         cost.filter(|cost| cost.currency == currency)
@@ -244,11 +245,11 @@ fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices
     Machine {
         label: arm.label.clone(),
         study: candidate.study.clone(),
-        evidence: told.evidence,
+        evidence: finding.evidence,
         tenants: candidate.shared.map(|shared| shared.tenants),
         usable_rate: usable,
         most_rate: most,
-        p99_ms: told.p99_ms,
+        p99_ms: finding.p99_ms,
         count,
         count_range: usable.and_then(|rate| Some([enough(rate.high?), enough(rate.low?)])),
         at_least,
@@ -281,21 +282,21 @@ fn by_cost(machines: &[Machine]) -> Vec<&Machine> {
     sorted
 }
 
-/// Where the two cheapest change places, or why they do not.
-fn even(machines: &[Machine], spare: usize) -> Result<BreakEven, String> {
+/// The rate at which the two cheapest change places, or why there is none.
+fn break_even(machines: &[Machine], spare: usize) -> Result<BreakEven, String> {
     let sorted = by_cost(machines);
     let [first, second, ..] = sorted[..] else {
-        return Err("fewer than two machines have a price and are known to hold the bound".to_owned());
+        return Err("fewer than two machines have a price and are known to meet the bound".to_owned());
     };
     let pair = [first, second];
-    let kind = |machine: &Machine| {
+    let priced = |machine: &Machine| {
         let usable = machine.usable_rate?;
-        Some(Kind {
+        Some(PricedMachine {
             usable: usable.low.unwrap_or(usable.median),
             price: machine.price_per_hour?,
         })
     };
-    let Some((a, b)) = kind(first).zip(kind(second)) else {
+    let Some((a, b)) = priced(first).zip(priced(second)) else {
         return Err("there is no rate or no price".to_owned());
     };
     match crossing([a, b], spare) {
@@ -310,11 +311,11 @@ fn even(machines: &[Machine], spare: usize) -> Result<BreakEven, String> {
             pair[1 - place].name
         )),
         Crossing::Never => Err(format!(
-            "a photo costs the same on {} and {} where machines are full",
+            "a photo costs the same on fully used {} and {}",
             first.name, second.name
         )),
         Crossing::Far => Err(format!(
-            "{} and {} cost so nearly the same for a photo that single machines decide at every rate",
+            "{} and {} cost almost the same per photo, so that at every rate the rounding to whole machines decides",
             first.name, second.name
         )),
     }
@@ -347,14 +348,16 @@ fn differences(records: &[Record]) -> Vec<String> {
 
 fn assumptions(load: &Load) -> Vec<String> {
     let spare = match load.spare {
-        0 => "No headroom and none that stands in for a broken machine: --spare N adds machines.".to_owned(),
-        spare => format!("{spare} more than the load needs, so that so many may fail; no other headroom."),
+        0 => "No headroom, and no reserve for machines that fail: --spare N adds machines.".to_owned(),
+        spare => format!(
+            "{spare} more than the load needs, as a reserve for machines that fail; no other headroom."
+        ),
     };
     vec![
         "Photos arrive at random (a Poisson process) and are split at random over the machines; each then sees random \
          arrivals at its share of the rate, which is what the server scenario measures."
             .to_owned(),
-        "One arm is all that runs on a machine, and whatever splits the load takes no time.".to_owned(),
+        "Each machine runs one arm and nothing else, and splitting the load takes no time.".to_owned(),
         "Photos are like those of the records.".to_owned(),
         spare,
     ]

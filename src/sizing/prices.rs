@@ -9,10 +9,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
-    /// What they are counted in; empty where it is not said.
+    /// The currency; empty if it is not given.
     #[serde(default)]
     pub currency: String,
-    /// The price of an hour, by a machine's name or label; a `*` at the end stands for any rest.
+    /// The price of an hour, by a machine's name or label; a `*` at the end matches any rest.
     #[serde(default)]
     pub price: BTreeMap<String, f64>,
 }
@@ -28,12 +28,12 @@ pub enum PricesError {
         /// Where it breaks.
         reason: String,
     },
-    /// A price that is none.
+    /// A price below 0, or no number.
     #[error("price of \"{name}\": {price} is no price an hour; give a number, 0 or more")]
     Price {
         /// Whose.
         name: String,
-        /// What stands there.
+        /// The value in the file.
         price: f64,
     },
 }
@@ -57,29 +57,28 @@ impl Prices {
         }
     }
 
-    /// The price of an hour of the machine of that name and label: under its name, else its label, else the longest
-    /// pattern that fits.
+    /// The price of an hour of a machine: under its name, else its label, else the longest pattern that matches.
     pub fn of(&self, name: &str, label: &str) -> Option<f64> {
         let exact = self.price.get(name).or_else(|| self.price.get(label));
         let pattern = || {
-            let fitting = self.price.iter().filter(|(key, _)| fits(key, name, label));
+            let fitting = self.price.iter().filter(|(key, _)| matches(key, name, label));
             fitting.max_by_key(|(key, _)| key.len()).map(|(_, price)| price)
         };
         exact.or_else(pattern).copied()
     }
 
-    /// The names in the file that fit none of `machines`, which are pairs of name and label.
+    /// The names in the file that match none of `machines`, which are pairs of name and label.
     pub fn unused<'a>(&'a self, machines: &[(&str, &str)]) -> Vec<&'a str> {
         let used = |key: &str| {
             let mut pairs = machines.iter();
-            pairs.any(|(name, label)| key == *name || key == *label || fits(key, name, label))
+            pairs.any(|(name, label)| key == *name || key == *label || matches(key, name, label))
         };
         let keys = self.price.keys().map(String::as_str);
         keys.filter(|key| !used(key)).collect()
     }
 }
 
-fn fits(key: &str, name: &str, label: &str) -> bool {
+fn matches(key: &str, name: &str, label: &str) -> bool {
     key.strip_suffix('*')
         .is_some_and(|start| name.starts_with(start) || label.starts_with(start))
 }

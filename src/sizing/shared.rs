@@ -1,14 +1,14 @@
-//! What tenants of one device tell about the rate that it serves.
+//! What tenants of one device show about the rate that it serves.
 
 use super::{
     Shared,
-    evidence::{Told, unusable},
+    evidence::{Finding, unusable},
 };
 use crate::record::{Arm, Estimate, Evidence, LatencyBound, Record, TenantGroup, Tenants};
 
 /// For each kind of tenant, the company that suits `bound` best: of those whose slowest tenant held it, the one that
 /// gives most together.
-pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Told)> {
+pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Finding)> {
     let Some(tenants) = &record.tenants else {
         return Vec::new();
     };
@@ -40,7 +40,7 @@ pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Tol
                 machines: company.machines.len().max(1),
                 one_device: record.one_device(company) != Some(false),
             };
-            Some((arm, shared, told(record, arm, company, shared, bound)))
+            Some((arm, shared, finding(record, arm, company, shared, bound)))
         })
         .collect()
 }
@@ -83,13 +83,19 @@ fn chosen<'a>(companies: &[&'a TenantGroup], bound: LatencyBound) -> Option<&'a 
         })
 }
 
-fn told(record: &Record, arm: &Arm, company: &TenantGroup, shared: Shared, bound: LatencyBound) -> Told {
+fn finding(
+    record: &Record,
+    arm: &Arm,
+    company: &TenantGroup,
+    shared: Shared,
+    bound: LatencyBound,
+) -> Finding {
     let mut arms = company.tenants.iter().filter_map(|label| record.arm(label));
     if let Some(why) = arms.find_map(unusable) {
-        return Told::nothing(why);
+        return Finding::nothing(why);
     }
     let Some(all) = company.images_per_second else {
-        return Told::nothing("nothing was measured of them together".to_owned());
+        return Finding::nothing("nothing was measured of them together".to_owned());
     };
     let machines = shared.machines as f64;
     let each = Estimate {
@@ -99,21 +105,21 @@ fn told(record: &Record, arm: &Arm, company: &TenantGroup, shared: Shared, bound
     };
     let p99_ms = company.worst_p99_ms;
     match p99_ms {
-        Some(p99) if p99 > bound.ms => Told::nothing(format!(
-            "the slowest of {} tenants had a p99 of {p99:.0} ms without any queue; let fewer share a device",
+        Some(p99) if p99 > bound.ms => Finding::nothing(format!(
+            "the slowest of {} tenants had a p99 of {p99:.0} ms even without a queue; let fewer share a device",
             shared.tenants
         )),
-        Some(_) => Told {
+        Some(_) => Finding {
             evidence: Evidence::Tenants,
             rate: Some(each),
             p99_ms,
             notes: vec![format!(
                 "closed loop: {} tenants at work at the same time, and no photo waited in a queue; {}",
                 shared.tenants,
-                beside(arm)
+                more_evidence(arm)
             )],
         },
-        None => Told {
+        None => Finding {
             evidence: Evidence::Offline,
             rate: Some(each),
             p99_ms: None,
@@ -125,10 +131,10 @@ fn told(record: &Record, arm: &Arm, company: &TenantGroup, shared: Shared, bound
     }
 }
 
-/// What would tell more.
-fn beside(arm: &Arm) -> String {
+/// How to find out more.
+fn more_evidence(arm: &Arm) -> String {
     format!(
-        "`run --scenario server -b {}` on one while the others work would tell",
+        "to find out more: `run --scenario server -b {}` on one of them while the others work",
         arm.backend.requested
     )
 }
