@@ -1,4 +1,4 @@
-//! The door: arguments in, exit code out.
+//! The program: arguments in, exit status out.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code.into(),
         Err(error) => {
-            // A reader that has seen enough (head, less) is no error of ours.
+            // A reader such as head or less that closes the pipe early is not an error.
             if broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes, but for those whose words stand in it already.
+/// The error and its causes, except those that its text repeats.
 fn in_full(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| {
         let cause = cause.to_string();

@@ -1,5 +1,5 @@
-//! What a network sees of a folder of photos: the tensors in which a quantizer finds the ranges of its numbers, taken
-//! from facebench's own pipeline where they enter the network.
+//! Calibration data for a quantizer: a folder of photos goes through facebench's own pipeline, and the tensors that enter
+//! the network are recorded. In them the quantizer finds the ranges of values.
 
 use std::{
     io::{BufWriter, Write},
@@ -33,14 +33,14 @@ use crate::{
     },
 };
 
-/// Most photos that a detector is shown: more change its ranges little, and each is 5 MB of numbers.
+/// Most photos for a detector: more change its ranges little, and each is 5 MB of numbers.
 const PHOTOS: usize = 48;
 /// Most photos in which faces are looked for.
 const FACE_PHOTOS: usize = 400;
-/// Most crops that a recognizer is shown.
+/// Most crops for a recognizer.
 const CROPS: usize = 400;
 
-/// Why there is nothing to calibrate on.
+/// Why the photos cannot be used.
 #[derive(Debug, Error)]
 pub enum CalibrateError {
     /// No photo could be decoded.
@@ -54,32 +54,32 @@ pub enum CalibrateError {
     NoFace {
         /// The photos.
         folder: PathBuf,
-        /// Who looked.
+        /// The detector.
         detector: String,
     },
-    /// A detector that is to find faces for a detector.
+    /// `--detector` for a network that is a detector itself.
     #[error(
         "--detector: {network} is a detector itself, which is calibrated on whole photos; leave the option out"
     )]
     DetectorForDetector {
-        /// What is to be calibrated.
+        /// The network to calibrate.
         network: String,
     },
 }
 
-/// A network, loaded so that what goes into it is kept, and the photos for it.
+/// A network whose input is recorded, and the photos for it.
 pub struct Calibrator {
     folder: PathBuf,
     dataset: Dataset,
-    shown: Shown,
+    input: CalibrationInput,
     samples: Arc<Mutex<Samples>>,
-    /// What decides the ranges, for the record beside the network.
+    /// What decided the ranges, for the file beside the network.
     pub calibration: Calibration,
 }
 
-/// How photos come to the network.
-enum Shown {
-    /// Whole, to a detector.
+/// How photos enter the network.
+enum CalibrationInput {
+    /// Whole, into a detector.
     Photos(Detector),
     /// As the aligned crops of the faces that another network finds.
     Crops {
@@ -100,14 +100,14 @@ pub struct Tensors {
 }
 
 impl Calibrator {
-    /// Surveys `folder` for `network`; faces for a recognizer are found by `finder`, or else by facebench's own detector.
+    /// Surveys `folder` for `network`; `finder`, or else facebench's own detector, finds the faces for a recognizer.
     pub fn new(
         network: &Network,
         folder: &Path,
         finder: Option<&NetworkName>,
         home: &Path,
     ) -> Result<Self, Failure> {
-        let Survey { mut dataset, skipped } = Survey::of(folder, limits())?;
+        let Survey { mut dataset, skipped } = Survey::of(folder, Limits::default())?;
         for (name, reason) in skipped {
             tell(&format!("skipped {name}: {reason}"));
         }
@@ -122,12 +122,12 @@ impl Calibrator {
             threads: Host::current().cpu.usable_cores(),
             ..SessionSettings::default()
         };
-        let (shown, detector_sha256) = match network.load_detector(&recorder, &settings, None, 1) {
+        let (input, detector_sha256) = match network.load_detector(&recorder, &settings, None, 1) {
             Ok(_) if finder.is_some() => {
                 let network = network.name.clone();
                 return Err(CalibrateError::DetectorForDetector { network }.into());
             }
-            Ok((detector, _)) => (Shown::Photos(detector), None),
+            Ok((detector, _)) => (CalibrationInput::Photos(detector), None),
             Err(ModelError::WrongRole { .. }) => {
                 let own = NetworkName::Catalog(DETECTOR.to_owned());
                 let found = Network::find(finder.unwrap_or(&own), Role::Detector, home)?;
@@ -135,24 +135,24 @@ impl Calibrator {
                     role: Role::Recognizer,
                     ..network.clone()
                 };
-                let shown = Shown::Crops {
+                let input = CalibrationInput::Crops {
                     finder: found.load_detector(&backend, &settings, None, 1)?.0,
                     name: found.name,
                     recognizer: recognizer.load_recognizer(&recorder, &settings, 1)?.0,
                 };
-                (shown, Some(found.sha256))
+                (input, Some(found.sha256))
             }
             Err(error) => return Err(error.into()),
         };
-        let most = match shown {
-            Shown::Photos(_) => PHOTOS,
-            Shown::Crops { .. } => FACE_PHOTOS,
+        let most = match input {
+            CalibrationInput::Photos(_) => PHOTOS,
+            CalibrationInput::Crops { .. } => FACE_PHOTOS,
         };
         dataset.photos = spread(dataset.photos, most);
         Ok(Self {
             folder: folder.to_owned(),
             dataset,
-            shown,
+            input,
             samples,
             calibration: Calibration {
                 photos_sha256,
@@ -161,13 +161,14 @@ impl Calibrator {
         })
     }
 
-    /// Shows the photos to the network, and keeps what it sees in a file of `folder`.
+    /// Runs the photos through the network and writes its inputs into a file of `folder`.
     pub fn tensors(mut self, folder: &Path) -> Result<Tensors, Failure> {
         for photo in &self.dataset.photos {
             let bytes = std::fs::read(&photo.path).map_err(|error| error.to_string());
-            let decoded = bytes.and_then(|bytes| decode(&bytes, limits()).map_err(|error| error.to_string()));
+            let decoded =
+                bytes.and_then(|bytes| decode(&bytes, Limits::default()).map_err(|error| error.to_string()));
             match decoded {
-                Ok(pixels) => self.shown.see(pixels)?,
+                Ok(pixels) => self.input.run(pixels)?,
                 Err(reason) => tell(&format!("skipped {}: {reason}", photo.name)),
             }
         }
@@ -175,15 +176,15 @@ impl Calibrator {
         let samples = samples.take();
         if samples.is_empty() {
             let folder = self.folder;
-            return Err(match self.shown {
-                Shown::Photos(_) => CalibrateError::NoPhoto { folder },
-                Shown::Crops { name: detector, .. } => CalibrateError::NoFace { folder, detector },
+            return Err(match self.input {
+                CalibrationInput::Photos(_) => CalibrateError::NoPhoto { folder },
+                CalibrationInput::Crops { name: detector, .. } => CalibrateError::NoFace { folder, detector },
             }
             .into());
         }
-        tell(&match self.shown {
-            Shown::Photos(_) => format!("calibrating on {} photos", samples.len()),
-            Shown::Crops { .. } => format!(
+        tell(&match self.input {
+            CalibrationInput::Photos(_) => format!("calibrating on {} photos", samples.len()),
+            CalibrationInput::Crops { .. } => format!(
                 "calibrating on {} faces of {} photos",
                 samples.len(),
                 self.dataset.photos.len()
@@ -197,8 +198,8 @@ impl Calibrator {
     }
 }
 
-impl Shown {
-    fn see(&mut self, photo: image::RgbImage) -> Result<(), ModelError> {
+impl CalibrationInput {
+    fn run(&mut self, photo: image::RgbImage) -> Result<(), ModelError> {
         let workers = Workers::default();
         let photo = &[photo.into()];
         let mut found = [Vec::new()];
@@ -216,10 +217,6 @@ impl Shown {
             }
         }
     }
-}
-
-fn limits() -> Limits {
-    Limits::default()
 }
 
 /// At most `most` photos, evenly over all.
@@ -254,15 +251,15 @@ fn write(samples: &[Sample], calibration: Calibration, folder: &Path) -> std::io
     })
 }
 
-/// One picture as a network saw it.
+/// The input of one picture.
 #[derive(Clone)]
 struct Sample {
     shape: [usize; 3],
     values: Vec<f32>,
 }
 
-/// Samples evenly over all that come by, whose number nobody knows beforehand: whenever twice as many as are wanted are
-/// here, every second one goes, and from then on only every second one stays.
+/// An evenly spaced sample of a stream of unknown length: whenever twice as many as needed are kept, every second one is
+/// dropped, and from then on only every second one is kept.
 struct Samples {
     most: usize,
     every: usize,
@@ -295,7 +292,7 @@ impl Samples {
         }
     }
 
-    /// At most as many as are wanted.
+    /// At most as many as are needed.
     fn take(&mut self) -> Vec<Sample> {
         let kept = std::mem::take(&mut self.kept);
         let (all, most) = (kept.len(), self.most);
@@ -308,7 +305,7 @@ impl Samples {
     }
 }
 
-/// A backend whose sessions keep what goes into them.
+/// A runtime whose sessions record their inputs.
 struct Recorder<'a> {
     backend: &'a OnnxRuntime,
     samples: Arc<Mutex<Samples>>,
@@ -342,7 +339,7 @@ impl Session for Recording {
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
     ) -> Result<(), BackendError> {
-        // Pictures come one by one: where a graph fixes a larger batch, its other places hold nothing new.
+        // Pictures come one by one: if the graph has a fixed larger batch, only its first item is new.
         let first = input.slice(s![0, .., .., ..]);
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.offer(|| Sample {

@@ -1,4 +1,4 @@
-//! `facebench checks`: every rule, what it means and its limit.
+//! `facebench checks`: every check, what it means and its limit.
 
 use std::io::{self, Write};
 
@@ -23,18 +23,18 @@ pub fn list(markdown: bool, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\nA failed rule makes its arm invalid (the figures are of something else) or unstable (they may be chance),\nor is \
-         only noted. What could not be observed is unknown: it changes nothing and stands beside the figures."
+        "\nA failed check makes its arm invalid (the figures are not of what was requested) or unstable (they may be chance),\n\
+         or is only noted. A check that could not be made is unknown: it changes nothing and is shown with the figures."
     )
 }
 
 fn markdown(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "# Checks\n\nEvery rule that an arm's figures are held against; `facebench checks` lists them too. A failed rule makes \
-         its arm\n`invalid` (the figures are of something else than what was asked for) or `unstable` (they may be chance), or \
-         is only\nnoted. What could not be observed is `unknown`: it changes nothing, and stands beside the figures.\n\nThis \
-         page is written by `facebench checks --markdown`.\n"
+        "# Checks\n\nEvery check of an arm's figures; `facebench checks` lists them too. A failed check makes its arm `invalid` (the\n\
+         figures are not of what was requested) or `unstable` (they may be chance), or is only noted. A check that could not\n\
+         be made is `unknown`: it changes nothing, and is shown with the figures.\n\nThis page is written by \
+         `facebench checks --markdown`.\n"
     )?;
     for rule in RULES {
         writeln!(

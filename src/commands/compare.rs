@@ -1,4 +1,4 @@
-//! `facebench compare`, `merge` and `audit`: what is done with records that are there.
+//! `facebench compare`, `merge` and `audit`: work on finished records.
 
 use std::{fmt::Write as _, io::Write, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     sharing::merge,
 };
 
-/// `facebench compare A B`: ratios with intervals; 5 where `fail_on_regression` is reached, 3 where nothing may be said.
+/// `facebench compare A B`: ratios with intervals; returns 5 for a regression, 3 if no verdict is possible.
 pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let merged = merge::compare(read(&args.old)?, read(&args.new)?)?;
     if args.json {
@@ -28,7 +28,7 @@ pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// Whether a comparison shows a slowdown of `limit` or more that is no chance: the middle reaches the limit, and the
+/// Whether a comparison shows a slowdown of `limit` or more that is not chance: the median reaches the limit, and the
 /// whole 95 % interval is on the slow side.
 pub fn regressed(comparison: &Comparison, limit: f64) -> bool {
     comparison.ratio.median <= 1.0 - limit && comparison.ratio.high.is_some_and(|high| high < 1.0)
@@ -44,7 +44,7 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
     {
         let _ = writeln!(
             text,
-            "regression: {} is {:.1} % slower than {} (the gate is {percent} %)",
+            "regression: {} is {:.1} % slower than {} (the limit is {percent} %)",
             comparison.arm,
             (1.0 - comparison.ratio.median) * 100.0,
             comparison.baseline
@@ -65,11 +65,11 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
     } else if merged.interrupted {
         Some("a study was interrupted".to_owned())
     } else if fixed {
-        Some("at a given rate every arm gives what it is sent: have the rate searched".to_owned())
+        Some("at a given rate every arm answers what it is sent: measure without --request-rate".to_owned())
     } else if broken {
-        Some("an arm is invalid or failed, and no speed of it is compared".to_owned())
+        Some("an arm is invalid or failed, so its speed is not compared".to_owned())
     } else if !alone.is_empty() {
-        Some(format!("{} is in one record alone", alone.join(", ")))
+        Some(format!("only one of the records has {}", alone.join(", ")))
     } else if merged.comparisons.is_empty() || no_interval {
         Some("there are too few processes for an interval".to_owned())
     } else {
@@ -101,14 +101,14 @@ pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
             .ok()
             .and_then(|text| HostLog::parse(&text));
         match parsed {
-            // The name alone: where it lay is nobody's business.
+            // The name without its folder, which may be private.
             Some(Ok(log)) => logs.push((file_name(path), log)),
             Some(Err(error)) => return Err(Failure::Usage(broken_log(path, &error))),
             None => records.push(read(path)?),
         }
     }
-    let (merged, told) = merge::merge_witnessed(records, &logs)?;
-    for line in &told {
+    let (merged, notes) = merge::merge_witnessed(records, &logs)?;
+    for line in &notes {
         super::progress::tell(line);
     }
     merged.save(&args.output).map_err(Failure::output(&args.output))?;
@@ -128,12 +128,12 @@ fn file_name(path: &Path) -> String {
 
 fn broken_log(path: &Path, error: &std::io::Error) -> String {
     format!(
-        "{}: is a witness's log with a line that cannot be read: {error}; give it as facebench witness wrote it",
+        "{}: this log of facebench monitor has a line that cannot be read: {error}; give the file as it was written",
         path.display()
     )
 }
 
-/// `facebench audit`: 3 where a figure comes out otherwise.
+/// `facebench audit`: returns 3 if a figure differs from the recorded one.
 pub fn audit(path: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
     let record = read(path)?;
     let found = audit::audit(&record).map_err(std::io::Error::other)?;

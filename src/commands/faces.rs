@@ -1,4 +1,4 @@
-//! `facebench faces`: what the pipeline sees in photos, as JSON lines and drawn pictures.
+//! `facebench faces`: what the pipeline sees in photos, as JSON lines and as photos with boxes and names.
 
 use std::{
     collections::BTreeMap,
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// Least cosine at which two faces are one person, where nobody published one for the network.
+/// Lowest cosine at which two faces are the same person, if the network has no published one.
 const MATCH_THRESHOLD: f32 = 0.4;
 
-/// The name of a face that is nobody's in the gallery.
+/// The name of a face that is not in the gallery.
 const UNKNOWN: &str = "unknown";
 
 /// One line of the answer.
@@ -56,7 +56,7 @@ struct Named<'a> {
     cosine: Option<f32>,
 }
 
-/// Writes one JSON line a photo to `out` (unless only drawings are wanted) and the drawings to `--draw`.
+/// Writes one JSON line per photo to `out` (unless only --draw is given) and the drawn photos to `--draw`.
 pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let request = NetworkRequest::from(args.networks);
     let networks = networks(&request, home)?;
@@ -147,7 +147,7 @@ fn name<'a>(face: &'a Face, gallery: Option<&'a Gallery>, threshold: f32) -> Nam
             if nearest.cosine >= threshold {
                 nearest.name
             } else {
-                "unknown"
+                UNKNOWN
             }
         }),
         cosine: nearest.map(|nearest| nearest.cosine),
@@ -196,14 +196,14 @@ fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Re
     for named in faces.iter().rev() {
         let score = format!("{:.2}", named.face.detection.score);
         let caption = match (named.name, named.cosine) {
-            // A crowd of strangers would vanish behind its captions.
+            // Long captions would hide a crowd of unknown faces.
             (Some(UNKNOWN), _) => "?".to_owned(),
             (Some(name), Some(cosine)) => format!("{name} {cosine:.2}"),
             _ => score,
         };
         draw_face(&mut picture, named.face, &caption);
     }
-    // The name keeps its ending, so that a.jpg and a.png do not meet.
+    // The name keeps its ending, so that a.jpg and a.png do not overwrite each other.
     let path: PathBuf = folder.join(format!("{}.png", photo.name));
     let written = path
         .parent()

@@ -1,4 +1,4 @@
-//! What each command does, once its words are understood: here the rooms are joined. One file a command.
+//! What each command does once its arguments are parsed: here the modules are joined. One file for each command.
 
 pub mod blank;
 pub mod bundle;
@@ -53,10 +53,10 @@ use crate::{
     worker::WorkerError,
 };
 
-/// Why a command ends without its result; [`Failure::exit_code`] says with which status.
+/// Why a command ends without its result; [`Failure::exit_code`] is the exit status.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// Words that mean nothing together; the text says what to give.
+    /// A usage error; the text says what to give instead.
     #[error("{0}")]
     Usage(String),
     /// Backends that cannot run, before anything is measured.
@@ -83,7 +83,7 @@ pub enum Failure {
     /// A network that was not converted.
     #[error(transparent)]
     Quantize(#[from] quantize::QuantizeError),
-    /// Photos that a quantizer can learn nothing from.
+    /// Photos that cannot calibrate a quantizer.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
     /// A file that cannot be packed.
@@ -136,10 +136,10 @@ pub enum Failure {
         /// What to give.
         fix: &'static str,
     },
-    /// Records that make no common one.
+    /// Records that cannot be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
-    /// A worker in this very process.
+    /// A worker in this process.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// A file that cannot be written.
@@ -150,7 +150,7 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
-    /// A photo, with `--strict` or where there is no other.
+    /// No photo is left.
     #[error("{0}")]
     Photo(String),
     /// There is no home for runtimes and networks.
@@ -171,7 +171,7 @@ fn unavailable(list: &[Unavailable]) -> String {
 }
 
 impl Failure {
-    /// The error of the file or folder `path`, made from what the system said.
+    /// The error of the file or folder `path`, made from the system's.
     pub fn output(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| Self::Output {
             path: path.to_path_buf(),
@@ -209,8 +209,7 @@ pub fn home() -> Result<PathBuf, Failure> {
     Ok(base.cache_dir().join("facebench"))
 }
 
-/// ONNX Runtime on this machine's processor, installed where it is missing: what commands run networks on that measure
-/// nothing.
+/// ONNX Runtime on this machine's processor, installed if it is missing: for commands that run networks without measuring.
 fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
     let environment = ready::environment(&BackendSpec::bare("cpu"), &Gpus::default(), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;

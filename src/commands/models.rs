@@ -20,7 +20,7 @@ pub enum ModelsError {
     /// The catalog has no answer.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The network did not come.
+    /// The network was not fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// `verify` found files that are not what the catalog says.
@@ -88,7 +88,7 @@ pub fn verify(out: &mut dyn Write, home: &Path) -> Result<(), ModelsError> {
             LocalState::Present(path) => format!("  {}", path.display()),
             LocalState::Unchecked { path, sha256 } => {
                 format!(
-                    "  {}: the catalog has no SHA-256 to hold against {sha256}",
+                    "  {}: the catalog has no SHA-256 to compare with {sha256}",
                     path.display()
                 )
             }
@@ -106,7 +106,7 @@ pub fn verify(out: &mut dyn Write, home: &Path) -> Result<(), ModelsError> {
     }
 }
 
-/// Fetches the network `name` and writes the path of its file to `out`; `log` is told of a wrong file that is replaced.
+/// Fetches the network `name` and writes the path of its file to `out`; `log` gets a line about a wrong file that is replaced.
 pub fn fetch(
     out: &mut dyn Write,
     log: &mut dyn Write,
@@ -124,7 +124,7 @@ pub fn fetch(
         )?);
     }
     if let LocalState::Wrong { path, reason } = fetch::local(entry, home) {
-        writeln!(log, "{}: {reason}; it is fetched anew", path.display())?;
+        writeln!(log, "{}: {reason}; it is fetched again", path.display())?;
     }
     let path = fetch::fetch(entry, home, options, progress)?;
     Ok(writeln!(out, "{}", path.display())?)
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_file_is_told_before_it_is_replaced() {
+    fn a_wrong_file_is_reported_before_it_is_replaced() {
         let home = home_with(&[("det_500m.onnx", "not it")]);
         let (mut out, mut log) = (Vec::new(), Vec::new());
         let options = FetchOptions::default();
@@ -230,6 +230,6 @@ mod tests {
         )
         .unwrap_err();
         assert!(error.to_string().contains("--accept-license"), "{error}");
-        assert!(String::from_utf8(log).unwrap().contains("it is fetched anew"));
+        assert!(String::from_utf8(log).unwrap().contains("it is fetched again"));
     }
 }

@@ -1,5 +1,4 @@
-//! The noise floor of a machine: how far apart two arms seem that are the same. Kept in facebench's home, for this
-//! machine alone.
+//! The noise floor of a machine: how different two equal arms appear. Kept in facebench's home, for this machine only.
 
 use std::{fs, io::Write, path::Path};
 
@@ -13,12 +12,12 @@ use crate::{
 
 const FILE: &str = "noise-floor.json";
 
-/// What is kept of each backend: what sleeps is quieter than what computes.
+/// The floor of one backend: one that sleeps is quieter than one that computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Kept {
     /// The floor, as a fraction.
     floor: f64,
-    /// The backend's word.
+    /// The backend.
     backend: String,
     /// The machine that it was measured on.
     machine: Machine,
@@ -26,7 +25,7 @@ struct Kept {
     measured_at: String,
 }
 
-/// As much of a machine as must be the same for its floor to hold.
+/// The part of a machine's description that must be the same for its floor to apply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Machine {
     cpu: Option<String>,
@@ -45,17 +44,17 @@ impl Machine {
 }
 
 /// The largest floor of these backends on these cores, as a fraction; `None` unless each has been measured. A file
-/// that cannot be understood is as good as none, for it can be made again.
-pub fn known(host: &Host, cores: &[usize], words: &[&str], home: &Path) -> Option<f64> {
+/// that cannot be read counts as none: it can be measured again.
+pub fn known(host: &Host, cores: &[usize], backends: &[&str], home: &Path) -> Option<f64> {
     let machine = Machine::of(host, cores);
     let kept = read(home);
-    let of = |word: &&str| {
+    let of = |backend: &&str| {
         let found = kept
             .iter()
-            .find(|kept| kept.backend == **word && kept.machine == machine);
+            .find(|kept| kept.backend == **backend && kept.machine == machine);
         found.map(|kept| kept.floor)
     };
-    words
+    backends
         .iter()
         .map(of)
         .try_fold(0.0, |most: f64, floor| Some(most.max(floor?)))
@@ -77,8 +76,8 @@ fn floor(comparison: &Comparison) -> Option<f64> {
     )
 }
 
-/// Keeps the floor that `record`, an A/A study of the backend `word`, shows.
-pub fn keep(record: &Record, word: &str, home: &Path) -> Result<(), Failure> {
+/// Keeps the floor that `record`, an A/A study of `backend`, shows.
+pub fn keep(record: &Record, backend: &str, home: &Path) -> Result<(), Failure> {
     let floor = record
         .comparisons
         .first()
@@ -92,7 +91,7 @@ pub fn keep(record: &Record, word: &str, home: &Path) -> Result<(), Failure> {
     };
     let kept = Kept {
         floor,
-        backend: word.to_owned(),
+        backend: backend.to_owned(),
         machine: Machine::of(&record.host, &record.plan.host_core_list),
         measured_at: record.created_at.clone(),
     };
@@ -114,7 +113,7 @@ pub fn keep(record: &Record, word: &str, home: &Path) -> Result<(), Failure> {
         ""
     };
     tell(&format!(
-        "noise floor of {word}: {:.1} %, kept for this machine; verdicts tell no difference below {:.1} % apart{doubt}",
+        "noise floor of {backend}: {:.1} %, kept for this machine; smaller differences than {:.1} % count as none{doubt}",
         floor * 100.0,
         floor.max(MARGIN) * 100.0
     ));

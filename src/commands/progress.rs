@@ -15,18 +15,18 @@ use crate::{
     study::{Observer, plan::Plan},
 };
 
-/// One line on standard error. Nobody reading it is no reason to lose a study.
+/// One line on standard error. If nobody can read it, the study still goes on.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A bar of so many steps, or the lines that stand for it.
+/// A bar with a number of steps, or lines where there is no terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Something that takes `steps` steps.
+    /// Of `steps` steps.
     pub fn new(steps: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
@@ -47,7 +47,7 @@ impl Progress {
         Self::new((blocks * plan.processes) as u64)
     }
 
-    /// One line that stays.
+    /// One line that stays on the screen.
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(text)),
@@ -104,7 +104,7 @@ pub fn on_interrupt() -> Arc<AtomicBool> {
         if set.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        tell("stopping; what has been measured is kept (again to leave at once)");
+        tell("stopping; what has been measured is kept (press Ctrl-C again to end at once)");
     });
     if let Err(error) = handler {
         tell(&format!("Ctrl-C will not keep what has been measured: {error}"));

@@ -1,4 +1,4 @@
-//! `facebench models quantize`: a network in another precision, made by our converter and kept in the home.
+//! `facebench models quantize`: a network in another precision, made by facebench's converter and kept in the home.
 
 use std::{
     fs,
@@ -61,7 +61,7 @@ pub enum QuantizeError {
     },
     /// The script failed.
     #[error(
-        "{network}: the converter failed; if it stays, remove {site} to have its libraries installed anew. Its last words:\n{said}"
+        "{network}: the converter failed; if it fails again, remove {site}, and its libraries are installed again. The end of its output:\n{output}"
     )]
     Script {
         /// The file.
@@ -69,11 +69,11 @@ pub enum QuantizeError {
         /// The folder of its libraries.
         site: String,
         /// The end of its stderr.
-        said: String,
+        output: String,
     },
 }
 
-/// What the script says about its result.
+/// What the script prints about its result.
 #[derive(Deserialize)]
 struct Answer {
     python: String,
@@ -81,11 +81,11 @@ struct Answer {
     kept_fp32: Vec<String>,
 }
 
-/// Converts a network as `args` say unless that has been done, and writes the path of the result to `out`.
+/// Converts a network unless that has been done before, and writes the path of the result to `out`.
 pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let target = args.to.unwrap_or(Target::Int8);
     if target == Target::Fp16 && args.calibrate.is_some() {
-        let text = "--calibrate: fp16 has no ranges to find in photos; leave it out, or give --to int8";
+        let text = "--calibrate: fp16 needs no photos; leave it out, or give --to int8";
         return Err(Failure::Usage(text.to_owned()));
     }
     let network = find(&args.name, home)?;
@@ -99,23 +99,23 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
     let converter = converter_sha256();
     let is_current =
         |origin: &Origin| origin.converter.sha256 == converter && origin.calibration == calibration;
-    // A damaged one is as good as none: it is made anew.
+    // A damaged one is made again.
     if derived::origin(home, &network.sha256, target)
         .is_ok_and(|origin| origin.as_ref().is_some_and(is_current))
         && let Ok(Some(path)) = derived::find(home, &network.sha256, target)
     {
-        tell(&format!("{} is here in {} already", network.name, target.name()));
+        tell(&format!("{} already exists in {}", network.name, target.name()));
         return Ok(writeln!(out, "{}", path.display())?);
     }
     let folder = derived::folder(home);
     fs::create_dir_all(&folder).map_err(unwritable(&folder))?;
-    // What the photos lack is told before anything is installed.
-    let seen = calibrator
+    // Photos that cannot be used are reported before anything is installed.
+    let tensors = calibrator
         .map(|calibrator| calibrator.tensors(&folder))
         .transpose()?;
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let python = TOOL.ready(home, &search_path, &tell)?;
-    let path = convert(&network, target, &python, converter, seen, home)?;
+    let path = convert(&network, target, &python, converter, tensors, home)?;
     Ok(writeln!(out, "{}", path.display())?)
 }
 
@@ -128,7 +128,7 @@ fn unwritable(folder: &Path) -> impl Fn(io::Error) -> DerivedError {
     }
 }
 
-/// A network of either role: what it is for makes no difference here.
+/// A network of either role.
 fn find(name: &NetworkName, home: &Path) -> Result<Network, ModelError> {
     match Network::find(name, Role::Detector, home) {
         Err(ModelError::WrongRole { .. }) => Network::find(name, Role::Recognizer, home),
@@ -141,7 +141,7 @@ fn convert(
     target: Target,
     python: &Interpreter,
     converter: String,
-    seen: Option<Tensors>,
+    tensors: Option<Tensors>,
     home: &Path,
 ) -> Result<std::path::PathBuf, Failure> {
     let folder = derived::folder(home);
@@ -154,16 +154,16 @@ fn convert(
     let shown = network.path.display().to_string();
     let mut command = python.command(SCRIPT);
     command.args(["--to", target.name()]);
-    if let Some(seen) = &seen {
-        command.arg("--tensors").arg(&seen.file);
+    if let Some(tensors) = &tensors {
+        command.arg("--tensors").arg(&tensors.file);
         command
             .arg("--shape")
-            .args(seen.shape.map(|side| side.to_string()));
-        if seen.calibration.detector_sha256.is_none() {
+            .args(tensors.shape.map(|side| side.to_string()));
+        if tensors.calibration.detector_sha256.is_none() {
             command.arg("--large");
         }
     }
-    let output = command
+    let ran = command
         // The script may see an option in a path that begins with a dash.
         .arg("--")
         .args([&network.path, &made.to_path_buf()])
@@ -172,34 +172,38 @@ fn convert(
             python: python.python().display().to_string(),
             cause,
         })?;
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if output.status.code() == Some(UNFIT) {
-        let reason = said.lines().last().unwrap_or("it cannot be converted").to_owned();
+    let stderr = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
+    if ran.status.code() == Some(UNFIT) {
+        let reason = stderr
+            .lines()
+            .last()
+            .unwrap_or("it cannot be converted")
+            .to_owned();
         return Err(QuantizeError::Unfit {
             network: shown,
             reason,
         }
         .into());
     }
-    let broken = |said: &str| {
-        let lines: Vec<&str> = said.lines().collect();
+    let broken = |output: &str| {
+        let lines: Vec<&str> = output.lines().collect();
         QuantizeError::Script {
             network: shown.clone(),
             site: python.site().display().to_string(),
-            said: lines[lines.len().saturating_sub(6)..].join("\n"),
+            output: lines[lines.len().saturating_sub(6)..].join("\n"),
         }
     };
-    if !output.status.success() {
-        return Err(broken(&said).into());
+    if !ran.status.success() {
+        return Err(broken(&stderr).into());
     }
     let answer: Answer =
-        serde_json::from_slice(&output.stdout).map_err(|error| broken(&format!("{said}\n{error}")))?;
+        serde_json::from_slice(&ran.stdout).map_err(|error| broken(&format!("{stderr}\n{error}")))?;
     let origin = Origin {
         source_name: network.name.clone(),
         source_sha256: network.sha256.clone(),
         target,
         sha256: sha256_file(&made).map_err(unwritable(&folder))?,
-        calibration: seen.map(|seen| seen.calibration),
+        calibration: tensors.map(|tensors| tensors.calibration),
         converter: Converter {
             sha256: converter,
             python: answer.python,

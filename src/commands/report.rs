@@ -23,12 +23,12 @@ pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let drawing = form.is_some_and(Format::is_chart);
     if kind.is_some() && !drawing {
         return Err(Failure::Usage(
-            "--chart: only a picture shows one chart; give -o FILE.svg or -o FILE.png".to_owned(),
+            "--chart: only .svg and .png show a single chart; give -o FILE.svg or -o FILE.png".to_owned(),
         ));
     }
     if args.records.len() > 1 && !matches!(form, None | Some(Format::Html | Format::Text)) {
         return Err(Failure::Usage(format!(
-            "{}: shows one record, and {} were given; give one, or a page: -o FILE.html",
+            "{}: this format shows one record, and {} were given; give one, or write a page: -o FILE.html",
             output.unwrap_or(Path::new("-o")).display(),
             args.records.len()
         )));

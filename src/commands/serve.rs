@@ -79,7 +79,7 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
         serde_json::to_string(&line).unwrap_or_default()
     };
     let mut input = io::BufReader::new(io::stdin());
-    // Streams that wait for input cannot be called back, and whoever sends it should hear of the failure at once.
+    // Streams that wait for input cannot be stopped, and the sender should learn of the failure at once.
     let failed = |error: &worker::WorkerError| {
         tell(&format!("error: {error}"));
         std::process::exit(1);

@@ -29,8 +29,8 @@ use crate::{
 const DEMO_SEED: u64 = 2019;
 const DEMO_PHOTOS: usize = 120;
 
-/// What the embedded networks reach on the demo's photos, with room for another seed (`models/README.md` has the
-/// figures): less means that something is broken.
+/// What the embedded networks reach on the demo's photos, with a margin for other seeds (`models/README.md` has the
+/// figures): a lower figure means that something is broken.
 const DEMO_PROMISE: Promise = Promise {
     detection_ap: 0.90,
     tar: 0.85,
@@ -53,7 +53,7 @@ pub struct Workload {
     pub manifest: Option<Manifest>,
     /// The person of each photo that `identities.csv` beside them names: photo name to person.
     pub people: BTreeMap<String, String>,
-    /// What the networks promise of these photos.
+    /// Figures that the networks must reach on these photos.
     pub promise: Option<Promise>,
 }
 
@@ -75,7 +75,7 @@ impl Workload {
             }
         };
         let Survey { dataset, skipped } = Survey::of(folder, request.networks.limits)?;
-        // Sub-folders, which name people in a gallery, may be anything's here.
+        // In a gallery sub-folders name people; here they may mean anything.
         let is_named = folder.join(identities::FILE).is_file();
         let people = if is_named {
             identities::identities(folder, &dataset)
@@ -83,7 +83,7 @@ impl Workload {
             Ok(BTreeMap::new())
         };
         let people = people.unwrap_or_else(|error| {
-            tell(&format!("nobody is verified: {error}"));
+            tell(&format!("no face verification: {error}"));
             BTreeMap::new()
         });
         let own_networks = request.networks.detector.is_some() || request.networks.recognizer.is_some();
@@ -93,7 +93,7 @@ impl Workload {
             dataset,
             skipped,
             networks,
-            // A file of that name may be anything's; only one that is a manifest of these photos says something.
+            // Another program's file may have this name; only a manifest of these photos counts.
             manifest: Manifest::read(&folder.join(manifest::FILE_NAME)).ok(),
             people,
             promise: is_demo.then_some(DEMO_PROMISE),
@@ -165,13 +165,13 @@ pub fn demo_photos(home: &Path) -> Result<PathBuf, Failure> {
     let folder = home.join(format!(
         "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
     ));
-    draw(&folder)?;
+    render(&folder)?;
     Ok(folder)
 }
 
-/// Draws the demo's photos, unless they are there. They are drawn beside and moved as a whole, so that a folder of
-/// that name is complete, whoever was stopped in the middle and whoever else draws at the same time.
-fn draw(folder: &Path) -> Result<(), Failure> {
+/// Renders the demo's photos unless they are there. They go into a temporary folder that is then renamed, so that a folder
+/// of this name is always complete, even if a process is stopped or two of them render at the same time.
+fn render(folder: &Path) -> Result<(), Failure> {
     if folder.join(manifest::FILE_NAME).exists() {
         return Ok(());
     }
@@ -179,11 +179,14 @@ fn draw(folder: &Path) -> Result<(), Failure> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(&unwritable)?;
     let beside = tempfile::tempdir_in(parent).map_err(&unwritable)?;
-    tell(&format!("drawing {DEMO_PHOTOS} photos into {}", folder.display()));
+    tell(&format!(
+        "rendering {DEMO_PHOTOS} photos into {}",
+        folder.display()
+    ));
     let progress = Progress::new(DEMO_PHOTOS as u64);
-    let drawn = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
+    let rendered = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
     progress.finish();
-    drawn?;
+    rendered?;
     match fs::rename(beside.path(), folder) {
         Err(error) if !folder.join(manifest::FILE_NAME).exists() => Err(unwritable(error)),
         _ => Ok(()),

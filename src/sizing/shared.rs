@@ -6,95 +6,77 @@ use super::{
 };
 use crate::record::{Arm, Estimate, Evidence, LatencyBound, Record, TenantGroup, Tenants};
 
-/// For each kind of tenant, the company that suits `bound` best: of those whose slowest tenant held it, the one that
-/// gives most together.
+/// For each backend, the group of its tenants that suits `bound` best.
 pub(super) fn of(record: &Record, bound: LatencyBound) -> Vec<(&Arm, Shared, Finding)> {
     let Some(tenants) = &record.tenants else {
         return Vec::new();
     };
-    let companies: Vec<(&Arm, &TenantGroup)> = tenants
+    let groups: Vec<(&Arm, &TenantGroup)> = tenants
         .groups
         .iter()
-        .filter_map(|company| Some((kind(record, tenants, company)?, company)))
+        .filter_map(|group| Some((common_arm(record, tenants, group)?, group)))
         .collect();
-    let mut kinds: Vec<&Arm> = Vec::new();
-    for (arm, _) in &companies {
-        if kinds
-            .iter()
-            .all(|other| other.backend.requested != arm.backend.requested)
-        {
-            kinds.push(arm);
+    let mut arms: Vec<&Arm> = Vec::new();
+    for (arm, _) in &groups {
+        if arms.iter().all(|other| !same_backend(other, arm)) {
+            arms.push(arm);
         }
     }
-    kinds
-        .into_iter()
+    arms.into_iter()
         .filter_map(|arm| {
-            let of_kind: Vec<&TenantGroup> = companies
-                .iter()
-                .filter(|(other, _)| other.backend.requested == arm.backend.requested)
-                .map(|(_, company)| *company)
-                .collect();
-            let company = chosen(&of_kind, bound)?;
+            let of_arm = groups.iter().filter(|(other, _)| same_backend(other, arm));
+            let of_arm: Vec<&TenantGroup> = of_arm.map(|(_, group)| *group).collect();
+            let group = best(&of_arm, bound)?;
             let shared = Shared {
-                tenants: company.tenants.len(),
-                machines: company.machines.len().max(1),
-                one_device: record.one_device(company) != Some(false),
+                tenants: group.tenants.len(),
+                machines: group.machines.len().max(1),
+                one_device: record.one_device(group) != Some(false),
             };
-            Some((arm, shared, finding(record, arm, company, shared, bound)))
+            Some((arm, shared, finding(record, arm, group, shared, bound)))
         })
         .collect()
 }
 
-/// The first tenant's arm, of a company of two or more of one kind, without a neighbour, and whole in this record.
-fn kind<'a>(record: &'a Record, tenants: &Tenants, company: &TenantGroup) -> Option<&'a Arm> {
-    let part = tenants
+fn same_backend(a: &Arm, b: &Arm) -> bool {
+    a.backend.requested == b.backend.requested
+}
+
+/// The first tenant's arm, if two or more tenants all have its backend, without background load, and all of them are in
+/// this record.
+fn common_arm<'a>(record: &'a Record, tenants: &Tenants, group: &TenantGroup) -> Option<&'a Arm> {
+    let of_one_machine = tenants
         .coordination
         .as_ref()
-        .is_some_and(|meeting| meeting.machine_index.is_some());
-    let partial = part && company.machines.len() > 1;
-    if company.tenants.len() < 2 || company.background_load.is_some() || company.error.is_some() || partial {
+        .is_some_and(|coordination| coordination.machine_index.is_some());
+    let partial = of_one_machine && group.machines.len() > 1;
+    if group.tenants.len() < 2 || group.background_load.is_some() || group.error.is_some() || partial {
         return None;
     }
-    let first = record.arm(&company.tenants[0])?;
-    let alike = |label: &String| {
-        record
-            .arm(label)
-            .is_some_and(|arm| arm.backend.requested == first.backend.requested)
-    };
-    company.tenants.iter().all(alike).then_some(first)
+    let first = record.arm(&group.tenants[0])?;
+    let alike = |label: &String| record.arm(label).is_some_and(|arm| same_backend(arm, first));
+    group.tenants.iter().all(alike).then_some(first)
 }
 
-/// Of those that held the bound the one that gives most; else, of those whose latency is not known, likewise; else the one
-/// that came nearest.
-fn chosen<'a>(companies: &[&'a TenantGroup], bound: LatencyBound) -> Option<&'a TenantGroup> {
-    let rate = |company: &&&TenantGroup| company.images_per_second.as_ref().map_or(0.0, |all| all.median);
-    let most = |keep: &dyn Fn(Option<f64>) -> bool| {
-        let kept = companies.iter().filter(|company| keep(company.worst_p99_ms));
+/// Of the groups whose slowest tenant met the bound, the one with the highest rate; else of those whose latency is not
+/// known; else the one that came nearest.
+fn best<'a>(groups: &[&'a TenantGroup], bound: LatencyBound) -> Option<&'a TenantGroup> {
+    let rate = |group: &&&TenantGroup| group.images_per_second.as_ref().map_or(0.0, |all| all.median);
+    let fastest = |keep: &dyn Fn(Option<f64>) -> bool| {
+        let kept = groups.iter().filter(|group| keep(group.worst_p99_ms));
         kept.max_by(|a, b| rate(a).total_cmp(&rate(b))).copied()
     };
-    most(&|p99| p99.is_some_and(|p99| p99 <= bound.ms))
-        .or_else(|| most(&|p99| p99.is_none()))
-        .or_else(|| {
-            let late = |company: &&&TenantGroup| company.worst_p99_ms.unwrap_or(f64::INFINITY);
-            companies
-                .iter()
-                .min_by(|a, b| late(a).total_cmp(&late(b)))
-                .copied()
-        })
+    let p99 = |group: &TenantGroup| group.worst_p99_ms.unwrap_or(f64::INFINITY);
+    fastest(&|p99| p99.is_some_and(|p99| p99 <= bound.ms))
+        .or_else(|| fastest(&|p99| p99.is_none()))
+        .or_else(|| groups.iter().copied().min_by(|a, b| p99(a).total_cmp(&p99(b))))
 }
 
-fn finding(
-    record: &Record,
-    arm: &Arm,
-    company: &TenantGroup,
-    shared: Shared,
-    bound: LatencyBound,
-) -> Finding {
-    let mut arms = company.tenants.iter().filter_map(|label| record.arm(label));
+fn finding(record: &Record, arm: &Arm, group: &TenantGroup, shared: Shared, bound: LatencyBound) -> Finding {
+    let mut arms = group.tenants.iter().filter_map(|label| record.arm(label));
     if let Some(why) = arms.find_map(unusable) {
         return Finding::nothing(why);
     }
-    let Some(all) = company.images_per_second else {
+    let Some(all) = group.images_per_second else {
         return Finding::nothing("nothing was measured of them together".to_owned());
     };
     let machines = shared.machines as f64;
@@ -103,7 +85,7 @@ fn finding(
         low: all.low.map(|low| low / machines),
         high: all.high.map(|high| high / machines),
     };
-    let p99_ms = company.worst_p99_ms;
+    let p99_ms = group.worst_p99_ms;
     match p99_ms {
         Some(p99) if p99 > bound.ms => Finding::nothing(format!(
             "the slowest of {} tenants had a p99 of {p99:.0} ms even without a queue; let fewer share a device",

@@ -65,7 +65,7 @@ fn a_demo_needs_nothing_but_the_runtime() {
     command.arg("--dry-run");
     let again = run(&mut command);
     assert!(
-        [0, 3].contains(&again.code()) && !again.stderr().contains("drawing"),
+        [0, 3].contains(&again.code()) && !again.stderr().contains("rendering"),
         "{}",
         again.all()
     );

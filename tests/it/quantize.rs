@@ -137,7 +137,7 @@ fn the_embedded_networks_in_fp16_see_what_they_see_in_fp32() {
     let before = fs::metadata(&small_detector.path).unwrap().modified().unwrap();
     let again = quantize("facebench-det");
     assert!(
-        again.stderr().contains("is here in fp16 already"),
+        again.stderr().contains("already exists in fp16"),
         "{}",
         again.all()
     );
@@ -202,7 +202,7 @@ fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
 
     let again = quantize_with("facebench-rec", &how);
     assert!(
-        again.stderr().contains("facebench-rec is here in int8 already"),
+        again.stderr().contains("facebench-rec already exists in int8"),
         "{}",
         again.all()
     );
@@ -256,7 +256,7 @@ fn photos_that_teach_nothing_are_told() {
     common::photo(&[], 1).save(folder.path().join("a.png")).unwrap();
     let with = |more: [&'static str; 2]| [calibrate[0], calibrate[1], more[0], more[1]];
     insta::assert_snapshot!(say("facebench-det", &with(["--detector", "facebench-det"]), 2), @"error: --detector: facebench-det is a detector itself, which is calibrated on whole photos; leave the option out");
-    insta::assert_snapshot!(say("facebench-det", &with(["--to", "fp16"]), 2), @"error: --calibrate: fp16 has no ranges to find in photos; leave it out, or give --to int8");
+    insta::assert_snapshot!(say("facebench-det", &with(["--to", "fp16"]), 2), @"error: --calibrate: fp16 needs no photos; leave it out, or give --to int8");
     insta::assert_snapshot!(say("facebench-rec", &calibrate, 1), @"error: DIR: facebench-det found no face in it; give photos with faces, or another --detector");
     let nowhere = quantize_with("facebench-det", &["--to", "int8"]);
     assert_eq!(nowhere.code(), 2);

@@ -14,7 +14,7 @@ use std::{
 use serde::Serialize;
 
 pub use self::pack::PackError;
-use self::{pack::Pack, parts::Part};
+use self::{pack::Pack, parts::PartFile};
 use super::{
     Failure,
     progress::tell,
@@ -36,9 +36,9 @@ const WRAPPER: &str = include_str!("../../../scripts/bundle/facebench");
 const UNPACK: &str = include_str!("../../../scripts/bundle/unpack");
 const GPU_VALIDATE: &str = include_str!("../../../scripts/gpu-validate");
 
-/// Written last into the folder, so that it stands for a whole bundle.
+/// Written last: a folder that has it is a whole bundle.
 const SUMS: &str = "SHA256SUMS";
-/// What lies beside photos and says who and what is in them.
+/// Files beside photos that describe them.
 const BESIDE_PHOTOS: [&str; 2] = [manifest::FILE_NAME, "identities.csv"];
 
 /// What a bundle is, as its `bundle.json` says.
@@ -65,11 +65,11 @@ struct PackedNetwork {
     /// How the command line names it in the unpacked folder.
     word: String,
     sha256: String,
-    /// What it was converted to, and lies beside it.
+    /// The precisions that it was converted to; these files are packed too.
     derived: Vec<Target>,
 }
 
-/// Packs what `args` ask for into the folder `args.dir`, which must be new or empty; says on `out` what came of it.
+/// Packs what `args` ask for into the folder `args.dir`, which must be new or empty; prints a summary on `out`.
 pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let unwritable = Failure::output(&args.dir);
     if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -78,7 +78,7 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
             args.dir.display()
         )));
     }
-    // What can fail at once, before anything is installed, drawn or written.
+    // What can fail early comes before anything is installed, rendered or written.
     let chosen = networks(&requested(args), home)?;
     let program = std::env::current_exe()?;
     let photos = match &args.input {
@@ -151,8 +151,8 @@ fn requested(args: &BundleArgs) -> NetworkRequest {
     }
 }
 
-/// The folder of each runtime that is wanted, installed where it is missing. The CPU's is always one: every answer is
-/// held against its own.
+/// The folder of each requested runtime, installed if it is missing. The CPU's is always one: its answers are the
+/// reference for all others.
 fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Failure> {
     let installer = Runtimes::of_process(home.to_path_buf());
     let mut seen = BTreeSet::new();
@@ -186,14 +186,14 @@ fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Fa
 
 /// The photos of a bundle.
 enum Photos {
-    /// Those that the user gives, and where they lie.
+    /// The user's, and their folder.
     Own(Survey, PathBuf),
-    /// The demo's, drawn, which lie in the home under a name that the program knows.
+    /// The demo's, in the folder of the home where the program expects them.
     Demo(PathBuf),
 }
 
 impl Photos {
-    /// Packs them and says how many they are.
+    /// Packs them and returns their number.
     fn pack(&self, pack: &mut Pack, home: &Path) -> Result<usize, Failure> {
         match self {
             Self::Own(Survey { dataset, skipped }, folder) => {
@@ -267,7 +267,7 @@ fn warn(home: &Path, network: &Network) {
     ));
 }
 
-/// The words that name the packed networks to every study, one a line; none for those inside the program.
+/// The arguments that name the packed networks to every study, one per line; none for those inside the program.
 fn arguments(args: &BundleArgs, detector: &PackedNetwork, recognizer: &PackedNetwork) -> String {
     let mut text = String::new();
     for (option, given, packed) in [
@@ -297,8 +297,8 @@ fn next(flavors: &[Flavor], without_nvidia_libraries: bool) -> String {
     text
 }
 
-/// What came of it.
-fn report(dir: &Path, parts: &[Part], out: &mut dyn Write) -> io::Result<()> {
+/// The summary.
+fn report(dir: &Path, parts: &[PartFile], out: &mut dyn Write) -> io::Result<()> {
     let bytes: u64 = parts.iter().map(|part| part.length).sum();
     writeln!(
         out,
@@ -307,5 +307,5 @@ fn report(dir: &Path, parts: &[Part], out: &mut dyn Write) -> io::Result<()> {
         bytes as f64 / 1e6,
         dir.display()
     )?;
-    writeln!(out, "bring the folder to the other machine, then: sh unpack")
+    writeln!(out, "copy the folder to the other machine, then run: sh unpack")
 }

@@ -12,7 +12,7 @@ use tar::{Builder, EntryType, Header, HeaderMode};
 use thiserror::Error;
 use walkdir::WalkDir;
 
-use super::parts::{Part, Parts};
+use super::parts::{PartFile, Parts};
 
 /// The one folder of a bundle.
 pub(super) const ROOT: &str = "facebench-bundle";
@@ -32,7 +32,7 @@ pub struct PackError {
     pub file: PathBuf,
     /// The folder of the parts.
     pub folder: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub cause: io::Error,
 }
 
@@ -96,7 +96,7 @@ impl Pack {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_size(text.len() as u64);
-        // Some tars remark on the first second of 1970.
+        // Some versions of tar warn about the first second of 1970.
         header.set_mtime(1_153_704_088);
         header.set_mode(if executable { 0o755 } else { 0o644 });
         let path = Path::new(ROOT).join(to);
@@ -106,9 +106,9 @@ impl Pack {
     }
 
     /// Ends the stream and lists its parts.
-    pub(super) fn finish(self) -> Result<Vec<Part>, PackError> {
+    pub(super) fn finish(self) -> Result<Vec<PartFile>, PackError> {
         let folder = self.folder;
-        let end = || -> io::Result<Vec<Part>> {
+        let end = || -> io::Result<Vec<PartFile>> {
             let parts = self.tar.into_inner()?.finish()?;
             parts
                 .into_inner()

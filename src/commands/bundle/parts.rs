@@ -1,4 +1,4 @@
-//! A stream of bytes as numbered files of limited size, each with its hash; nothing of it is held in memory.
+//! A stream of bytes as numbered files of limited size, each with its hash; nothing of it is kept in memory.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// One finished part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct PartFile {
     /// Its file name: `facebench.tar.gz.000`.
     pub(super) name: String,
     /// Bytes.
@@ -26,7 +26,7 @@ pub(super) struct Parts {
     stem: &'static str,
     limit: u64,
     open: Option<Open>,
-    done: Vec<Part>,
+    done: Vec<PartFile>,
 }
 
 struct Open {
@@ -49,7 +49,7 @@ impl Parts {
     }
 
     /// Closes the last part and lists all.
-    pub(super) fn finish(mut self) -> io::Result<Vec<Part>> {
+    pub(super) fn finish(mut self) -> io::Result<Vec<PartFile>> {
         self.close()?;
         Ok(std::mem::take(&mut self.done))
     }
@@ -59,7 +59,7 @@ impl Parts {
             return Ok(());
         };
         open.file.sync_all()?;
-        let part = Part {
+        let part = PartFile {
             name: open.name.clone(),
             length: open.length,
             sha256: base16ct::lower::encode_string(&open.hash.clone().finalize()),
