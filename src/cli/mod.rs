@@ -15,7 +15,7 @@ pub use self::{
     photos::{FacesArgs, NetworkArgs, WorkloadArgs, WorkloadName},
     records::{CompareArgs, MergeArgs, MonitorArgs, ReportArgs, SizeArgs},
     study::{MeasureArgs, OutputArgs, RunArgs, SampleArgs, ServeArgs, TuneArgs},
-    tenants::{MeetingArgs, TenantsArgs},
+    tenants::{CoordinationArgs, TenantsArgs},
 };
 
 /// Measures face recognition (detect, align, embed, match): how many images per second each backend gives, with the

@@ -1,15 +1,15 @@
 //! `tenants`, and several machines that measure at the same time.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, builder::UnknownArgumentValueParser};
 
 use super::{
     photos::WorkloadArgs,
     study::MeasureArgs,
-    values::{Counts, counts, duration, host_and_port, machines, place, rate, share},
+    values::{Counts, counts, host_and_port, machines, rate, share},
 };
-use crate::{dataset::Shard, runtime::spec::BackendSpec};
+use crate::runtime::spec::BackendSpec;
 
 /// `facebench tenants`.
 #[derive(Debug, Args)]
@@ -35,13 +35,13 @@ pub struct TenantsArgs {
     pub pin: bool,
     /// Measure all of it once more beside a process that multiplies matrices for this share of the time, above 0 and up to 1,
     /// on the tenants' device or, on the processor, one core: inference beside light training. It begins late, and what
-    /// tenants keep of their speed is told. Where several machines meet it is beside the tenants of all the others, while
-    /// this machine's rest
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    pub neighbour: Option<f32>,
+    /// tenants keep of their speed is shown. On several machines it is beside the tenants of all the others, while this
+    /// machine's rest
+    #[arg(long, alias = "neighbour", value_name = "SHARE", value_parser = share)]
+    pub background_load: Option<f32>,
     /// Tenants on several machines.
     #[command(flatten)]
-    pub meeting: MeetingArgs,
+    pub coordination: CoordinationArgs,
     /// Images per second that each tenant needs: how many such tenants can the device serve?
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub least_rate: Option<f64>,
@@ -56,14 +56,14 @@ pub struct TenantsArgs {
 /// Several machines, such as the guests of one GPU, whose tenants are at work at the same time.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several machines at the same time")]
-pub struct MeetingArgs {
+pub struct CoordinationArgs {
     /// Keep several machines in step and measure as the first of them: listen at this address for the others, which come
-    /// with --join. Whoever reaches it can take part, so use a network that you trust; port 0 takes a free one
+    /// with --join and the same token. What they send is not encrypted; port 0 takes a free one
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
         requires = "machines",
-        conflicts_with_all = ["join", "start_at", "counts", "keep_going"]
+        conflicts_with_all = ["join", "counts", "keep_going"]
     )]
     pub lead: Option<SocketAddr>,
     /// How many machines come, the one with --lead included
@@ -75,29 +75,30 @@ pub struct MeetingArgs {
         long,
         value_name = "HOST:PORT",
         value_parser = host_and_port,
-        conflicts_with_all = ["start_at", "counts", "keep_going"]
+        conflicts_with_all = ["counts", "keep_going"]
     )]
     pub join: Option<String>,
-    /// Without a network between the machines: begin at this time, such as 2026-01-31T12:00:00Z, on all of them, by their
-    /// own clocks, and keep to a timetable
-    #[arg(long, value_name = "TIME", requires = "place", conflicts_with_all = ["counts", "neighbour", "keep_going"])]
-    pub start_at: Option<jiff::Timestamp>,
-    /// This machine's place in the timetable, counted from 0, and the number of machines. All of them must have as many
-    /// kinds of tenants as this one
-    #[arg(long, value_name = "I/N", requires = "start_at", value_parser = place)]
-    pub place: Option<Shard>,
-    /// Time in the timetable for one round of tenants, loading included, the same on all machines [default: 30s more than
-    /// the work takes]
-    #[arg(long, value_name = "DURATION", requires = "start_at", value_parser = duration)]
-    pub slot: Option<Duration>,
-    /// Time in the timetable for one machine alone, the same on all machines [default: 60s more than twice the work]
-    #[arg(long, value_name = "DURATION", requires = "start_at", value_parser = duration)]
-    pub study_slot: Option<Duration>,
+    /// A secret that all these machines share. Other users of a machine can read its command lines: better use --token-file,
+    /// or the environment variable `FACEBENCH_TOKEN` [default with --lead: a random one, which is shown]
+    #[arg(long, value_name = "TEXT", conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Gone with the timetable.
+    #[arg(
+        long = "start-at",
+        aliases = ["place", "slot", "study-slot"],
+        hide = true,
+        value_parser = UnknownArgumentValueParser::suggest_arg("--lead")
+            .and_suggest("machines that share a board share a network: use --lead on one and --join on the others")
+    )]
+    pub timetable: Option<String>,
 }
 
-impl MeetingArgs {
-    /// Whether no other machine is spoken of.
-    pub fn is_one(&self) -> bool {
-        self.lead.is_none() && self.join.is_none() && self.start_at.is_none()
+impl CoordinationArgs {
+    /// Whether there are other machines.
+    pub fn is_given(&self) -> bool {
+        self.lead.is_some() || self.join.is_some()
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     study::summary::Price,
 };
 
-/// Each machine is a thread of the service, and a turn of every round.
+/// Each machine is a thread of the barrier server, and a turn of every round.
 const MOST_MACHINES: usize = 256;
 
 /// A price, of one arm or of all.
@@ -212,18 +212,9 @@ pub(super) fn host_and_port(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn place(text: &str) -> Result<Shard, String> {
-    let place = shard(text)?;
-    a_meeting_of(place.of).map(|_| place)
-}
-
+/// How many machines; one needs no coordination.
 pub(super) fn machines(text: &str) -> Result<usize, String> {
-    a_meeting_of(count(text)?)
-}
-
-/// A meeting of one is none.
-fn a_meeting_of(machines: usize) -> Result<usize, String> {
-    match machines {
+    match count(text)? {
         1 => Err("one machine needs nobody to keep it in step: leave this out".to_owned()),
         machines if machines > MOST_MACHINES => Err(format!("more than {MOST_MACHINES} machines")),
         machines => Ok(machines),
@@ -255,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_meeting_is_somewhere_and_has_two_or_more() {
+    fn a_coordinated_run_has_an_address_and_two_machines_or_more() {
         for good in ["vm1:7878", "10.0.0.4:1", "[fd00::1]:7878"] {
             assert_eq!(host_and_port(good).as_deref(), Ok(good));
         }
@@ -264,8 +255,8 @@ mod tests {
                 .iter()
                 .all(|text| host_and_port(text).is_err())
         );
-        assert_eq!(place("1/2"), Ok(Shard { index: 1, of: 2 }));
-        assert!(place("0/1").is_err() && machines("0").is_err() && machines("257").is_err());
+        assert_eq!(machines("2"), Ok(2));
+        assert!(["0", "1", "257"].iter().all(|text| machines(text).is_err()));
     }
 
     #[test]

@@ -1,100 +1,143 @@
-//! The words that keep several machines in step: `--lead`, `--join` and `--start-at`.
+//! The options that keep several machines in step: `--lead`, `--join` and their token.
 
 use std::{
-    io::{self, Write},
+    io::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
 use super::{Failure, progress::tell};
 use crate::{
-    cli::MeetingArgs,
+    cli::CoordinationArgs,
     sharing::coordination::{
-        Brings, Meeting,
-        participant::{Introduction, Member},
-        server::Service,
-        timetable::{Appointment, Timetable},
-        turns,
+        Hello, Offer,
+        auth::Token,
+        participant::Participant,
+        server::{BarrierServer, Settings},
     },
-    study::{
-        Study,
-        plan::{Plan, fresh_seed},
-    },
+    study::{Study, plan::fresh_seed},
 };
 
-/// The default of `--slot` beside the work itself: loading networks, on a device planning them too.
-const LOADING: Duration = Duration::from_secs(30);
-/// The least of `--study-slot` beside the work: nothing is loaded and checked in less.
-const CHECKING_LEAST: Duration = Duration::from_secs(1);
-/// The default of `--study-slot` beside twice the work: loading, and the check pass.
-const CHECKING: Duration = Duration::from_mins(1);
+/// The environment variable of the token.
+const TOKEN_VARIABLE: &str = "FACEBENCH_TOKEN";
 
-/// A machine in step with others. Dropped in this order: the service outlives its own machine.
-pub struct Met {
-    /// How it keeps in step.
-    pub meeting: Box<dyn Meeting>,
-    _service: Option<Service>,
+/// A machine in step with others. Dropped in this order: the server outlives its own machine.
+pub struct Coordinated {
+    /// Its part.
+    pub participant: Participant,
+    _server: Option<BarrierServer>,
 }
 
-/// Meets the other machines; `None` where no other is spoken of.
-pub fn meet(
-    args: &MeetingArgs,
+/// Joins the other machines, or leads them; `None` where `args` name no other.
+pub fn join(
+    args: &CoordinationArgs,
     study: &Study,
-    brings: Brings,
+    offer: Offer,
     name: Option<&str>,
-) -> Result<Option<Met>, Failure> {
-    let introduction = Introduction {
+) -> Result<Option<Coordinated>, Failure> {
+    let hello = Hello {
         name: name.map_or_else(machine, str::to_owned),
-        brings,
+        offer,
         terms: terms(study),
-        key: String::new(),
     };
-    let join = |address: &str, introduction| Member::join(address, introduction, &study.interruption, &tell);
+    let join =
+        |address: &str, token: &Token| Participant::join(address, token, hello, &study.interruption, &tell);
     if let (Some(address), Some(machines)) = (args.lead, args.machines) {
-        let key = format!("{:016x}{:016x}", fresh_seed(), std::process::id());
-        let id = format!("{:08x}{:08x}", fresh_seed() as u32, std::process::id());
-        let service = Service::start(address, machines, id, key.clone(), tell)
-            .map_err(|source| Failure::Lead { address, source })?;
-        let address = service.address();
-        tell(&format!(
-            "the meeting is at {address}; waiting for {} more: facebench tenants --join HOST:{}",
-            machines - 1,
-            address.port()
-        ));
-        let meeting = join(
-            &within_reach(address).to_string(),
-            Introduction { key, ..introduction },
-        )?;
-        return Ok(Some(Met {
-            meeting: Box::new(meeting),
-            _service: Some(service),
+        let (server, own) = lead(address, machines, given_token(args)?)?;
+        let participant = join(&within_reach(server.address()).to_string(), &own)?;
+        return Ok(Some(Coordinated {
+            participant,
+            _server: Some(server),
         }));
     }
-    if let Some(address) = &args.join {
-        return Ok(Some(Met {
-            meeting: Box::new(join(address, introduction)?),
-            _service: None,
-        }));
-    }
-    let Some(appointment) = appointment(args, &study.plan, brings.companies)? else {
+    let Some(address) = &args.join else {
         return Ok(None);
     };
-    let meeting = Timetable::new(
-        Appointment {
-            name: introduction.name,
-            terms: introduction.terms,
-            ..appointment
-        },
-        &study.interruption,
-    );
-    Ok(Some(Met {
-        meeting: Box::new(meeting),
-        _service: None,
+    let token = given_token(args)?.ok_or_else(|| {
+        Failure::Usage(format!(
+            "--join needs the token of the machine with --lead: --token-file FILE, {TOKEN_VARIABLE} in the environment, or \
+             --token"
+        ))
+    })?;
+    Ok(Some(Coordinated {
+        participant: join(address, &token)?,
+        _server: None,
     }))
 }
 
-/// Prints what a meeting would do.
-pub fn announce(args: &MeetingArgs, plan: &Plan, brings: Brings, out: &mut dyn Write) -> Result<(), Failure> {
+/// Listens for the other machines, and says how they come: with the token that was `given`, else with a random one. The
+/// server, and the token of its own machine.
+fn lead(
+    address: SocketAddr,
+    machines: usize,
+    given: Option<Token>,
+) -> Result<(BarrierServer, Token), Failure> {
+    let failed = |source| Failure::Lead { address, source };
+    let own = Token::random().map_err(failed)?;
+    let mut how = ", with the same token".to_owned();
+    let token = match given {
+        Some(token) => token,
+        None => Token::random()
+            .map_err(failed)
+            .inspect(|token| how = format!(" --token {}", token.text()))?,
+    };
+    let settings = Settings {
+        id: format!("{:08x}{:08x}", fresh_seed() as u32, std::process::id()),
+        count: machines,
+        token,
+        own: own.clone(),
+    };
+    let server = BarrierServer::start(address, settings, tell).map_err(failed)?;
+    tell(&format!(
+        "listening at {}; waiting for {} more: facebench tenants --join HOST:{}{how}",
+        server.address(),
+        machines - 1,
+        server.address().port()
+    ));
+    Ok((server, own))
+}
+
+/// The token that the user gives, by an option or else in the environment.
+fn given_token(args: &CoordinationArgs) -> Result<Option<Token>, Failure> {
+    let (source, text) = if let Some(text) = &args.token {
+        ("--token".to_owned(), text.clone())
+    } else if let Some(path) = &args.token_file {
+        (format!("--token-file {}", path.display()), read_token(path)?)
+    } else if let Some(text) = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) {
+        (TOKEN_VARIABLE.to_owned(), text.to_string_lossy().into_owned())
+    } else {
+        return Ok(None);
+    };
+    let token = Token::parse(&text).map_err(|reason| Failure::Usage(format!("{source}: {reason}")))?;
+    Ok(Some(token))
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|source| Failure::Input {
+        path: path.to_path_buf(),
+        source,
+        fix: "give a file that holds the token alone",
+    })
+}
+
+/// The command line as it may be kept: without the token.
+pub fn without_token(argv: Vec<String>) -> Vec<String> {
+    let mut is_token = false;
+    let kept = argv.into_iter().map(|word| {
+        if std::mem::replace(&mut is_token, word == "--token") {
+            "REDACTED".to_owned()
+        } else if word.starts_with("--token=") {
+            "--token=REDACTED".to_owned()
+        } else {
+            word
+        }
+    });
+    kept.collect()
+}
+
+/// Prints what a coordinated run would do.
+pub fn announce(args: &CoordinationArgs, offer: Offer, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(machines) = args.machines {
         writeln!(
             out,
@@ -104,86 +147,14 @@ pub fn announce(args: &MeetingArgs, plan: &Plan, brings: Brings, out: &mut dyn W
     if let Some(address) = &args.join {
         writeln!(out, "then together with the machines at {address}")?;
     }
-    if let (Some(share), false) = (brings.neighbour, args.is_one()) {
+    if let (Some(share), true) = (offer.background_load, args.is_given()) {
         let percent = share * 100.0;
         writeln!(
             out,
-            "then the others beside a load of {percent:.0} % on this machine"
+            "then the others beside a background load of {percent:.0} % on this machine"
         )?;
     }
-    if let Some(appointment) = appointment(args, plan, brings.companies)? {
-        timetable(&appointment, plan.processes, out)?;
-    }
     Ok(())
-}
-
-fn timetable(appointment: &Appointment, rounds: usize, out: &mut dyn Write) -> io::Result<()> {
-    let at = |number| {
-        let micros = appointment.begins_us(number).cast_signed();
-        jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "?".to_owned(), |time| time.to_string())
-    };
-    let machines = appointment.machines;
-    for place in 0..machines {
-        let this = if place == appointment.place {
-            " (this one)"
-        } else {
-            ""
-        };
-        writeln!(out, "{}  machine {place} alone{this}", at(place))?;
-    }
-    let turns = turns(&vec![appointment.brings(); machines], "", 0).len() * rounds;
-    writeln!(
-        out,
-        "{}  {turns} turns, one every {} s",
-        at(machines),
-        appointment.slot.as_secs_f64()
-    )?;
-    writeln!(out, "{}  end", at(machines + turns))
-}
-
-/// What `--start-at` says; `None` without it.
-fn appointment(args: &MeetingArgs, plan: &Plan, companies: usize) -> Result<Option<Appointment>, Failure> {
-    let (Some(start), Some(place)) = (args.start_at, args.place) else {
-        return Ok(None);
-    };
-    if start <= jiff::Timestamp::now() {
-        return Err(Failure::Usage(format!(
-            "--start-at {start} is past: give all machines a time that leaves you the minutes to start them"
-        )));
-    }
-    let whole = |time: Duration| Duration::from_secs(time.as_secs() + 1);
-    let work = plan.lead_in() + plan.duration;
-    let appointment = Appointment {
-        start_us: u64::try_from(start.as_microsecond()).unwrap_or(0),
-        place: place.index,
-        machines: place.of,
-        name: String::new(),
-        companies,
-        study_slot: args
-            .study_slot
-            .unwrap_or_else(|| whole(2 * plan.expected() + CHECKING)),
-        slot: args.slot.unwrap_or_else(|| whole(plan.warmup + work + LOADING)),
-        warmup: plan.warmup,
-        lead_in: plan.lead_in(),
-        duration: plan.duration,
-        terms: Vec::new(),
-    };
-    if appointment.study_slot < plan.expected() + CHECKING_LEAST {
-        return Err(Failure::Usage(format!(
-            "--study-slot {}s: measuring alone takes {:.1} s, and loading and the check pass need some seconds more",
-            appointment.study_slot.as_secs_f64(),
-            plan.expected().as_secs_f64()
-        )));
-    }
-    let least = plan.warmup + Duration::from_secs(1);
-    if appointment.preparation().is_none_or(|time| time < least) {
-        return Err(Failure::Usage(format!(
-            "--slot {}s: warming up and working take {:.1} s, and loading and ending need some seconds more",
-            appointment.slot.as_secs_f64(),
-            (plan.warmup + work).as_secs_f64()
-        )));
-    }
-    Ok(Some(appointment))
 }
 
 /// What must be the same on all machines for their figures to be of the same work.
@@ -236,7 +207,7 @@ fn machine() -> String {
     }
 }
 
-/// Where this machine reaches a service that listens on `address`, which may mean every address.
+/// Where this machine reaches a server that listens on `address`, which may mean every address.
 fn within_reach(address: SocketAddr) -> SocketAddr {
     let local = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -244,4 +215,27 @@ fn within_reach(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(local, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_of_the_token_is_kept() {
+        let kept = |words: &str| without_token(words.split(' ').map(str::to_owned).collect()).join(" ");
+        assert_eq!(
+            kept("facebench tenants --token secret --join vm0:1"),
+            "facebench tenants --token REDACTED --join vm0:1"
+        );
+        assert_eq!(
+            kept("tenants --token=secret -b cpu"),
+            "tenants --token=REDACTED -b cpu"
+        );
+        assert_eq!(kept("tenants --token --token"), "tenants --token REDACTED");
+        assert_eq!(
+            kept("tenants --token-file f -b cpu"),
+            "tenants --token-file f -b cpu"
+        );
+    }
 }

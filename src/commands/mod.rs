@@ -106,8 +106,8 @@ pub enum Failure {
     Study(#[from] StudyError),
     /// Machines that are not in step.
     #[error(transparent)]
-    Apart(#[from] crate::sharing::coordination::Apart),
-    /// A meeting that cannot be held.
+    Sync(#[from] crate::sharing::coordination::SyncError),
+    /// A coordinated run that cannot be led.
     #[error("--lead {address}: {source}")]
     Lead {
         /// Where it should listen.

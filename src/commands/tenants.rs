@@ -11,11 +11,11 @@ use super::{
     request::{Layout, StudyRequest},
 };
 use crate::{
-    cli::{MeetingArgs, TenantsArgs},
+    cli::{CoordinationArgs, TenantsArgs},
     record::{Record, Scenario},
     report::{table, tenants::sentences},
     runtime::{options::DataPath, spec::BackendSpec},
-    sharing::{coordinated::Together, coordination::Brings, tenants::Sharers},
+    sharing::{coordinated::MachineResult, coordination::Offer, tenants::SharingPlan},
     study::plan::Plan,
 };
 
@@ -27,46 +27,47 @@ pub fn tenants(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
-    let (request, mut sharing, meeting) = understood(args)?;
+    let (request, mut sharing, coordination) = understood(args)?;
     let (dry_run, asked, output) = (request.dry_run, request.backends.clone(), request.output.clone());
     let prepared = PreparedStudy::new(request, home)?;
-    seat_those_there(&mut sharing, &asked, &prepared.plan);
+    keep_those_that_run(&mut sharing, &asked, &prepared.plan);
     if dry_run {
-        for company in &sharing.companies {
+        for group in &sharing.groups {
             let label = |arm: &usize| prepared.plan.arms[*arm].label.as_str();
-            let labels: Vec<&str> = company.iter().map(label).collect();
+            let labels: Vec<&str> = group.iter().map(label).collect();
             writeln!(out, "tenants: {}", labels.join(" + "))?;
         }
-        coordination::announce(&meeting, &prepared.plan, brings(&sharing), out)?;
+        coordination::announce(&coordination, offer(&sharing), out)?;
         writeln!(out, "after each arm alone:")?;
         return print_plan(&prepared.plan, &prepared.workload.dataset, out).map(|()| 0);
     }
+    let argv = coordination::without_token(argv);
     let (study, record, path) = prepared.into_study("tenants", home, argv)?;
-    let met = coordination::meet(&meeting, &study, brings(&sharing), output.name.as_deref())?;
+    let coordinated = coordination::join(&coordination, &study, offer(&sharing), output.name.as_deref())?;
     let progress = Progress::of_study(&study.plan);
     let mut save = |record: &Record| record.save(&path);
-    let Together {
+    let MachineResult {
         record,
-        apart,
+        error,
         load_failed,
-    } = if let Some(mut met) = met {
-        let meeting = &mut *met.meeting;
-        study.together(record, &sharing, meeting, least_rate, &progress, &mut save)?
+    } = if let Some(mut coordinated) = coordinated {
+        let participant = &mut coordinated.participant;
+        study.run_coordinated(record, &sharing, participant, least_rate, &progress, &mut save)?
     } else {
         let mut record = study.run(record, &progress, &mut save)?;
         if !record.interrupted {
             record = study.tenants(record, &sharing, least_rate, &progress, &mut save)?;
         }
-        Together {
+        MachineResult {
             record,
-            apart: None,
+            error: None,
             load_failed: false,
         }
     };
     progress.finish();
-    if let Some(apart) = &apart {
+    if let Some(error) = &error {
         tell(&format!(
-            "the machines are in step no more: {apart}; what was measured before is kept"
+            "the machines are in step no more: {error}; what was measured before is kept"
         ));
     }
     if record.arms.is_empty() {
@@ -84,43 +85,43 @@ pub fn tenants(
         text.push('\n');
     }
     show(out, &text)?;
-    let mut companies = record.tenants.iter().flat_map(|tenants| &tenants.groups);
-    let broken = load_failed || companies.any(|company| company.error.is_some());
+    let mut groups = record.tenants.iter().flat_map(|tenants| &tenants.groups);
+    let broken = load_failed || groups.any(|group| group.error.is_some());
     Ok(match exit_code(&record) {
-        0 | 3 if broken || apart.is_some() => 1,
+        0 | 3 if broken || error.is_some() => 1,
         code => code,
     })
 }
 
-/// What this machine brings where several meet.
-fn brings(sharing: &Sharers) -> Brings {
-    Brings {
-        companies: sharing.companies.len(),
-        neighbour: sharing.neighbour,
+/// What this machine offers in a coordinated run.
+fn offer(sharing: &SharingPlan) -> Offer {
+    Offer {
+        tenant_groups: sharing.groups.len(),
+        background_load: sharing.background_load,
     }
 }
 
 /// The study of the arms alone, and which of them stand side by side.
-fn understood(args: TenantsArgs) -> Result<(StudyRequest, Sharers, MeetingArgs), Failure> {
-    if args.neighbour == Some(0.0) {
+fn understood(args: TenantsArgs) -> Result<(StudyRequest, SharingPlan, CoordinationArgs), Failure> {
+    if args.background_load == Some(0.0) {
         return Err(Failure::Usage(
-            "--neighbour: one that never works is none".to_owned(),
+            "--background-load: one that never works is none".to_owned(),
         ));
     }
-    let (pinned, neighbour) = (args.pin, args.neighbour.map(f64::from));
-    let apart = !args.meeting.is_one();
-    if apart && args.measure.sample.photos.is_some() && args.measure.seed.is_none() {
+    let (pinned, background_load) = (args.pin, args.background_load.map(f64::from));
+    let several = args.coordination.is_given();
+    if several && args.measure.sample.photos.is_some() && args.measure.seed.is_none() {
         return Err(Failure::Usage(
             "--photos takes a sample, which must be the same on all machines: give all of them the same --seed".to_owned(),
         ));
     }
-    let (mut arms, mut companies): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
+    let (mut arms, mut groups): (Vec<BackendSpec>, Vec<Vec<usize>>) = (Vec::new(), Vec::new());
     if args.tenants.is_empty() {
         arms.push(one_of_many(args.backend));
-        companies.push(vec![0]);
-        if !apart {
+        groups.push(vec![0]);
+        if !several {
             let more = args.counts.0.iter().filter(|count| **count > 1);
-            companies.extend(more.map(|count| vec![0; *count]));
+            groups.extend(more.map(|count| vec![0; *count]));
         }
     } else {
         let mut all = Vec::new();
@@ -131,9 +132,9 @@ fn understood(args: TenantsArgs) -> Result<(StudyRequest, Sharers, MeetingArgs),
                 arms.push(tenant);
             }
         }
-        companies.extend((0..arms.len()).map(|arm| vec![arm]));
+        groups.extend((0..arms.len()).map(|arm| vec![arm]));
         if all.len() > 1 {
-            companies.push(all);
+            groups.push(all);
         }
     }
     let mut request = StudyRequest::new(
@@ -145,32 +146,32 @@ fn understood(args: TenantsArgs) -> Result<(StudyRequest, Sharers, MeetingArgs),
     );
     request.curve = false;
     request.layout.blocks = 1;
-    let sharing = Sharers {
-        companies,
+    let sharing = SharingPlan {
+        groups,
         pinned,
-        neighbour,
+        background_load,
     };
-    Ok((request, sharing, args.meeting))
+    Ok((request, sharing, args.coordination))
 }
 
-/// Leaves `sharing` the companies whose arms, counted as they were `asked` for, can all run (with --keep-going), and counts
+/// Leaves `sharing` the groups whose arms, counted as they were `asked` for, can all run (with --keep-going), and counts
 /// them as `plan` does.
-fn seat_those_there(sharing: &mut Sharers, asked: &[BackendSpec], plan: &Plan) {
+fn keep_those_that_run(sharing: &mut SharingPlan, asked: &[BackendSpec], plan: &Plan) {
     let place = |arm: &usize| {
         let requested = &asked[*arm].requested;
         let mut arms = plan.arms.iter();
         arms.position(|arm| arm.spec.requested == *requested)
     };
-    let all = sharing.companies.len();
-    let there = sharing.companies.iter();
-    sharing.companies = there
-        .filter_map(|company| company.iter().map(place).collect())
+    let all = sharing.groups.len();
+    let there = sharing.groups.iter();
+    sharing.groups = there
+        .filter_map(|group| group.iter().map(place).collect())
         .collect();
-    let missing = all - sharing.companies.len();
+    let missing = all - sharing.groups.len();
     if missing > 0 {
-        let (plural, are) = if missing == 1 { ("y", "is") } else { ("ies", "are") };
+        let (plural, are) = if missing == 1 { ("", "is") } else { ("s", "are") };
         tell(&format!(
-            "{missing} compan{plural} of tenants {are} left out: not all of their arms can run"
+            "{missing} tenant group{plural} {are} left out: not all of their arms can run"
         ));
     }
 }

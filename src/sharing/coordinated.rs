@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{
-    coordination::{Apart, Meeting, Span, Turn, Verdict, turns},
-    tenants::{NOTICE, Seated, Sharers, Shift},
+    coordination::{Span, StepError, StepResult, SyncError, Turn, participant::Participant, turns},
+    tenants::{LoadedGroup, START_NOTICE, SharedWindow, SharingPlan},
 };
 use crate::{
     analysis::tenants::settle,
@@ -18,92 +18,90 @@ use crate::{
 /// another's last photos.
 const LONGER_US: u64 = 250_000;
 
-/// One machine's part in a meeting.
-struct Part<'a> {
-    study: &'a Study,
-    sharing: &'a Sharers,
-    prepared: Prepared,
-    runs: Vec<ArmRun>,
-    /// Whether a round beside its load failed: its record has no company to say so in.
-    load_failed: bool,
-}
-
-/// What came of a machine's part in a meeting.
-pub struct Together {
+/// What came of a machine's part in a coordinated run.
+pub struct MachineResult {
     /// What it measured.
     pub record: Record,
     /// Why it was in step no more; `None` where it came to its end.
-    pub apart: Option<Apart>,
-    /// Whether a round beside its load failed.
+    pub error: Option<SyncError>,
+    /// Whether a round beside its background load failed.
     pub load_failed: bool,
+}
+
+/// One machine's part in the rounds.
+struct MachineRounds<'a> {
+    study: &'a Study,
+    sharing: &'a SharingPlan,
+    prepared: Prepared,
+    runs: Vec<ArmRun>,
+    /// Whether a round beside its background load failed: its record has no group to say so in.
+    load_failed: bool,
 }
 
 impl Study {
     /// Measures the arms alone in this machine's turn, as [`Study::run`] does, then once a process every turn of the
-    /// meeting. `save` keeps what is added after each round. A machine that is left by the others keeps what it has, as
-    /// an interrupted study; why it ended is not in the record.
-    pub fn together(
+    /// coordinated run. `save` keeps what is added after each round. A machine that is left by the others keeps what it
+    /// has, as an interrupted study; why it ended is not in the record.
+    pub fn run_coordinated(
         &self,
         mut record: Record,
-        sharing: &Sharers,
-        meeting: &mut dyn Meeting,
+        sharing: &SharingPlan,
+        participant: &mut Participant,
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<Together, StudyError> {
-        // From the beginning: what a machine keeps that is left early is its account of this meeting too.
-        record.tenants = Some(self.expected(sharing, meeting, least_rate));
+    ) -> Result<MachineResult, StudyError> {
+        // From the beginning: what a machine keeps that is left early is its account of this run too.
+        record.tenants = Some(self.expected(sharing, participant, least_rate));
         let mut load_failed = false;
-        let end = match self.alone(&mut record, sharing, meeting, observer, save)? {
-            Err(apart) => Some(apart),
+        let error = match self.alone(&mut record, sharing, participant, observer, save)? {
+            Err(error) => Some(error),
             Ok(None) => None,
-            Ok(Some(mut part)) => {
-                let end = part.rounds(&mut record, meeting, observer, save)?;
-                load_failed = part.load_failed;
-                end
+            Ok(Some(mut rounds)) => {
+                let error = rounds.measure(&mut record, participant, observer, save)?;
+                load_failed = rounds.load_failed;
+                error
             }
         };
-        if end.is_none() {
-            meeting.farewell();
+        if error.is_none() {
+            participant.leave();
         }
         // A machine that never had its turn has nothing to keep.
-        if end.is_some() && !record.arms.is_empty() {
+        if error.is_some() && !record.arms.is_empty() {
             cut_short(&mut record);
             save(&record)?;
         }
-        Ok(Together {
+        Ok(MachineResult {
             record,
-            apart: end,
+            error,
             load_failed,
         })
     }
 
-    /// Each machine's turn to measure its tenants alone: what this one brings to the rounds, or why it came to none.
+    /// Each machine's turn to measure its tenants alone: what this one needs for the rounds, or why it came to none.
     fn alone<'a>(
         &'a self,
         record: &mut Record,
-        sharing: &'a Sharers,
-        meeting: &mut dyn Meeting,
+        sharing: &'a SharingPlan,
+        participant: &mut Participant,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<Result<Option<Part<'a>>, Apart>, StudyError> {
-        let mut part = None;
-        for other in 0..meeting.brings().len() {
-            match meeting.turn(other) {
-                Ok(Ok(())) => {}
-                Ok(Err(reason)) => return Ok(Err(Apart::Late(reason))),
-                Err(apart) => return Ok(Err(apart)),
+    ) -> Result<Result<Option<MachineRounds<'a>>, SyncError>, StudyError> {
+        let mut rounds = None;
+        for other in 0..participant.offers().len() {
+            if let Err(error) = participant.start_turn() {
+                return Ok(Err(error));
             }
-            if other == meeting.place() {
+            if other == participant.place() {
                 *record = self.run(record.clone(), observer, save)?;
                 if record.interrupted {
-                    return Ok(Err(self.stopped()));
+                    return Ok(Err(SyncError::Interrupted));
                 }
                 let (prepared, runs) = self.seen_again(record, observer)?;
                 if self.interruption.is_asked() {
-                    return Ok(Err(self.stopped()));
+                    return Ok(Err(SyncError::Interrupted));
                 }
-                part = Some(Part {
+                rounds = Some(MachineRounds {
                     study: self,
                     sharing,
                     prepared,
@@ -111,94 +109,90 @@ impl Study {
                     load_failed: false,
                 });
             } else {
-                let names = &meeting.facts().machines;
+                let names = &participant.facts().machines;
                 observer.phase(&format!("waiting for {}, which measures alone", names[other]));
             }
-            if let Err(apart) = meeting.all_well(Ok(())) {
-                return Ok(Err(apart));
+            if let Err(error) = participant.barrier() {
+                return Ok(Err(error));
             }
         }
-        Ok(Ok(part))
+        Ok(Ok(rounds))
     }
 
-    /// Why this machine's study alone was stopped.
-    fn stopped(&self) -> Apart {
-        if self.interruption.by_user() {
-            return Apart::Interrupted;
-        }
-        Apart::Late(
-            "this machine was not done alone when its slot ended: give all machines a longer --study-slot"
-                .to_owned(),
-        )
-    }
-
-    /// The companies of this machine's record: its own, and those that it is part of.
-    fn expected(&self, sharing: &Sharers, meeting: &dyn Meeting, least_rate: Option<f64>) -> Tenants {
-        let place = meeting.place();
-        let mut mine: Vec<Turn> = turns(meeting.brings(), "", 0)
+    /// The tenant groups of this machine's record: its own, and those that it is part of.
+    fn expected(&self, sharing: &SharingPlan, participant: &Participant, least_rate: Option<f64>) -> Tenants {
+        let place = participant.place();
+        let mut mine: Vec<Turn> = turns(participant.offers(), "", 0)
             .into_iter()
             .filter(|turn| turn.machines.contains(&place))
             .collect();
-        // Its own companies first, in their order; then growing numbers, and at last those beside a load.
+        // Its own groups first, in their order; then growing numbers, and at last those beside a load.
         mine.sort_by_key(|turn| {
-            let together = turn.company.is_none();
-            (turn.neighbour, together, turn.company, turn.machines.len())
+            let together = turn.group.is_none();
+            (turn.background_load, together, turn.group, turn.machines.len())
         });
         let of = |turn: Turn| {
             let labels = sharing.arms(&turn).iter();
             let labels = labels.map(|arm| self.plan.arms[*arm].label.clone()).collect();
-            let share = turn.neighbour.and_then(|load| meeting.brings()[load].neighbour);
+            let load = turn.background_load;
+            let share = load.and_then(|load| participant.offers()[load].background_load);
             TenantGroup {
                 machines: turn.machines,
-                background_load_machine: turn.neighbour,
+                background_load_machine: load,
                 ..TenantGroup::new(labels, share)
             }
         };
         let mut tenants = Tenants {
             least_rate,
             groups: mine.into_iter().map(of).collect(),
-            coordination: Some(meeting.facts().clone()),
+            coordination: Some(participant.facts().clone()),
         };
         settle(&mut tenants);
         tenants
     }
 }
 
-impl Part<'_> {
-    /// All turns of all rounds, into the companies that `record` has; why they ended before their end.
-    fn rounds(
+impl MachineRounds<'_> {
+    /// All turns of all rounds, into the tenant groups that `record` has; why they ended before their end.
+    fn measure(
         &mut self,
         record: &mut Record,
-        meeting: &mut dyn Meeting,
+        participant: &mut Participant,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<Option<Apart>, StudyError> {
+    ) -> Result<Option<SyncError>, StudyError> {
         let (mut order, rounds) = (0, self.study.plan.processes);
         for round in 0..rounds {
-            for turn in meeting.turns(round) {
-                let number = meeting.brings().len() + order;
-                let verdict = match self.turn(&turn, number, (round, rounds), meeting, observer) {
-                    Ok(verdict) => verdict,
-                    Err(apart) => return Ok(Some(apart)),
+            for turn in participant.turns(round) {
+                let machines = &participant.facts().machines;
+                observer.phase(&format!(
+                    "round {} of {rounds}: {}",
+                    round + 1,
+                    turn.describe(machines)
+                ));
+                let measured = match self.turn(&turn, participant) {
+                    Ok(measured) => Ok(measured),
+                    Err(StepError::Failed(reason)) => Err(reason),
+                    Err(StepError::Sync(error)) => return Ok(Some(error)),
                 };
                 let Some(tenants) = &mut record.tenants else {
                     return Ok(None);
                 };
-                let mut companies = tenants.groups.iter_mut();
-                let company = companies.find(|company| self.is(company, &turn));
-                match (verdict, company) {
-                    (Ok(Some(measured)), Some(company)) => company.rounds.push(TenantsRound {
+                let mut groups = tenants.groups.iter_mut();
+                let group = groups.find(|group| self.is(group, &turn));
+                match (measured, group) {
+                    (Ok(Some(measured)), Some(group)) => group.rounds.push(TenantsRound {
                         round,
                         order,
                         ..measured
                     }),
-                    (Err(reason), company) => {
+                    (Err(reason), group) => {
                         let reason = format!("round {}: {reason}", round + 1);
                         observer.notice(&reason);
-                        self.load_failed |= turn.neighbour == Some(meeting.place());
-                        if let Some(company) = company {
+                        self.load_failed |= turn.background_load == Some(participant.place());
+                        if let Some(group) = group {
                             // The first reason: what follows from it often has others.
-                            company.error.get_or_insert(reason);
+                            group.error.get_or_insert(reason);
                         }
                     }
                     _ => {}
@@ -211,148 +205,110 @@ impl Part<'_> {
         Ok(None)
     }
 
-    /// One turn: what this machine did in it, `None` where it had no part; or why it came to nothing on some machine.
+    /// One turn: what this machine's tenants did in it, `None` where they had no part.
     fn turn(
         &mut self,
         turn: &Turn,
-        number: usize,
-        (round, rounds): (usize, usize),
-        meeting: &mut dyn Meeting,
-        observer: &dyn Observer,
-    ) -> Result<Verdict<Option<TenantsRound>>, Apart> {
-        let names = &meeting.facts().machines;
-        let at_work: Vec<&str> = turn.machines.iter().map(|place| names[*place].as_str()).collect();
-        let load = turn
-            .neighbour
-            .map(|load| format!(" beside a load on {}", names[load]));
-        observer.phase(&format!(
-            "round {} of {rounds}: {}{}",
-            round + 1,
-            at_work.join(" + "),
-            load.unwrap_or_default()
-        ));
-        let seated = match meeting.turn(number)? {
-            Ok(()) => {
-                let seated = self.seat(turn, meeting.place());
-                self.kept(seated)?
-            }
-            Err(reason) => Err(reason),
-        };
-        let (mut seated, told) = apart(seated);
-        if let Err(reason) = meeting.all_well(told)? {
-            return Ok(Err(reason));
-        }
-        let warm = match seated.as_mut() {
-            Some(seated) => {
-                let warm = self.study.warm_up_together(seated);
-                self.kept(warm)?.map(|()| Some(now_us() + micros(NOTICE)))
+        participant: &mut Participant,
+    ) -> Result<Option<TenantsRound>, StepError> {
+        participant.start_turn()?;
+        let place = participant.place();
+        let (mut group, result) = split(own(self.load(turn, place))?);
+        participant.await_all(result)?;
+        let ready = match group.as_mut() {
+            Some(group) => {
+                let warm = self.study.warm_up_together(group);
+                own(warm)?.map(|()| Some(now_us() + micros(START_NOTICE)))
             }
             None => Ok(None),
         };
-        let begin = match meeting.begin(warm)? {
-            Ok(begin) => begin,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let shift = match seated.as_mut() {
-            Some(seated) => {
-                let whole = (turn.position(meeting.place()), turn.machines.len());
-                let shift = self.study.at_work(seated, begin, LONGER_US, whole);
-                self.kept(shift)?.map(Some)
+        let begin = participant.agree_on_begin(ready)?;
+        let worked = match group.as_mut() {
+            Some(group) => {
+                let machine = (turn.position(place), turn.machines.len());
+                own(self.study.work_together(group, begin, LONGER_US, machine))?.map(Some)
             }
             None => Ok(None),
         };
-        let (shift, told) = apart(shift);
+        let (window, result) = split(worked);
         // When this machine's tenants were at work, or its load.
-        let told_of = |span: fn(&Shift) -> Option<Span>| match &shift {
-            Some(shift) => span(shift)
+        let at_work = |span: fn(&SharedWindow) -> Option<Span>| match &window {
+            Some(window) => span(window)
                 .map(Some)
                 .ok_or_else(|| "it was not at work in the time that counts".to_owned()),
             None => Ok(None),
         };
         let mut before = None;
-        if turn.neighbour.is_some() {
-            match meeting.together(told.clone().and(told_of(Shift::before)))? {
-                Ok(window) => before = Some(window),
-                Err(reason) => return Ok(Err(reason)),
-            }
+        if turn.background_load.is_some() {
+            let mine = result.clone().and(at_work(SharedWindow::before));
+            before = Some(participant.common_span(mine)?);
         }
-        let window = match meeting.together(told.and(told_of(Shift::counted)))? {
-            Ok(window) => window,
-            Err(reason) => return Ok(Err(reason)),
+        let counted = participant.common_span(result.and(at_work(SharedWindow::counted)))?;
+        let mine = turn.machines.contains(&place);
+        let (Some(group), Some(window)) = (group.filter(|_| mine), window) else {
+            return Ok(None);
         };
-        let mine = turn.machines.contains(&meeting.place());
-        let (Some(seated), Some(shift)) = (seated.filter(|_| mine), shift) else {
-            return Ok(Ok(None));
-        };
-        let clock = meeting.clock();
-        let common = |at: u64| Some(at.saturating_add_signed(clock.offset_us.unwrap_or(0)));
-        let account = self.study.account(seated, &shift, (before, window), &self.runs);
-        Ok(self.kept(account)?.map(|round| {
-            Some(TenantsRound {
-                from_us: common(window.0),
-                clocks: vec![clock],
-                before_load: round.before_load.map(|all| BeforeLoad {
-                    from_us: before.and_then(|before| common(before.0)),
-                    ..all
-                }),
-                ..round
-            })
-        }))
+        let round = self
+            .study
+            .tenants_round(group, &window, (before, counted), &self.runs);
+        let mut round = own(round)?.map_err(StepError::Failed)?;
+        round.clocks = vec![participant.clock()];
+        round.from_us = Some(participant.to_common(counted.0));
+        round.before_load = round.before_load.map(|all| BeforeLoad {
+            from_us: before.map(|(from, _)| participant.to_common(from)),
+            ..all
+        });
+        Ok(Some(round))
     }
 
-    /// A worker's error as a word for the others; the user's wish to stop ends the meeting.
-    fn kept<T>(&self, result: Result<T, ProcessError>) -> Result<Verdict<T>, Apart> {
-        match result {
-            Err(ProcessError::Interrupted) if self.study.interruption.by_user() => Err(Apart::Interrupted),
-            Err(ProcessError::Interrupted) => Ok(Err(
-                "its slot ended before its work did: give all machines a longer --slot".to_owned(),
-            )),
-            other => Ok(other.map_err(|error| error.to_string())),
-        }
-    }
-
-    /// Workers for this machine's part in `turn`, where it is in this `place`: its tenants or its load, loaded.
-    fn seat(&mut self, turn: &Turn, place: usize) -> Result<Option<Seated>, ProcessError> {
+    /// Workers for the part in `turn` of the machine in this `place`: its tenants or its background load, loaded.
+    fn load(&mut self, turn: &Turn, place: usize) -> Result<Option<LoadedGroup>, ProcessError> {
         let (study, pinned) = (self.study, self.sharing.pinned);
         if turn.machines.contains(&place) {
             let arms = self.sharing.arms(turn);
-            let mut seated = study.seat(arms, pinned, &self.prepared, &mut self.runs)?;
-            seated.burdened = turn.neighbour.is_some();
-            return Ok(Some(seated));
+            let mut group = study.load_group(arms, pinned, &self.prepared, &mut self.runs)?;
+            group.beside_load = turn.background_load.is_some();
+            return Ok(Some(group));
         }
-        match self.sharing.neighbour {
-            Some(share) if turn.neighbour == Some(place) => {
-                let mut seated = study.seat(&[], pinned, &self.prepared, &mut self.runs)?;
-                study.burden(&mut seated, self.sharing.arms(turn), share, &self.prepared)?;
-                Ok(Some(seated))
+        match self.sharing.background_load {
+            Some(share) if turn.background_load == Some(place) => {
+                let mut group = study.load_group(&[], pinned, &self.prepared, &mut self.runs)?;
+                study.add_background_load(&mut group, self.sharing.arms(turn), share, &self.prepared)?;
+                Ok(Some(group))
             }
             _ => Ok(None),
         }
     }
 
-    /// Whether `company`, of this machine's record, is that of `turn`.
-    fn is(&self, company: &TenantGroup, turn: &Turn) -> bool {
+    /// Whether `group`, of this machine's record, is that of `turn`.
+    fn is(&self, group: &TenantGroup, turn: &Turn) -> bool {
         let label = |arm: &usize| &self.study.plan.arms[*arm].label;
-        company.machines == turn.machines
-            && company.background_load_machine == turn.neighbour
-            && company
-                .tenants
-                .iter()
-                .eq(self.sharing.arms(turn).iter().map(label))
+        let arms = self.sharing.arms(turn).iter();
+        group.machines == turn.machines
+            && group.background_load_machine == turn.background_load
+            && group.tenants.iter().eq(arms.map(label))
     }
 }
 
-impl Sharers {
+impl SharingPlan {
     /// The tenants of this machine in a turn that it has a part in.
     fn arms(&self, turn: &Turn) -> &[usize] {
-        let last = self.companies.len() - 1;
-        &self.companies[turn.company.unwrap_or(last)]
+        let last = self.groups.len() - 1;
+        &self.groups[turn.group.unwrap_or(last)]
     }
 }
 
-/// What there is, and what is told of it.
-fn apart<T>(verdict: Verdict<Option<T>>) -> (Option<T>, Verdict<()>) {
-    match verdict {
+/// What came of this machine's own work, for the others to know; the user's wish to stop ends the run.
+fn own<T>(result: Result<T, ProcessError>) -> Result<StepResult<T>, SyncError> {
+    match result {
+        Err(ProcessError::Interrupted) => Err(SyncError::Interrupted),
+        other => Ok(other.map_err(|error| error.to_string())),
+    }
+}
+
+/// What there is, and what is sent of it.
+fn split<T>(result: StepResult<Option<T>>) -> (Option<T>, StepResult<()>) {
+    match result {
         Ok(value) => (value, Ok(())),
         Err(reason) => (None, Err(reason)),
     }

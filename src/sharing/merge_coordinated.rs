@@ -30,9 +30,7 @@ pub enum MeetingError {
         count: usize,
     },
     /// Two were in the same place.
-    #[error(
-        "{a} and {b} were both in place {place} of the meeting; leave one out, or measure again with a --place for each"
-    )]
+    #[error("{a} and {b} were both in place {place} of the meeting; leave one out")]
     SamePlace {
         /// From 0.
         place: usize,

@@ -26,50 +26,50 @@ use crate::{
 
 /// Who shares the device.
 #[derive(Debug, Clone)]
-pub struct Sharers {
-    /// Companies of tenants: arms of the plan, each alone in one of them.
-    pub companies: Vec<Vec<usize>>,
+pub struct SharingPlan {
+    /// Groups of tenants that are at work at the same time: arms of the plan, each alone in one of them.
+    pub groups: Vec<Vec<usize>>,
     /// Whether the host cores are dealt out among the tenants.
     pub pinned: bool,
-    /// Share of the time of a neighbour that all of it is measured beside as well. It begins late: the tenants are
+    /// Share of the time of a background load that all of it is measured beside as well. It begins late: the tenants are
     /// measured before and after.
-    pub neighbour: Option<f64>,
+    pub background_load: Option<f64>,
 }
 
-/// The workers of a round.
-pub(super) struct Seated {
+/// The workers of a round, loaded.
+pub(super) struct LoadedGroup {
     /// The arm of each.
     arms: Vec<usize>,
-    /// One a tenant, in the company's order.
+    /// One a tenant, in the group's order.
     children: Vec<WorkerProcess>,
-    /// The neighbour that is on this machine, and the share of its time in which it works.
-    neighbour: Option<(WorkerProcess, f64)>,
-    /// Whether a neighbour begins late, on whichever machine.
-    pub(super) burdened: bool,
+    /// The background load that is on this machine, and the share of its time in which it works.
+    background_load: Option<(WorkerProcess, f64)>,
+    /// Whether a background load begins late, on whichever machine.
+    pub(super) beside_load: bool,
     /// How many photos each has.
     photos: usize,
 }
 
-/// What they did.
-pub(super) struct Shift {
-    /// Empty on a machine that brings a load alone.
+/// What they did at the same time.
+pub(super) struct SharedWindow {
+    /// Empty on a machine that has a background load alone.
     shared: Vec<Shared>,
-    /// The stretch before the neighbour; `None` without one.
+    /// The time before the background load; `None` without one.
     before: Option<Span>,
-    /// The stretch that counts.
+    /// The time that counts.
     counted: Span,
-    /// When the neighbour began, where it is on this machine.
+    /// When the background load began, where it is on this machine.
     began: Option<u64>,
 }
 
-impl Shift {
-    /// The time that counts: all tenants were at work, and the neighbour.
+impl SharedWindow {
+    /// The time that counts: all tenants were at work, and the background load.
     pub(super) fn counted(&self) -> Option<Span> {
         let (from, to) = self.counted;
         self.together((self.began.map_or(from, |began| from.max(began)), to))
     }
 
-    /// The time in which all tenants were at work and the neighbour not yet.
+    /// The time in which all tenants were at work and the background load not yet.
     pub(super) fn before(&self) -> Option<Span> {
         let (from, to) = self.before?;
         self.together((from, self.began.map_or(to, |began| to.min(began))))
@@ -85,38 +85,25 @@ impl Shift {
 }
 
 /// From the order to begin until all begin: time for it to reach everyone.
-pub(super) const NOTICE: Duration = Duration::from_millis(200);
+pub(super) const START_NOTICE: Duration = Duration::from_millis(200);
 
 impl Study {
-    /// Measures `companies`, each a list of arms of the plan, once a process in shuffled order. The arms' own figures stand
-    /// in `record` already; `save` keeps what is added after each round.
+    /// Measures the groups of `sharing` once a process, in shuffled order. The arms' own figures stand in `record` already;
+    /// `save` keeps what is added after each round.
     pub fn tenants(
         &self,
         mut record: Record,
-        sharing: &Sharers,
+        sharing: &SharingPlan,
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<Record, StudyError> {
         let (prepared, mut runs) = self.seen_again(&record, observer)?;
-        let beside = [None, sharing.neighbour];
-        let beside = &beside[..=usize::from(sharing.neighbour.is_some())];
-        let companies: Vec<(&Vec<usize>, Option<f64>)> = beside
-            .iter()
-            .flat_map(|neighbour| sharing.companies.iter().map(|arms| (arms, *neighbour)))
-            .collect();
-        let label = |arm: &usize| self.plan.arms[*arm].label.clone();
-        let mut tenants = Tenants {
-            least_rate,
-            groups: companies
-                .iter()
-                .map(|(arms, neighbour)| TenantGroup::new(arms.iter().map(label).collect(), *neighbour))
-                .collect(),
-            coordination: None,
-        };
-        let mut order = 0;
-        'rounds: for round in 0..self.plan.processes {
-            let mut turns: Vec<usize> = (0..companies.len()).collect();
+        let groups = sharing.with_and_without_load();
+        let mut tenants = self.empty_groups(&groups, least_rate);
+        let (mut order, rounds) = (0, self.plan.processes);
+        'rounds: for round in 0..rounds {
+            let mut turns: Vec<usize> = (0..groups.len()).collect();
             turns.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed(round, 1 << 20)));
             for turn in turns {
                 if self.interruption.is_asked() {
@@ -125,21 +112,13 @@ impl Study {
                 if tenants.groups[turn].error.is_some() {
                     continue;
                 }
-                let ((arms, neighbour), company) = (companies[turn], &mut tenants.groups[turn]);
+                let ((arms, load), group) = (groups[turn], &mut tenants.groups[turn]);
                 let plural = if arms.len() == 1 { "" } else { "s" };
-                observer.phase(&format!(
-                    "round {} of {}: {} tenant{plural}{}",
-                    round + 1,
-                    self.plan.processes,
-                    arms.len(),
-                    if neighbour.is_some() {
-                        " and a neighbour"
-                    } else {
-                        ""
-                    }
-                ));
-                match self.company((arms, neighbour), sharing.pinned, &prepared, &mut runs) {
-                    Ok(measured) => company.rounds.push(TenantsRound {
+                let count = format!("{} tenant{plural}", arms.len());
+                let beside = load.map_or("", |_| " beside a background load");
+                observer.phase(&format!("round {} of {rounds}: {count}{beside}", round + 1));
+                match self.measure_group((arms, load), sharing.pinned, &prepared, &mut runs) {
+                    Ok(measured) => group.rounds.push(TenantsRound {
                         round,
                         order,
                         ..measured
@@ -147,8 +126,8 @@ impl Study {
                     Err(ProcessError::Interrupted) => break 'rounds,
                     Err(error) => {
                         let reason = format!("round {}: {error}", round + 1);
-                        observer.notice(&format!("{} tenant{plural}: {reason}", arms.len()));
-                        company.error = Some(reason);
+                        observer.notice(&format!("{count}: {reason}"));
+                        group.error = Some(reason);
                     }
                 }
                 order += 1;
@@ -166,6 +145,19 @@ impl Study {
         Ok(record)
     }
 
+    /// The record's account of `groups` before their first round.
+    fn empty_groups(&self, groups: &[(&[usize], Option<f64>)], least_rate: Option<f64>) -> Tenants {
+        let label = |arm: &usize| self.plan.arms[*arm].label.clone();
+        Tenants {
+            least_rate,
+            groups: groups
+                .iter()
+                .map(|(arms, load)| TenantGroup::new(arms.iter().map(label).collect(), *load))
+                .collect(),
+            coordination: None,
+        }
+    }
+
     /// The check passes once more, for what photos cost; what `record` says of them stays as it is.
     pub(super) fn seen_again(
         &self,
@@ -178,19 +170,20 @@ impl Study {
     }
 
     /// One round of tenants: the seconds in which all worked, and what each did in them.
-    fn company(
+    fn measure_group(
         &self,
-        (arms, neighbour): (&[usize], Option<f64>),
+        (arms, load): (&[usize], Option<f64>),
         pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
     ) -> Result<TenantsRound, ProcessError> {
-        let mut seated = self.seat(arms, pinned, prepared, runs)?;
-        if let Some(share) = neighbour {
-            self.burden(&mut seated, arms, share, prepared)?;
+        let mut group = self.load_group(arms, pinned, prepared, runs)?;
+        if let Some(share) = load {
+            self.add_background_load(&mut group, arms, share, prepared)?;
         }
-        self.warm_up_together(&mut seated)?;
-        let shift = self.at_work(&mut seated, now_us() + micros(NOTICE), 0, (0, 1))?;
+        self.warm_up_together(&mut group)?;
+        let begin = now_us() + micros(START_NOTICE);
+        let worked = self.work_together(&mut group, begin, 0, (0, 1))?;
         let found = |span: Option<Span>| {
             span.ok_or_else(|| {
                 ProcessError::Refused(
@@ -198,19 +191,19 @@ impl Study {
                 )
             })
         };
-        let before = neighbour.map(|_| found(shift.before())).transpose()?;
-        let window = found(shift.counted())?;
-        self.account(seated, &shift, (before, window), runs)
+        let before = load.map(|_| found(worked.before())).transpose()?;
+        let counted = found(worked.counted())?;
+        self.tenants_round(group, &worked, (before, counted), runs)
     }
 
     /// Workers for `arms`, loaded; none for none.
-    pub(super) fn seat(
+    pub(super) fn load_group(
         &self,
         arms: &[usize],
         pinned: bool,
         prepared: &Prepared,
         runs: &mut [ArmRun],
-    ) -> Result<Seated, ProcessError> {
+    ) -> Result<LoadedGroup, ProcessError> {
         let mut children: Vec<WorkerProcess> = Vec::new();
         for (place, arm) in arms.iter().enumerate() {
             let mut job = self.job(&self.plan.arms[*arm], &self.environments[*arm], &prepared.dataset);
@@ -224,37 +217,37 @@ impl Study {
         for (child, arm) in children.iter_mut().zip(arms) {
             self.await_ready(child, &mut runs[*arm])?;
         }
-        Ok(Seated {
+        Ok(LoadedGroup {
             arms: arms.to_vec(),
             children,
-            neighbour: None,
-            burdened: false,
+            background_load: None,
+            beside_load: false,
             photos: prepared.dataset.photos.len(),
         })
     }
 
-    /// Puts a load of `share` beside those who are seated, where `arms` have their networks.
-    pub(super) fn burden(
+    /// Puts a background load of `share` beside a group, where `arms` have their networks.
+    pub(super) fn add_background_load(
         &self,
-        seated: &mut Seated,
+        group: &mut LoadedGroup,
         arms: &[usize],
         share: f64,
         prepared: &Prepared,
     ) -> Result<(), ProcessError> {
-        seated.neighbour = Some((self.neighbour(arms, &prepared.dataset)?, share));
-        seated.burdened = true;
+        group.background_load = Some((self.background_load(arms, &prepared.dataset)?, share));
+        group.beside_load = true;
         Ok(())
     }
 
     /// All at once: what one does to the others' caches and clocks belongs to the warm state.
-    pub(super) fn warm_up_together(&self, seated: &mut Seated) -> Result<(), ProcessError> {
-        for child in &mut seated.children {
+    pub(super) fn warm_up_together(&self, group: &mut LoadedGroup) -> Result<(), ProcessError> {
+        for child in &mut group.children {
             child.ask(&Request::WarmUp {
                 least: self.plan.warmup,
                 most: self.plan.warmup,
             })?;
         }
-        for child in &mut seated.children {
+        for child in &mut group.children {
             match self.wait(child)? {
                 Reply::WarmedUp { .. } => {}
                 other => return Err(unexpected(&other)),
@@ -265,50 +258,50 @@ impl Study {
 
     /// Work from `begin` to `longer` microseconds after all that counts, on a machine that is in the given position of so
     /// many.
-    pub(super) fn at_work(
+    pub(super) fn work_together(
         &self,
-        seated: &mut Seated,
+        group: &mut LoadedGroup,
         begin: u64,
         longer: u64,
         machine: (usize, usize),
-    ) -> Result<Shift, ProcessError> {
+    ) -> Result<SharedWindow, ProcessError> {
         // The first moments are as unmeasured as a block's.
-        let stretch = |begin| {
+        let span = |begin| {
             let counted = begin + micros(self.plan.lead_in());
             (counted, counted + micros(self.plan.duration))
         };
-        let mut counted = stretch(begin);
+        let mut counted = span(begin);
         let mut before = None;
-        if seated.burdened {
+        if group.beside_load {
             before = Some(counted);
-            counted = stretch(counted.1);
+            counted = span(counted.1);
         }
-        if let (Some((load, share)), Some(before)) = (&mut seated.neighbour, before) {
+        if let (Some((load, share)), Some(before)) = (&mut group.background_load, before) {
             let (share, begin_us) = (*share, before.1);
             load.ask(&Request::BackgroundLoad { share, begin_us })?;
         }
-        let count = seated.children.len();
-        for (place, child) in seated.children.iter_mut().enumerate() {
+        let count = group.children.len();
+        for (place, child) in group.children.iter_mut().enumerate() {
             child.ask(&Request::Share(Sharing {
                 begin_us: begin,
                 end_us: counted.1 + longer,
-                first_photo: first_photo(seated.photos, machine, (place, count)),
+                first_photo: first_photo(group.photos, machine, (place, count)),
             }))?;
         }
         let mut shared: Vec<Shared> = Vec::new();
         let left = (counted.1 + longer).saturating_sub(now_us());
         let patience = self.plan.patience + Duration::from_micros(left);
-        for child in &mut seated.children {
+        for child in &mut group.children {
             match child.answer(patience)? {
                 Reply::Shared(answer) => shared.push(*answer),
                 other => return Err(unexpected(&other)),
             }
         }
-        let began = match &mut seated.neighbour {
-            Some((load, _)) => Some(seen_through(load, counted.1 + longer)?),
+        let began = match &mut group.background_load {
+            Some((load, _)) => Some(began_and_lasted(load, counted.1 + longer)?),
             None => None,
         };
-        Ok(Shift {
+        Ok(SharedWindow {
             shared,
             before,
             counted,
@@ -316,31 +309,32 @@ impl Study {
         })
     }
 
-    /// What each did in the times in which all were at work: before a neighbour began, and the one that counts.
-    pub(super) fn account(
+    /// What each did in the times in which all were at work: before a background load began, and the one that counts. The
+    /// workers end.
+    pub(super) fn tenants_round(
         &self,
-        mut seated: Seated,
-        shift: &Shift,
-        (before, window): (Option<Span>, Span),
+        mut group: LoadedGroup,
+        worked: &SharedWindow,
+        (before, counted): (Option<Span>, Span),
         runs: &[ArmRun],
     ) -> Result<TenantsRound, ProcessError> {
-        let memory: Vec<Option<u64>> = seated
+        let memory: Vec<Option<u64>> = group
             .children
             .iter()
-            .zip(&seated.arms)
+            .zip(&group.arms)
             .map(|(child, arm)| self.device_memory(*arm, child.id()))
             .collect();
-        let seconds = |window: Span| (window.1 - window.0) as f64 / 1e6;
-        let mut unburdened = Vec::new();
+        let seconds = |span: Span| (span.1 - span.0) as f64 / 1e6;
+        let mut images_before = Vec::new();
         let mut tenants = Vec::new();
-        for (place, (shared, child)) in shift.shared.iter().zip(&mut seated.children).enumerate() {
-            let weights: Vec<f64> = runs[seated.arms[place]]
+        for (place, (shared, child)) in worked.shared.iter().zip(&mut group.children).enumerate() {
+            let weights: Vec<f64> = runs[group.arms[place]]
                 .answers
                 .iter()
                 .map(|seen| seen.time.as_secs_f64())
                 .collect();
-            unburdened.extend(before.map(|before| within(shared, before, &weights).images));
-            let mut tenant = within(shared, window, &weights);
+            images_before.extend(before.map(|before| within(shared, before, &weights).images));
+            let mut tenant = within(shared, counted, &weights);
             tenant.rss_peak_bytes = finish(child, self.plan.patience)?.ok();
             tenant.device_memory_bytes = memory[place];
             tenants.push(tenant);
@@ -348,12 +342,12 @@ impl Study {
         Ok(TenantsRound {
             round: 0,
             order: 0,
-            seconds: seconds(window),
+            seconds: seconds(counted),
             tenants,
             before_load: before.map(|before| BeforeLoad {
                 seconds: seconds(before),
                 from_us: None,
-                images: unburdened,
+                images: images_before,
             }),
             from_us: None,
             clocks: Vec::new(),
@@ -362,7 +356,7 @@ impl Study {
 
     /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
     /// one host core. It ends when dropped.
-    fn neighbour(&self, arms: &[usize], dataset: &Dataset) -> Result<WorkerProcess, ProcessError> {
+    fn background_load(&self, arms: &[usize], dataset: &Dataset) -> Result<WorkerProcess, ProcessError> {
         let on_device = |arm: &&usize| self.environments[**arm].gpu.is_some();
         let arm = *arms.iter().find(on_device).unwrap_or(&arms[0]);
         let environment = &self.environments[arm];
@@ -383,15 +377,24 @@ impl Study {
     }
 }
 
+impl SharingPlan {
+    /// The groups without a background load, then with it.
+    fn with_and_without_load(&self) -> Vec<(&[usize], Option<f64>)> {
+        let loads = std::iter::once(None).chain(self.background_load.map(Some));
+        let groups = |load| self.groups.iter().map(move |arms| (arms.as_slice(), load));
+        loads.flat_map(groups).collect()
+    }
+}
+
 /// When `load` began, which must be at work until `end`: on a machine without tenants that is still to come.
-fn seen_through(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessError> {
+fn began_and_lasted(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessError> {
     let left = || Duration::from_micros(end.saturating_sub(now_us()));
     let began = match load.answer(left()) {
         Ok(Reply::BackgroundLoadBegan { began_us }) => began_us,
         Ok(reply) => return Err(unexpected(&reply)),
         Err(ProcessError::Silent { .. }) => {
             return Err(ProcessError::Refused(
-                "the load beside the tenants never began".to_owned(),
+                "the background load never began".to_owned(),
             ));
         }
         Err(error) => return Err(error),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::common::{self, Answer, SHORT, companies, counts, facebench, run, study, whole};
+use crate::common::{self, Answer, SHORT, counts, facebench, groups, run, study, whole};
 use serde_json::Value;
 
 fn tenants(words: &str, record: &Path) -> Command {
@@ -32,21 +32,18 @@ fn tenants_that_sleep_are_in_nobodys_way() {
         &path,
     ));
     let record = whole(&answer, &path);
-    let companies = companies(&record);
-    let counts = counts(companies);
+    let groups = groups(&record);
+    let counts = counts(groups);
     assert_eq!(counts, [1, 2, 4], "one alone is always measured");
-    for (company, count) in companies.iter().zip(counts) {
-        assert_eq!(company["rounds"].as_array().unwrap().len(), 3);
+    for (group, count) in groups.iter().zip(counts) {
+        assert_eq!(group["rounds"].as_array().unwrap().len(), 3);
         let count = count as f64;
+        assert!(near(&group["images_per_second"], 100.0 * count, 0.35), "{group}");
         assert!(
-            near(&company["images_per_second"], 100.0 * count, 0.35),
-            "{company}"
+            near(&group["sharing_gain"], count, 0.35) && near(&group["slowdown"], 1.0, 0.35),
+            "{group}"
         );
-        assert!(
-            near(&company["sharing_gain"], count, 0.35) && near(&company["slowdown"], 1.0, 0.35),
-            "{company}"
-        );
-        assert!(company["fairness"]["median"].as_f64().unwrap() > 0.9, "{company}");
+        assert!(group["fairness"]["median"].as_f64().unwrap() > 0.9, "{group}");
     }
     let text = answer.stdout();
     assert!(
@@ -63,7 +60,7 @@ fn tenants_of_one_core_share_it() {
     // Work that keeps a core busy, from the embedded networks on a few photos.
     let answer = run(tenants("-b cpu --counts 2 --photos 8", &path).args(one_core()));
     let record = whole(&answer, &path);
-    let two = &companies(&record)[1];
+    let two = &groups(&record)[1];
     // Twice the tenants on the same core are half as fast each; how exactly is no matter of a test on a busy machine.
     assert!(two["slowdown"]["median"].as_f64().unwrap() > 1.4, "{two}");
     assert!(two["sharing_gain"]["median"].as_f64().unwrap() < 1.4, "{two}");
@@ -79,17 +76,17 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
         &path,
     ));
     let record = whole(&answer, &path);
-    let companies = companies(&record);
-    assert_eq!(companies.len(), 3);
+    let groups = groups(&record);
+    assert_eq!(groups.len(), 3);
     assert_eq!(
-        companies[2]["tenants"],
+        groups[2]["tenants"],
         serde_json::json!(["null,delay=5ms", "null,delay=20ms"])
     );
     // One is four times as fast, and both get all that they have alone.
     assert!(
-        companies[2]["fairness"]["median"].as_f64().unwrap() > 0.9,
+        groups[2]["fairness"]["median"].as_f64().unwrap() > 0.9,
         "{}",
-        companies[2]
+        groups[2]
     );
     let chart = folder.path().join("c.svg");
     let drawn = run(facebench()
@@ -106,43 +103,38 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
 }
 
 #[test]
-fn a_neighbour_on_the_same_core_is_felt() {
+fn a_background_load_on_the_same_core_is_felt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(tenants("-b cpu --counts 1 --neighbour 1 --photos 8", &path).args(one_core()));
+    let answer = run(tenants("-b cpu --counts 1 --background-load 1 --photos 8", &path).args(one_core()));
     let record = whole(&answer, &path);
-    let companies = companies(&record);
-    assert_eq!(companies.len(), 2, "alone, and beside the neighbour");
-    assert!(companies[0]["background_load"].is_null());
-    assert_eq!(companies[1]["background_load"], 1.0);
+    let groups = groups(&record);
+    assert_eq!(groups.len(), 2, "alone, and beside the load");
+    assert!(groups[0]["background_load"].is_null());
+    assert_eq!(groups[1]["background_load"], 1.0);
     assert!(
         answer.stdout().contains("beside a background load of 100 %"),
         "{}",
         answer.all()
     );
-    assert!(companies[0]["retained"].is_null() && companies[0]["rounds"][0]["before_load"].is_null());
-    assert!(
-        companies[1]["rounds"][0]["before_load"]["seconds"]
-            .as_f64()
-            .unwrap()
-            > 0.1
-    );
+    assert!(groups[0]["retained"].is_null() && groups[0]["rounds"][0]["before_load"].is_null());
+    assert!(groups[1]["rounds"][0]["before_load"]["seconds"].as_f64().unwrap() > 0.1);
     // Two that always want the same core get half of it each; how exactly is no matter of a test on a busy machine.
-    let kept = companies[1]["retained"]["median"].as_f64().unwrap();
-    assert!(kept < 0.8, "{}", companies[1]);
+    let kept = groups[1]["retained"]["median"].as_f64().unwrap();
+    assert!(kept < 0.8, "{}", groups[1]);
     assert!(answer.stdout().contains("RETAINED"), "{}", answer.all());
 }
 
 #[test]
-fn one_that_sleeps_does_not_feel_its_neighbour() {
+fn one_that_sleeps_does_not_feel_a_background_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut tenants(
-        "-b null,delay=20ms --counts 1 --neighbour 0.3",
+        "-b null,delay=20ms --counts 1 --background-load 0.3",
         &path,
     ));
     let record = whole(&answer, &path);
-    let beside = &companies(&record)[1];
+    let beside = &groups(&record)[1];
     assert!(beside["background_load"].as_f64().unwrap() > 0.29);
     assert!(near(&beside["retained"], 1.0, 0.15), "{beside}");
     assert!(near(&beside["slowdown"], 1.0, 0.15), "{beside}");
@@ -158,16 +150,16 @@ fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
     ));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     let record = common::record(&path);
-    for company in companies(&record) {
-        let dies = company["tenants"]
+    for group in groups(&record) {
+        let dies = group["tenants"]
             .as_array()
             .unwrap()
             .contains(&"peer:/bin/false".into());
-        let rounds = company["rounds"].as_array().unwrap().len();
-        assert_eq!(rounds, if dies { 0 } else { 3 }, "{company}");
-        assert_eq!(company["error"].is_null(), !dies, "{company}");
+        let rounds = group["rounds"].as_array().unwrap().len();
+        assert_eq!(rounds, if dies { 0 } else { 3 }, "{group}");
+        assert_eq!(group["error"].is_null(), !dies, "{group}");
     }
-    assert!(near(&companies(&record)[0]["images_per_second"], 200.0, 0.35));
+    assert!(near(&groups(&record)[0]["images_per_second"], 200.0, 0.35));
 }
 
 #[test]
@@ -256,14 +248,14 @@ fn shards_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
-fn the_neighbour_of_a_device_works_on_that_device() {
+fn the_background_load_of_a_device_works_on_that_device() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     // The CPU in a device's place: its products run where the networks do, in ONNX Runtime.
-    let words = "-b cpu,path=device,streams=1,batch=2 --counts 1 --neighbour 1 --photos 4";
+    let words = "-b cpu,path=device,streams=1,batch=2 --counts 1 --background-load 1 --photos 4";
     let answer = run(tenants(words, &path).args(one_core()));
     let record = whole(&answer, &path);
-    let beside = &companies(&record)[1];
+    let beside = &groups(&record)[1];
     assert!(beside["error"].is_null(), "{}", answer.all());
     assert!(beside["retained"]["median"].as_f64().unwrap() < 0.8, "{beside}");
 }
@@ -284,7 +276,7 @@ fn a_tenant_of_half_a_core_shows_as_such() {
     }
     let record = whole(&answer, &path);
     assert_eq!(record["arms"][1]["backend"]["options"]["quota"], "0.5");
-    let both = companies(&record).last().unwrap();
+    let both = groups(&record).last().unwrap();
     assert_eq!(both["tenants"], serde_json::json!(["cpu", "half"]));
     for round in both["rounds"].as_array().unwrap() {
         let cores = round["tenants"][1]["cores"].as_f64().unwrap();
@@ -295,7 +287,7 @@ fn a_tenant_of_half_a_core_shows_as_such() {
 }
 
 #[test]
-fn companies_with_an_arm_that_cannot_run_are_left_out() {
+fn groups_with_an_arm_that_cannot_run_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let words =
@@ -303,17 +295,14 @@ fn companies_with_an_arm_that_cannot_run_are_left_out() {
     let answer = run(&mut tenants(words, &path));
     assert_eq!(answer.code(), 4, "{}", answer.all());
     assert!(
-        answer.all().contains("2 companies of tenants are left out"),
+        answer.all().contains("2 tenant groups are left out"),
         "{}",
         answer.all()
     );
     let record = whole(&answer, &path);
-    let told: Vec<&Value> = companies(&record)
-        .iter()
-        .map(|company| &company["tenants"])
-        .collect();
+    let told: Vec<&Value> = groups(&record).iter().map(|group| &group["tenants"]).collect();
     assert_eq!(told, [&serde_json::json!(["a"]), &serde_json::json!(["b"])]);
-    let rate = |place: usize| companies(&record)[place]["images_per_second"]["median"].as_f64();
+    let rate = |place: usize| groups(&record)[place]["images_per_second"]["median"].as_f64();
     let ratio = rate(0).unwrap() / rate(1).unwrap();
     assert!((ratio / 2.0 - 1.0).abs() < 0.3, "{ratio}");
 }

@@ -1,17 +1,19 @@
-//! A machine's part in a meeting that a service keeps in step.
+//! A machine's part in a coordinated run: it goes through the server's steps, and converts times by the server's clock.
 
 use std::{
-    io::BufReader,
     net::{TcpStream, ToSocketAddrs},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
-    Apart, Brings, Meeting, Span, Verdict,
+    Hello, Offer, Span, StepError, StepResult, SyncError, Turn,
+    auth::Token,
     clock::{self, Ping},
-    messages::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
-    shifted,
+    messages::{
+        ClientMessage, LONGEST_LINE, Received, Receiver, ServerMessage, StepMessage, keep_alive, send,
+    },
+    shifted, turns,
 };
 use crate::{
     machine::wall_clock::now_us,
@@ -21,179 +23,171 @@ use crate::{
 
 /// Pings of one reading of the clock.
 const PINGS: usize = 16;
-/// How often the service is looked for while it is not there.
-const AGAIN: Duration = Duration::from_millis(300);
-/// How long the service is looked for: machines of one stack start minutes apart.
-const SEARCH: Duration = Duration::from_mins(10);
+/// Time between two attempts to connect.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(300);
+/// How long it is tried to connect: machines of one stack start minutes apart.
+const CONNECT_TIMEOUT: Duration = Duration::from_mins(10);
+/// Longest time for what the server answers by itself: a connection, its challenge, a ping.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a waiting machine looks whether the user wants to stop.
-const GLANCE: Duration = Duration::from_millis(100);
-/// Characters of a reason that are told to others.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Characters of a reason that are sent to others.
 const LONGEST_REASON: usize = 300;
-/// Longest way of one ping.
-const LOST: Duration = Duration::from_secs(10);
 
-/// What a machine says of itself.
-#[derive(Debug, Clone)]
-pub struct Introduction {
-    /// What it is called.
-    pub name: String,
-    /// What it brings.
-    pub brings: Brings,
-    /// What must be the same on all machines, by name.
-    pub terms: Vec<(String, String)>,
-    /// The service's own machine says the service's key; others nothing.
-    pub key: String,
-}
-
-/// A machine in a meeting. One that is dropped before its farewell ends the meeting for all.
-pub struct Member {
+/// A machine that takes part. One that is dropped before it [leaves](Participant::leave) ends the run for all.
+///
+/// All machines call the same functions in the same order, also in turns that they have no part in: they then send nothing
+/// and wait.
+pub struct Participant {
     address: String,
-    reader: BufReader<TcpStream>,
+    receiver: Receiver<TcpStream>,
     writer: TcpStream,
-    held: Vec<u8>,
     interruption: Interruption,
     facts: record::CoordinatedRun,
-    brings: Vec<Brings>,
+    offers: Vec<Offer>,
     /// The common clock as it was read at the beginning of this turn, or what holds for all of it, and when that was.
     clock: ClockReading,
     read_at: Instant,
 }
 
-impl Member {
-    /// Goes to the meeting at `address`, and waits until all machines are there. `waiting` is told once if the service is
-    /// not there yet.
+impl Participant {
+    /// Connects to the server at `address`, proves that this machine has its `token`, and waits until all machines are
+    /// there. `waiting` is called once if the server is not there yet.
     pub fn join(
         address: &str,
-        introduction: Introduction,
+        token: &Token,
+        hello: Hello,
         interruption: &Interruption,
         waiting: &dyn Fn(&str),
-    ) -> Result<Self, Apart> {
+    ) -> Result<Self, SyncError> {
         let stream = connect(address, interruption, waiting)?;
-        let lost = |error: std::io::Error| Apart::Lost {
+        let lost = |error: std::io::Error| SyncError::Lost {
             address: address.to_owned(),
             reason: error.to_string(),
         };
         stream.set_nodelay(true).map_err(lost)?;
-        stream.set_read_timeout(Some(GLANCE)).map_err(lost)?;
+        stream.set_read_timeout(Some(POLL_INTERVAL)).map_err(lost)?;
         keep_alive(&stream);
-        let mut member = Self {
+        let mut participant = Self {
             address: address.to_owned(),
-            reader: BufReader::new(stream.try_clone().map_err(lost)?),
+            receiver: Receiver::new(stream.try_clone().map_err(lost)?, LONGEST_LINE),
             writer: stream,
-            held: Vec::new(),
             interruption: interruption.clone(),
             facts: record::CoordinatedRun {
                 id: String::new(),
                 machines: Vec::new(),
                 machine_index: None,
             },
-            brings: Vec::new(),
+            offers: Vec::new(),
             clock: ClockReading {
                 offset_us: None,
                 uncertainty_us: None,
             },
             read_at: Instant::now(),
         };
-        member.say(&ToService::Hello(Hello {
-            name: introduction.name,
-            brings: introduction.brings,
-            terms: introduction.terms,
-            key: introduction.key,
-        }))?;
-        match member.hear(None)? {
-            FromService::Welcome {
+        participant.introduce(token, hello)?;
+        Ok(participant)
+    }
+
+    /// Answers the server's challenge, and takes its place once all are there.
+    fn introduce(&mut self, token: &Token, hello: Hello) -> Result<(), SyncError> {
+        let proof = match self.receive(Some(ANSWER_TIMEOUT))? {
+            ServerMessage::Challenge { challenge } => token.proof(&challenge),
+            other => return Err(self.unexpected(&other)),
+        };
+        self.send(&ClientMessage::Hello { proof, hello })?;
+        match self.receive(None)? {
+            ServerMessage::Welcome {
                 id,
                 place,
                 machines,
-                brings,
+                offers,
             } => {
-                member.facts.id = id;
-                member.facts.machines = machines;
-                member.facts.machine_index = Some(place);
-                member.brings = brings;
-                Ok(member)
+                self.facts.id = id;
+                self.facts.machines = machines;
+                self.facts.machine_index = Some(place);
+                self.offers = offers;
+                Ok(())
             }
-            FromService::Refused { reason } => Err(Apart::Refused {
-                address: member.address.clone(),
+            ServerMessage::Refused { reason } => Err(SyncError::Refused {
+                address: self.address.clone(),
                 reason,
             }),
-            other => Err(member.unexpected(&other)),
+            other => Err(self.unexpected(&other)),
         }
     }
 
-    fn say(&mut self, word: &ToService) -> Result<(), Apart> {
-        let said = say(&mut self.writer, word);
-        said.map_err(|error| self.lost(error.to_string()))
+    fn send(&mut self, message: &ClientMessage) -> Result<(), SyncError> {
+        let sent = send(&mut self.writer, message);
+        sent.map_err(|error| self.lost(error.to_string()))
     }
 
-    /// The next word; waits for it, at most for `patience`.
-    fn hear(&mut self, patience: Option<Duration>) -> Result<FromService, Apart> {
-        let asked = Instant::now();
+    /// The next message; waits for it, at most for `timeout`.
+    fn receive(&mut self, timeout: Option<Duration>) -> Result<ServerMessage, SyncError> {
+        let began = Instant::now();
         loop {
             if self.interruption.is_asked() {
-                return Err(Apart::Interrupted);
+                return Err(SyncError::Interrupted);
             }
-            match hear(&mut self.reader, &mut self.held) {
-                Ok(Some(FromService::Gone { name })) => return Err(Apart::Gone(name)),
-                Ok(Some(word)) => return Ok(word),
-                Ok(None) => return Err(self.lost("the meeting is over".to_owned())),
-                Err(error) if is_timeout(&error) => {}
+            match self.receiver.receive() {
+                Ok(Received::Message(ServerMessage::Left { name })) => return Err(SyncError::Left(name)),
+                Ok(Received::Message(message)) => return Ok(message),
+                Ok(Received::Closed) => return Err(self.lost("it has closed the connection".to_owned())),
+                Ok(Received::Nothing) => {}
                 Err(error) => return Err(self.lost(error.to_string())),
             }
-            if patience.is_some_and(|patience| asked.elapsed() >= patience) {
+            if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
                 return Err(self.lost("no answer".to_owned()));
             }
         }
     }
 
-    fn lost(&self, reason: String) -> Apart {
-        Apart::Lost {
+    fn lost(&self, reason: String) -> SyncError {
+        SyncError::Lost {
             address: self.address.clone(),
             reason,
         }
     }
 
-    fn unexpected(&self, word: &FromService) -> Apart {
-        Apart::Unexpected {
+    fn unexpected(&self, message: &ServerMessage) -> SyncError {
+        SyncError::Unexpected {
             address: self.address.clone(),
-            said: format!("{word:?}").chars().take(100).collect(),
+            message: format!("{message:?}").chars().take(100).collect(),
         }
     }
 
-    /// Says `mine` and hears what all say; or why one of them could not do its part.
-    fn step(&mut self, mine: Verdict<Said>) -> Result<Verdict<Vec<Said>>, Apart> {
+    /// Sends `mine` and gets what all have sent, which no machine failed to.
+    fn all_gather(&mut self, mine: StepResult<StepMessage>) -> Result<Vec<StepMessage>, StepError> {
         // All reasons go to all machines in one line.
-        let mine = mine.unwrap_or_else(|reason| Said::Failed {
+        let message = mine.unwrap_or_else(|reason| StepMessage::Failed {
             reason: reason.chars().take(LONGEST_REASON).collect(),
         });
-        self.say(&ToService::Said(mine))?;
-        let said = match self.hear(None)? {
-            FromService::All { said } => said,
-            other => return Err(self.unexpected(&other)),
+        self.send(&ClientMessage::Step { message })?;
+        let messages = match self.receive(None)? {
+            ServerMessage::All { messages } => messages,
+            other => return Err(self.unexpected(&other).into()),
         };
-        let failed = said
-            .iter()
-            .zip(&self.facts.machines)
-            .find_map(|(said, name)| match said {
-                Said::Failed { reason } => Some(format!("{name}: {reason}")),
-                _ => None,
-            });
-        Ok(failed.map_or(Ok(said), Err))
+        for (message, name) in messages.iter().zip(&self.facts.machines) {
+            if let StepMessage::Failed { reason } = message {
+                return Err(StepError::Failed(format!("{name}: {reason}")));
+            }
+        }
+        Ok(messages)
     }
 
     /// Reads the common clock.
-    fn read_clock(&mut self) -> Result<ClockReading, Apart> {
+    fn read_clock(&mut self) -> Result<ClockReading, SyncError> {
         let mut pings = Vec::with_capacity(PINGS);
         for _ in 0..PINGS {
             let (sent_us, sent) = (now_us(), Instant::now());
-            self.say(&ToService::Ping { sent_us })?;
-            match self.hear(Some(LOST))? {
-                FromService::Pong {
+            self.send(&ClientMessage::Ping { sent_us })?;
+            match self.receive(Some(ANSWER_TIMEOUT))? {
+                ServerMessage::Pong {
                     sent_us: echoed,
-                    here_us,
+                    server_us,
                 } if echoed == sent_us => pings.push(Ping {
                     sent_us,
-                    there_us: here_us,
+                    there_us: server_us,
                     way: sent.elapsed(),
                 }),
                 other => return Err(self.unexpected(&other)),
@@ -203,7 +197,7 @@ impl Member {
     }
 
     /// Reads it once more: what holds for all of the turn so far, or that a clock was set in it.
-    fn clock_since(&mut self) -> Result<Verdict<ClockReading>, Apart> {
+    fn clock_since(&mut self) -> Result<StepResult<ClockReading>, SyncError> {
         let now = self.read_clock()?;
         Ok(clock::held(self.clock, now, self.read_at.elapsed()))
     }
@@ -212,123 +206,164 @@ impl Member {
     fn offset(&self) -> i64 {
         self.clock.offset_us.unwrap_or(0)
     }
-}
 
-impl Meeting for Member {
-    fn facts(&self) -> &record::CoordinatedRun {
+    /// A time of this machine's clock by the common one, microseconds since 1970.
+    pub fn to_common(&self, at_us: u64) -> u64 {
+        shifted(at_us, self.offset())
+    }
+
+    /// A time of the common clock by this machine's.
+    fn to_own(&self, at_us: u64) -> u64 {
+        shifted(at_us, -self.offset())
+    }
+
+    /// What the record says of the coordinated run.
+    pub fn facts(&self) -> &record::CoordinatedRun {
         &self.facts
     }
 
-    fn brings(&self) -> &[Brings] {
-        &self.brings
+    /// The place of this machine, from 0.
+    pub fn place(&self) -> usize {
+        self.facts.machine_index.unwrap_or(0)
     }
 
-    fn turn(&mut self, _: usize) -> Result<Verdict<()>, Apart> {
+    /// What each machine offers, in the machines' places.
+    pub fn offers(&self) -> &[Offer] {
+        &self.offers
+    }
+
+    /// Every turn of `round`, counted from 0, in an order that is the same for all machines.
+    pub fn turns(&self, round: usize) -> Vec<Turn> {
+        turns(&self.offers, &self.facts.id, round)
+    }
+
+    /// Waits until all machines are at the next turn, and nobody works any more.
+    pub fn start_turn(&mut self) -> Result<(), SyncError> {
         // Before the others are let on: nobody works yet, and pings go as quick as they can.
         self.clock = self.read_clock()?;
         self.read_at = Instant::now();
-        self.all_well(Ok(()))
+        self.barrier()
     }
 
-    fn all_well(&mut self, mine: Verdict<()>) -> Result<Verdict<()>, Apart> {
-        let said = self.step(mine.map(|()| Said::Here))?;
-        Ok(said.map(|_| ()))
+    /// Waits until all machines are here.
+    pub fn barrier(&mut self) -> Result<(), SyncError> {
+        self.await_all(Ok(())).map_err(|error| match error {
+            StepError::Sync(error) => error,
+            // There is nothing that could fail.
+            StepError::Failed(reason) => SyncError::Unexpected {
+                address: self.address.clone(),
+                message: reason,
+            },
+        })
     }
 
-    fn begin(&mut self, mine: Verdict<Option<u64>>) -> Result<Verdict<u64>, Apart> {
+    /// Waits until all have done what they had to do.
+    pub fn await_all(&mut self, mine: StepResult<()>) -> Result<(), StepError> {
+        self.all_gather(mine.map(|()| StepMessage::Ready)).map(|_| ())
+    }
+
+    /// When all begin, by this machine's clock: the latest of what those proposed that have a part in the turn.
+    pub fn agree_on_begin(&mut self, mine: StepResult<Option<u64>>) -> Result<u64, StepError> {
         // A clock that was set while tenants were loaded must not have all wait for a time far away.
         let held = self.clock_since()?;
         let mine = mine.and_then(|mine| held.map(|_| mine));
-        let offset = self.offset();
         let proposal = |at: Option<u64>| {
-            at.map_or(Said::Here, |at| Said::Begin {
-                at_us: shifted(at, offset),
+            at.map_or(StepMessage::Ready, |at| StepMessage::Begin {
+                at_us: self.to_common(at),
             })
         };
-        let said = self.step(mine.map(proposal))?;
-        Ok(said.and_then(|said| {
-            let times = said.iter().filter_map(|said| match said {
-                Said::Begin { at_us } => Some(*at_us),
-                _ => None,
-            });
-            let latest = times.max().ok_or("nobody has a part in this turn")?;
-            Ok(shifted(latest, -offset))
-        }))
+        let mine = mine.map(proposal);
+        let all = self.all_gather(mine)?;
+        let times = all.iter().filter_map(|message| match message {
+            StepMessage::Begin { at_us } => Some(*at_us),
+            _ => None,
+        });
+        let latest = times.max();
+        let latest = latest.ok_or_else(|| StepError::Failed("nobody has a part in this turn".to_owned()))?;
+        Ok(self.to_own(latest))
     }
 
-    fn together(&mut self, mine: Verdict<Option<Span>>) -> Result<Verdict<Span>, Apart> {
+    /// The time in which all were at work that had a part in the turn, by this machine's clock.
+    pub fn common_span(&mut self, mine: StepResult<Option<Span>>) -> Result<Span, StepError> {
         // Once more now that the work is done: the reading of the beginning is what all times of this turn rest on.
         let held = self.clock_since()?;
         let mine = mine.and_then(|mine| {
             self.clock = held?;
             Ok(mine)
         });
-        let offset = self.offset();
         let account = |span: Option<Span>| {
-            span.map_or(Said::Here, |(from, to)| Said::Worked {
-                from_us: shifted(from, offset),
-                to_us: shifted(to, offset),
+            span.map_or(StepMessage::Ready, |(from, to)| StepMessage::Worked {
+                from_us: self.to_common(from),
+                to_us: self.to_common(to),
             })
         };
-        let said = self.step(mine.map(account))?;
-        Ok(said.and_then(|said| {
-            let spans = said.iter().filter_map(|said| match said {
-                Said::Worked { from_us, to_us } => Some((*from_us, *to_us)),
-                _ => None,
-            });
-            let all = spans.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)));
-            match all {
-                Some((from, to)) if from < to => Ok((shifted(from, -offset), shifted(to, -offset))),
-                _ => Err(
-                    "the machines were never at work at the same time: give a longer --duration".to_owned(),
-                ),
-            }
-        }))
+        let mine = mine.map(account);
+        let all = self.all_gather(mine)?;
+        let spans = all.iter().filter_map(|message| match message {
+            StepMessage::Worked { from_us, to_us } => Some((*from_us, *to_us)),
+            _ => None,
+        });
+        match spans.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1))) {
+            Some((from, to)) if from < to => Ok((self.to_own(from), self.to_own(to))),
+            _ => Err(StepError::Failed(
+                "the machines were never at work at the same time: give a longer --duration".to_owned(),
+            )),
+        }
     }
 
-    fn clock(&self) -> ClockReading {
+    /// How this machine's clock stands to the common one; once a turn is over, with a bound that holds for all of it.
+    pub fn clock(&self) -> ClockReading {
         self.clock
     }
 
-    fn farewell(&mut self) {
-        // All steps are done: nobody waits for this machine any more.
-        let _ = self.say(&ToService::Bye);
+    /// All turns are done: nobody waits for this machine any more.
+    pub fn leave(&mut self) {
+        let _ = self.send(&ClientMessage::Leave);
     }
 }
 
-/// The service's own address, found as soon as it is there.
-fn connect(address: &str, interruption: &Interruption, waiting: &dyn Fn(&str)) -> Result<TcpStream, Apart> {
+/// A connection to the server, made as soon as it is there.
+fn connect(
+    address: &str,
+    interruption: &Interruption,
+    waiting: &dyn Fn(&str),
+) -> Result<TcpStream, SyncError> {
     let began = Instant::now();
-    let mut told = false;
+    let mut reported = false;
     loop {
-        let reason = match address.to_socket_addrs() {
-            Err(error) => error.to_string(),
-            Ok(all) => {
-                let mut reason = "it has no address".to_owned();
-                for one in all {
-                    match TcpStream::connect_timeout(&one, LOST) {
-                        Ok(stream) => return Ok(stream),
-                        Err(error) => reason = error.to_string(),
-                    }
-                }
-                reason
-            }
+        let reason = match attempt(address) {
+            Ok(stream) => return Ok(stream),
+            Err(reason) => reason,
         };
         if interruption.is_asked() {
-            return Err(Apart::Interrupted);
+            return Err(SyncError::Interrupted);
         }
-        if began.elapsed() > SEARCH {
-            return Err(Apart::Lost {
+        if began.elapsed() > CONNECT_TIMEOUT {
+            return Err(SyncError::Lost {
                 address: address.to_owned(),
-                reason: format!("{reason} (looked for {} min)", SEARCH.as_secs() / 60),
+                reason: format!("{reason} (tried for {} min)", CONNECT_TIMEOUT.as_secs() / 60),
             });
         }
-        if !told {
-            waiting(&format!("{address}: {reason}; waiting for the meeting"));
-            told = true;
+        if !reported {
+            waiting(&format!(
+                "{address}: {reason}; waiting for the machine with --lead"
+            ));
+            reported = true;
         }
-        thread::sleep(AGAIN);
+        thread::sleep(CONNECT_INTERVAL);
     }
+}
+
+/// A connection to one of the addresses of `address`, or why there is none.
+fn attempt(address: &str) -> Result<TcpStream, String> {
+    let mut reason = "it has no address".to_owned();
+    for one in address.to_socket_addrs().map_err(|error| error.to_string())? {
+        match TcpStream::connect_timeout(&one, ANSWER_TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(reason)
 }
 
 #[cfg(test)]
@@ -345,106 +380,120 @@ mod tests {
 
     const HOUR: i64 = 3_600_000_000;
     const SECOND: u64 = 1_000_000;
-    const ONE: Brings = Brings {
-        companies: 1,
-        neighbour: None,
+    const ONE: Offer = Offer {
+        tenant_groups: 1,
+        background_load: None,
     };
 
-    /// A service whose clock is `apart` microseconds from this machine's, and another machine there that says `others`, a
-    /// word a step, in the service's time.
-    fn meeting(apart: &Arc<AtomicI64>, others: Vec<Said>) -> Member {
+    /// A server whose clock is `apart` microseconds from this machine's, and another machine there that sends `others`, one
+    /// message a step, in the server's time.
+    fn participant(apart: &Arc<AtomicI64>, others: Vec<StepMessage>) -> Participant {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let apart = Arc::clone(apart);
+        let (apart, token) = (Arc::clone(apart), Token::random().unwrap());
+        let shared = token.clone();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let (mut reader, mut held) = (BufReader::new(stream.try_clone().unwrap()), Vec::new());
+            let challenge = "challenge".to_owned();
+            send(&mut stream, &ServerMessage::Challenge { challenge }).unwrap();
+            let mut receiver = Receiver::new(stream.try_clone().unwrap(), LONGEST_LINE);
             let mut others = others.into_iter();
-            while let Ok(Some(word)) = hear::<ToService>(&mut reader, &mut held) {
-                let answer = match word {
-                    ToService::Hello(_) => FromService::Welcome {
-                        id: "m".to_owned(),
-                        place: 1,
-                        machines: vec!["vm0".to_owned(), "vm1".to_owned()],
-                        brings: vec![ONE, ONE],
-                    },
-                    ToService::Ping { sent_us } => FromService::Pong {
+            while let Ok(Received::Message(message)) = receiver.receive() {
+                let answer = match message {
+                    ClientMessage::Hello { proof, .. } => {
+                        assert!(shared.proves("challenge", &proof));
+                        ServerMessage::Welcome {
+                            id: "m".to_owned(),
+                            place: 1,
+                            machines: vec!["vm0".to_owned(), "vm1".to_owned()],
+                            offers: vec![ONE, ONE],
+                        }
+                    }
+                    ClientMessage::Ping { sent_us } => ServerMessage::Pong {
                         sent_us,
-                        here_us: shifted(now_us(), apart.load(Ordering::Relaxed)),
+                        server_us: shifted(now_us(), apart.load(Ordering::Relaxed)),
                     },
-                    ToService::Said(said) => FromService::All {
-                        said: vec![others.next().unwrap_or(Said::Here), said],
+                    ClientMessage::Step { message } => ServerMessage::All {
+                        messages: vec![others.next().unwrap_or(StepMessage::Ready), message],
                     },
-                    ToService::Bye => return,
+                    ClientMessage::Leave => return,
                 };
-                say(&mut stream, &answer).unwrap();
+                send(&mut stream, &answer).unwrap();
             }
         });
-        let introduction = Introduction {
+        let hello = Hello {
             name: "vm1".to_owned(),
-            brings: ONE,
+            offer: ONE,
             terms: Vec::new(),
-            key: String::new(),
         };
         let never = Interruption::new(Arc::default());
-        let mut member = Member::join(&address, introduction, &never, &|_| {}).unwrap();
-        assert_eq!(member.turn(0).unwrap(), Ok(()));
-        member
+        let mut participant = Participant::join(&address, &token, hello, &never, &|_| {}).unwrap();
+        participant.start_turn().unwrap();
+        participant
     }
 
-    /// `time` as the other clock tells it.
+    /// `time` by the other clock.
     fn there(time: u64) -> u64 {
         shifted(time, HOUR)
     }
 
     /// Within a tenth of a second: pings of a busy machine are slow, and an hour is far from that.
-    fn near(told: u64, want: u64) -> bool {
-        told.abs_diff(want) < SECOND / 10
+    fn near(got: u64, want: u64) -> bool {
+        got.abs_diff(want) < SECOND / 10
+    }
+
+    /// Why the turn came to nothing.
+    fn failure<T>(step: Result<T, StepError>) -> String {
+        match step {
+            Err(StepError::Failed(reason)) => reason,
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it did not fail"),
+        }
     }
 
     #[test]
-    fn times_of_the_common_clock_are_told_in_this_machines() {
+    fn times_of_the_common_clock_are_converted_to_this_machines() {
         let now = now_us();
         let others = vec![
-            Said::Here,
-            Said::Begin {
+            StepMessage::Ready,
+            StepMessage::Begin {
                 at_us: there(now + 5 * SECOND),
             },
-            Said::Worked {
+            StepMessage::Worked {
                 from_us: there(now + 6 * SECOND),
                 to_us: there(now + 8 * SECOND),
             },
         ];
-        let mut member = meeting(&Arc::new(AtomicI64::new(HOUR)), others);
-        assert!(near(shifted(now, member.clock().offset_us.unwrap()), there(now)));
+        let mut participant = participant(&Arc::new(AtomicI64::new(HOUR)), others);
+        assert!(near(
+            shifted(now, participant.clock().offset_us.unwrap()),
+            there(now)
+        ));
         // The other one is ready later, and it ends later; this one begins later.
-        let begin = member.begin(Ok(Some(now + 4 * SECOND))).unwrap().unwrap();
+        let begin = participant.agree_on_begin(Ok(Some(now + 4 * SECOND))).unwrap();
         assert!(near(begin, now + 5 * SECOND), "{begin}");
         let mine = (now + 7 * SECOND, now + 8 * SECOND - SECOND / 4);
-        let (from, to) = member.together(Ok(Some(mine))).unwrap().unwrap();
+        let (from, to) = participant.common_span(Ok(Some(mine))).unwrap();
         assert!(near(from, mine.0) && near(to, mine.1), "{from} to {to}");
     }
 
     #[test]
     fn a_clock_that_is_set_before_the_beginning_fails_the_turn() {
         let apart = Arc::new(AtomicI64::new(0));
-        let mut member = meeting(&apart, Vec::new());
+        let mut participant = participant(&apart, Vec::new());
         apart.store(HOUR, Ordering::Relaxed);
-        let reason = member.begin(Ok(Some(now_us()))).unwrap().unwrap_err();
+        let reason = failure(participant.agree_on_begin(Ok(Some(now_us()))));
         assert!(reason.starts_with("vm1: a clock was set"), "{reason}");
     }
 
     #[test]
     fn a_clock_that_is_set_at_work_fails_the_turn() {
         let apart = Arc::new(AtomicI64::new(0));
-        let mut member = meeting(&apart, Vec::new());
+        let mut participant = participant(&apart, Vec::new());
         let now = now_us();
-        assert!(member.begin(Ok(Some(now))).unwrap().is_ok());
+        participant.agree_on_begin(Ok(Some(now))).unwrap();
         apart.store(-HOUR, Ordering::Relaxed);
-        let reason = member
-            .together(Ok(Some((now, now + SECOND))))
-            .unwrap()
-            .unwrap_err();
+        let reason = failure(participant.common_span(Ok(Some((now, now + SECOND)))));
         assert!(reason.starts_with("vm1: a clock was set"), "{reason}");
     }
 }

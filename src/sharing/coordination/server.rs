@@ -1,11 +1,13 @@
-//! The barrier service of a meeting: takes so many machines, tells them the time, and at each step hands what all have said
-//! to each of them. One thread a machine; it knows nothing of what is measured.
+//! The barrier server of a coordinated run: takes so many machines, tells them the time, and at each step hands what all have
+//! sent to each of them. One thread a connection; it knows nothing of what is measured.
 //!
-//! It trusts its network: whoever reaches the port can take part in a meeting, spoil it or end it.
+//! It trusts whoever has the run's token ([`super::auth`]). All others can hold one of [`MOST_STRANGERS`] connections for
+//! [`AUTHENTICATION_TIMEOUT`], and nothing else. What is sent is not encrypted.
 
 use std::{
-    io::{self, BufReader},
-    net::{SocketAddr, TcpListener, TcpStream},
+    collections::VecDeque,
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,83 +17,100 @@ use std::{
 };
 
 use super::{
-    Brings,
-    messages::{FromService, Hello, Said, ToService, hear, is_timeout, keep_alive, say},
+    Offer,
+    auth::{self, Token},
+    messages::{
+        ClientMessage, Hello, LONGEST_LINE, Received, Receiver, ServerMessage, StepMessage, keep_alive, send,
+    },
 };
 use crate::machine::wall_clock::now_us;
 
-/// How often the service looks whether it is to end.
-const GLANCE: Duration = Duration::from_millis(100);
-/// Longest time for which the last words of the others are waited for.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// Longest time in which a machine takes what it is told.
-const DEAF: Duration = Duration::from_secs(10);
+/// How often the server looks whether it is to end.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest time for which the last messages of the others are waited for.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time in which a machine takes what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time in which a connection proves that it has the token.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that have not proved it; one more closes the oldest of them.
+const MOST_STRANGERS: usize = 32;
+/// The longest line of one that has not proved it, with room for a hello.
+const LONGEST_HELLO: usize = 16 << 10;
+const LONGEST_NAME: usize = 100;
+const MOST_TENANT_GROUPS: usize = 100;
 
-/// A service that listens until it is dropped.
-pub struct Service {
-    hall: Arc<Hall>,
+/// A server that listens until it is dropped.
+pub struct BarrierServer {
+    state: Arc<ServerState>,
     address: SocketAddr,
 }
 
-const LONGEST_NAME: usize = 100;
-const MOST_COMPANIES: usize = 100;
+/// What a server is for.
+pub struct Settings {
+    /// The coordinated run's name.
+    pub id: String,
+    /// How many machines take part, the server's own included.
+    pub count: usize,
+    /// What the others prove to have.
+    pub token: Token,
+    /// What the server's own machine proves to have instead: it is the first.
+    pub own: Token,
+}
 
 /// What all threads share.
-struct Hall {
-    id: String,
-    count: usize,
-    key: String,
-    tell: Box<dyn Fn(&str) + Send + Sync>,
-    state: Mutex<State>,
+struct ServerState {
+    settings: Settings,
+    report: Box<dyn Fn(&str) + Send + Sync>,
+    run: Mutex<RunState>,
     changed: Condvar,
     ended: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
-    /// Those who are here, in their places; the service's own machine is the first.
-    guests: Vec<Guest>,
-    /// Whether all have been told so.
-    begun: bool,
-    /// What each has said at this step.
-    said: Vec<Option<Said>>,
-    /// Machines that have said goodbye.
+struct RunState {
+    /// Connections that have not authenticated, the oldest first.
+    strangers: VecDeque<(usize, TcpStream)>,
+    /// Those that take part, in their places; the server's own machine is the first.
+    participants: Vec<Connection>,
+    /// Whether all were there, and were sent so.
+    started: bool,
+    /// What each has sent at this step.
+    messages: Vec<Option<StepMessage>>,
+    /// Machines that have left at the end.
     left: usize,
-    /// Whether one was gone without.
+    /// Whether one was gone before.
     broken: bool,
 }
 
-struct Guest {
+/// A machine that takes part.
+struct Connection {
     hello: Hello,
     stream: TcpStream,
-    /// Its connection's number, for places change until all are here.
+    /// Its connection's number, for places change until all are there.
     number: usize,
 }
 
-impl Service {
-    /// Listens at `address` for `count` machines, this one included, which proves itself by `key`. `tell` hears who comes.
+impl BarrierServer {
+    /// Listens at `address` for as many machines as `settings` say. `report` gets who comes and who goes.
     pub fn start(
         address: SocketAddr,
-        count: usize,
-        id: String,
-        key: String,
-        tell: impl Fn(&str) + Send + Sync + 'static,
+        settings: Settings,
+        report: impl Fn(&str) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let hall = Arc::new(Hall {
-            id,
-            count,
-            key,
-            tell: Box::new(tell),
-            state: Mutex::default(),
+        let state = Arc::new(ServerState {
+            settings,
+            report: Box::new(report),
+            run: Mutex::default(),
             changed: Condvar::new(),
             ended: AtomicBool::new(false),
         });
-        let door = Arc::clone(&hall);
-        thread::spawn(move || door.receive(&listener));
-        Ok(Self { hall, address })
+        let accepting = Arc::clone(&state);
+        thread::spawn(move || accepting.accept(&listener));
+        Ok(Self { state, address })
     }
 
     /// Where it listens.
@@ -100,218 +119,287 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    /// Waits for the others' last words: a socket that closes over unread words takes back what it has sent.
+impl Drop for BarrierServer {
+    /// Waits for the others' last messages: a socket that closes over unread ones takes back what it has sent.
     fn drop(&mut self) {
-        let until = Instant::now() + FAREWELL;
-        let mut state = self.hall.lock();
-        while state.begun && !state.broken && state.left < self.hall.count && Instant::now() < until {
-            state = self
-                .hall
-                .changed
-                .wait_timeout(state, GLANCE)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        let until = Instant::now() + LEAVE_TIMEOUT;
+        let count = self.state.settings.count;
+        let mut run = self.state.lock();
+        while run.started && !run.broken && run.left < count && Instant::now() < until {
+            run = self.state.wait(run);
         }
-        self.hall.ended.store(true, Ordering::Relaxed);
+        self.state.ended.store(true, Ordering::Relaxed);
     }
 }
 
-impl Hall {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl ServerState {
+    fn lock(&self) -> MutexGuard<'_, RunState> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something has changed, at most a moment.
+    fn wait<'a>(&self, run: MutexGuard<'a, RunState>) -> MutexGuard<'a, RunState> {
+        let waited = self.changed.wait_timeout(run, POLL_INTERVAL);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
-    /// Takes connections until the service ends.
-    fn receive(self: &Arc<Self>, listener: &TcpListener) {
+    /// Takes connections until the server ends.
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut number = 0;
         while !self.ended() {
             let Ok((stream, _)) = listener.accept() else {
-                thread::sleep(GLANCE / 4);
+                thread::sleep(POLL_INTERVAL / 4);
                 continue;
             };
             number += 1;
-            let hall = Arc::clone(self);
-            thread::spawn(move || {
-                // A stranger's half words are no concern of the meeting.
-                let _ = hall.attend(&stream, number);
-                hall.leave(number);
+            let Ok(kept) = stream.try_clone() else {
+                continue;
+            };
+            let mut run = self.lock();
+            run.strangers.push_back((number, kept));
+            if run.strangers.len() > MOST_STRANGERS
+                && let Some((_, oldest)) = run.strangers.pop_front()
+            {
+                // Its own thread sees that.
+                let _ = oldest.shutdown(Shutdown::Both);
+            }
+            drop(run);
+            let state = Arc::clone(self);
+            let spawned = thread::Builder::new().spawn(move || {
+                // What is wrong with a connection is no concern of the run, unless it takes part.
+                let _ = state.attend(&stream, number);
+                state.disconnected(number);
             });
+            if spawned.is_err() {
+                self.disconnected(number);
+            }
         }
     }
 
-    /// Listens to one machine until it says goodbye, is gone, or the service ends.
+    /// Listens to one machine until it leaves, is gone, or the server ends.
     fn attend(&self, stream: &TcpStream, number: usize) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(GLANCE))?;
-        stream.set_write_timeout(Some(DEAF))?;
+        stream.set_read_timeout(Some(POLL_INTERVAL))?;
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
         keep_alive(stream);
-        let mut reader = BufReader::new(stream.try_clone()?);
-        let mut writer = stream.try_clone()?;
-        let mut held = Vec::new();
+        let mut receiver = Receiver::new(stream.try_clone()?, LONGEST_HELLO);
+        let Some((hello, own)) = self.authenticate(&mut receiver, stream)? else {
+            return Ok(());
+        };
+        receiver.allow(LONGEST_LINE);
+        self.lock().forget_stranger(number);
+        if let Err(reason) = self.admit(hello, own, stream, number)? {
+            return refuse(stream, reason);
+        }
         while !self.ended() {
-            let word = match hear::<ToService>(&mut reader, &mut held) {
-                Ok(Some(word)) => word,
-                Ok(None) => return Ok(()),
-                Err(error) if is_timeout(&error) => continue,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    let version = env!("CARGO_PKG_VERSION");
-                    let reason = format!(
-                        "it does not speak as facebench {version} does: have the same on all machines"
-                    );
-                    let _state = self.lock();
-                    return say(&mut writer, &FromService::Refused { reason });
-                }
-                Err(error) => return Err(error),
-            };
-            match word {
-                ToService::Hello(hello) => {
-                    if let Err(reason) = self.welcome(hello, stream, number)? {
-                        return say(&mut writer, &FromService::Refused { reason });
-                    }
-                }
-                ToService::Ping { sent_us } => {
-                    let pong = FromService::Pong {
+            match receiver.receive()? {
+                Received::Nothing => {}
+                Received::Closed => return Ok(()),
+                Received::Message(ClientMessage::Ping { sent_us }) => {
+                    let pong = ServerMessage::Pong {
                         sent_us,
-                        here_us: now_us(),
+                        server_us: now_us(),
                     };
-                    // Others' words go to the same socket.
-                    let _state = self.lock();
-                    say(&mut writer, &pong)?;
+                    // What is sent to all goes to the same socket.
+                    let _run = self.lock();
+                    send(&mut &*stream, &pong)?;
                 }
-                ToService::Said(said) => self.gather(said, number),
-                ToService::Bye => {
-                    let mut state = self.lock();
-                    // A stranger's goodbye is nobody's.
-                    if state.begun && state.guests.iter().any(|guest| guest.number == number) {
-                        state.left += 1;
+                Received::Message(ClientMessage::Step { message }) => self.all_gather(message, number),
+                Received::Message(ClientMessage::Leave) => {
+                    let mut run = self.lock();
+                    if run.started {
+                        run.left += 1;
                         self.changed.notify_all();
                     }
                     return Ok(());
+                }
+                Received::Message(ClientMessage::Hello { .. }) => {
+                    return Err(io::Error::other("a second hello"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes a machine in, or says why not. The service's own machine comes first, the others wait for it.
-    fn welcome(&self, hello: Hello, stream: &TcpStream, number: usize) -> io::Result<Result<(), String>> {
-        let host = hello.key == self.key;
-        let mut state = self.lock();
-        while state.guests.is_empty() && !host && !self.ended() {
-            state = self
-                .changed
-                .wait_timeout(state, GLANCE)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+    /// Challenges a connection; its hello and whether it is the server's own machine, or `None` where it does not have the
+    /// token, or takes too long to prove it.
+    fn authenticate(
+        &self,
+        receiver: &mut Receiver<TcpStream>,
+        stream: &TcpStream,
+    ) -> io::Result<Option<(Hello, bool)>> {
+        let until = Instant::now() + AUTHENTICATION_TIMEOUT;
+        let challenge = auth::challenge()?;
+        send(
+            &mut &*stream,
+            &ServerMessage::Challenge {
+                challenge: challenge.clone(),
+            },
+        )?;
+        while !self.ended() && Instant::now() < until {
+            let (proof, hello) = match receiver.receive() {
+                Ok(Received::Nothing) => continue,
+                Ok(Received::Closed) => return Ok(None),
+                Ok(Received::Message(ClientMessage::Hello { proof, hello })) => (proof, hello),
+                Ok(Received::Message(_)) => {
+                    refuse(stream, "a hello comes first".to_owned())?;
+                    return Ok(None);
+                }
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let version = env!("CARGO_PKG_VERSION");
+                    let reason = format!(
+                        "it does not speak as facebench {version} does: have the same on all machines"
+                    );
+                    refuse(stream, reason)?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            };
+            let Settings { token, own, .. } = &self.settings;
+            let (is_own, has_token) = (own.proves(&challenge, &proof), token.proves(&challenge, &proof));
+            if is_own || has_token {
+                return Ok(Some((hello, is_own)));
+            }
+            refuse(
+                stream,
+                "its token is another one; give all machines the token of the one with --lead".to_owned(),
+            )?;
+            return Ok(None);
+        }
+        Ok(None)
+    }
+
+    /// Takes a machine in, or says why not. The server's `own` comes first, the others wait for it.
+    fn admit(
+        &self,
+        hello: Hello,
+        own: bool,
+        stream: &TcpStream,
+        number: usize,
+    ) -> io::Result<Result<(), String>> {
+        let count = self.settings.count;
+        let mut run = self.lock();
+        while run.participants.is_empty() && !own && !self.ended() {
+            run = self.wait(run);
         }
         if let Some(reason) = unfit(&hello) {
             return Ok(Err(reason));
         }
-        if state.guests.iter().any(|guest| guest.number == number) {
-            return Ok(Err("it has said hello already".to_owned()));
+        if run.started {
+            return Ok(Err(format!("its {count} machines are all there")));
         }
-        if state.begun || state.guests.len() == self.count {
-            return Ok(Err(format!("its {} machines are all here", self.count)));
-        }
-        if let Some(first) = state.guests.first() {
-            let differing = differences(&first.hello.terms, &hello.terms);
+        if let Some(first) = run.participants.first() {
+            let differing = differences(&first.hello.terms, &hello.terms).join("; ");
             if !differing.is_empty() {
-                let name = &first.hello.name;
-                (self.tell)(&format!(
-                    "{} is refused: other {}",
-                    hello.name,
-                    differing.join("; ")
-                ));
+                (self.report)(&format!("{} is refused: other {differing}", hello.name));
                 return Ok(Err(format!(
-                    "it would not measure what {name} does: {}; give all machines the same",
-                    differing.join("; ")
+                    "it would not measure what {} does: {differing}; give all machines the same",
+                    first.hello.name
                 )));
             }
         }
-        if !host {
-            let here = state.guests.len() + 1;
-            (self.tell)(&format!("{} is here ({here} of {})", hello.name, self.count));
+        if !own {
+            let there = run.participants.len() + 1;
+            (self.report)(&format!("{} is there ({there} of {count})", hello.name));
         }
-        state.guests.push(Guest {
+        run.participants.push(Connection {
             hello,
             stream: stream.try_clone()?,
             number,
         });
-        self.changed.notify_all();
-        if state.guests.len() == self.count {
-            state.begun = true;
-            state.said = vec![None; self.count];
-            let all = || state.guests.iter().map(|guest| &guest.hello);
-            let machines: Vec<String> = all().map(|hello| hello.name.clone()).collect();
-            let brings: Vec<Brings> = all().map(|hello| hello.brings).collect();
-            for (place, guest) in state.guests.iter_mut().enumerate() {
-                // One that cannot be told is gone, which its own thread will find out.
-                let _ = say(
-                    &mut guest.stream,
-                    &FromService::Welcome {
-                        id: self.id.clone(),
-                        place,
-                        machines: machines.clone(),
-                        brings: brings.clone(),
-                    },
-                );
-            }
+        if run.participants.len() == count {
+            run.start(&self.settings.id);
         }
+        self.changed.notify_all();
         Ok(Ok(()))
     }
 
-    /// Keeps what one said, and tells all once all have spoken.
-    fn gather(&self, said: Said, number: usize) {
-        let mut state = self.lock();
-        let Some(place) = state.guests.iter().position(|guest| guest.number == number) else {
+    /// Keeps what one sent at this step, and sends all of it to all once all have.
+    fn all_gather(&self, message: StepMessage, number: usize) {
+        let mut run = self.lock();
+        let Some(place) = run.place(number).filter(|_| run.started) else {
             return;
         };
-        if !state.begun {
-            return;
-        }
-        state.said[place] = Some(said);
-        if state.said.iter().all(Option::is_some) {
-            let said: Vec<Said> = state.said.iter_mut().filter_map(Option::take).collect();
-            state.tell(&FromService::All { said });
+        run.messages[place] = Some(message);
+        if run.messages.iter().all(Option::is_some) {
+            let messages = run.messages.iter_mut().filter_map(Option::take).collect();
+            run.send_to_all(&ServerMessage::All { messages });
         }
     }
 
-    /// A connection is over. Before all are here its machine is merely not here yet; afterwards the meeting is at its end,
-    /// unless it said goodbye.
-    fn leave(&self, number: usize) {
-        let mut state = self.lock();
-        let Some(place) = state.guests.iter().position(|guest| guest.number == number) else {
+    /// A connection is over. Before all are there its machine is merely not there yet; afterwards the run is at its end,
+    /// unless the machine has left after the last step.
+    fn disconnected(&self, number: usize) {
+        let mut run = self.lock();
+        run.forget_stranger(number);
+        let Some(place) = run.place(number) else {
             return;
         };
-        if !state.begun {
-            let guest = state.guests.remove(place);
-            (self.tell)(&format!("{} has gone again", guest.hello.name));
-        } else if state.left == 0 && !self.ended() {
-            // Once one has said goodbye all steps are done.
-            let name = state.guests[place].hello.name.clone();
-            state.broken = true;
-            state.tell(&FromService::Gone { name });
+        if !run.started {
+            let connection = run.participants.remove(place);
+            (self.report)(&format!("{} has gone again", connection.hello.name));
+        } else if run.left == 0 && !self.ended() {
+            // Once one has left all steps are done.
+            let name = run.participants[place].hello.name.clone();
+            run.broken = true;
+            run.send_to_all(&ServerMessage::Left { name });
         }
         self.changed.notify_all();
     }
 }
 
-impl State {
-    fn tell(&mut self, word: &FromService) {
-        for guest in &mut self.guests {
-            let _ = say(&mut guest.stream, word);
+impl RunState {
+    /// The place of the machine on the connection `number`.
+    fn place(&self, number: usize) -> Option<usize> {
+        self.participants
+            .iter()
+            .position(|connection| connection.number == number)
+    }
+
+    fn forget_stranger(&mut self, number: usize) {
+        self.strangers.retain(|(other, _)| *other != number);
+    }
+
+    /// All are there: each gets its place, and what the others offer.
+    fn start(&mut self, id: &str) {
+        self.started = true;
+        self.messages = vec![None; self.participants.len()];
+        let all = || self.participants.iter().map(|connection| &connection.hello);
+        let machines: Vec<String> = all().map(|hello| hello.name.clone()).collect();
+        let offers: Vec<Offer> = all().map(|hello| hello.offer).collect();
+        for (place, connection) in self.participants.iter_mut().enumerate() {
+            // One that cannot be reached is gone, which its own thread will find out.
+            let _ = send(
+                &mut connection.stream,
+                &ServerMessage::Welcome {
+                    id: id.to_owned(),
+                    place,
+                    machines: machines.clone(),
+                    offers: offers.clone(),
+                },
+            );
+        }
+    }
+
+    fn send_to_all(&mut self, message: &ServerMessage) {
+        for connection in &mut self.participants {
+            let _ = send(&mut connection.stream, message);
         }
     }
 }
 
+/// Says why a machine cannot take part.
+fn refuse(stream: &TcpStream, reason: String) -> io::Result<()> {
+    send(&mut &*stream, &ServerMessage::Refused { reason })
+}
+
 /// Why nobody could work with what a machine says of itself: names are shown on others' terminals, and turns are counted by
-/// companies.
+/// tenant groups.
 fn unfit(hello: &Hello) -> Option<String> {
     let name = &hello.name;
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
@@ -319,14 +407,19 @@ fn unfit(hello: &Hello) -> Option<String> {
             "a name has 1 to {LONGEST_NAME} characters that can be shown: give --name"
         ));
     }
-    let Brings { companies, neighbour } = hello.brings;
-    if !(1..=MOST_COMPANIES).contains(&companies) {
+    let Offer {
+        tenant_groups,
+        background_load,
+    } = hello.offer;
+    if !(1..=MOST_TENANT_GROUPS).contains(&tenant_groups) {
         return Some(format!(
-            "{companies} kinds of tenants; 1 to {MOST_COMPANIES} can be"
+            "{tenant_groups} tenant groups; 1 to {MOST_TENANT_GROUPS} can be"
         ));
     }
-    let share = neighbour.filter(|share| !(*share > 0.0 && *share <= 1.0))?;
-    Some(format!("a neighbour of {share}; above 0 and up to 1 can be"))
+    let share = background_load.filter(|share| !(*share > 0.0 && *share <= 1.0))?;
+    Some(format!(
+        "a background load of {share}; above 0 and up to 1 can be"
+    ))
 }
 
 /// What is not the same, each with both values.
@@ -339,27 +432,31 @@ fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<St
     let names = first.iter().chain(only_there).map(|(name, _)| name);
     let unlike = |name: &String| {
         let (here, there) = (value(first, name), value(other, name));
-        let told = |value: Option<&str>| value.unwrap_or("none").to_owned();
-        (here != there).then(|| format!("{name} ({} against {})", told(there), told(here)))
+        let shown = |value: Option<&str>| value.unwrap_or("none").to_owned();
+        (here != there).then(|| format!("{name} ({} against {})", shown(there), shown(here)))
     };
     names.filter_map(unlike).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+
+    fn hello(name: &str, tenant_groups: usize) -> Hello {
+        Hello {
+            name: name.to_owned(),
+            offer: Offer {
+                tenant_groups,
+                background_load: None,
+            },
+            terms: Vec::new(),
+        }
+    }
 
     #[test]
     fn machines_that_nobody_could_work_with_are_refused() {
-        let hello = |name: &str, companies| Hello {
-            name: name.to_owned(),
-            brings: Brings {
-                companies,
-                neighbour: None,
-            },
-            terms: Vec::new(),
-            key: String::new(),
-        };
         assert_eq!(unfit(&hello("vm1", 1)), None);
         assert_eq!(unfit(&hello("K\u{f6}ln 2", 100)), None);
         assert!(unfit(&hello("", 1)).is_some() && unfit(&hello("\u{1b}[2J", 1)).is_some());
@@ -367,7 +464,7 @@ mod tests {
         assert!(unfit(&hello("vm1", 0)).is_some() && unfit(&hello("vm1", usize::MAX)).is_some());
         let with = |share| {
             let mut hello = hello("vm1", 1);
-            hello.brings.neighbour = Some(share);
+            hello.offer.background_load = Some(share);
             unfit(&hello)
         };
         assert_eq!(with(1.0), None);
@@ -386,58 +483,172 @@ mod tests {
         assert_eq!(differences(&[], &terms("3 s")), ["--duration (3 s against none)"]);
     }
 
-    /// A connection and what it hears.
-    struct Line(TcpStream, BufReader<TcpStream>);
+    const TOKEN: &str = "token of all";
+    const OWN: &str = "token of the first";
 
-    impl Line {
-        fn to(service: &Service) -> Self {
-            let stream = TcpStream::connect(service.address()).unwrap();
-            let patience = Some(Duration::from_secs(20));
-            stream.set_read_timeout(patience).unwrap();
-            let reader = BufReader::new(stream.try_clone().unwrap());
-            Self(stream, reader)
+    fn server(count: usize) -> BarrierServer {
+        let settings = Settings {
+            id: "m".to_owned(),
+            count,
+            token: Token::parse(TOKEN).unwrap(),
+            own: Token::parse(OWN).unwrap(),
+        };
+        BarrierServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), settings, |_| {}).unwrap()
+    }
+
+    /// A connection, and what comes over it.
+    struct Client {
+        stream: TcpStream,
+        receiver: Receiver<TcpStream>,
+        challenge: String,
+    }
+
+    impl Client {
+        fn connect(server: &BarrierServer) -> Self {
+            let stream = TcpStream::connect(server.address()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut client = Self {
+                receiver: Receiver::new(stream.try_clone().unwrap(), LONGEST_LINE),
+                stream,
+                challenge: String::new(),
+            };
+            match client.receive() {
+                Some(ServerMessage::Challenge { challenge }) => client.challenge = challenge,
+                other => panic!("{other:?}"),
+            }
+            client
         }
 
-        fn say(&mut self, word: &ToService) {
-            say(&mut self.0, word).unwrap();
+        fn send(&mut self, message: &ClientMessage) {
+            send(&mut self.stream, message).unwrap();
         }
 
-        fn hear(&mut self) -> Option<FromService> {
-            hear(&mut self.1, &mut Vec::new()).unwrap()
+        /// `None` at the end.
+        fn receive(&mut self) -> Option<ServerMessage> {
+            match self.receiver.receive().unwrap() {
+                Received::Message(message) => Some(message),
+                Received::Closed => None,
+                Received::Nothing => panic!("nothing came"),
+            }
         }
 
-        fn hello(service: &Service, name: &str, key: &str) -> Self {
-            let mut line = Self::to(service);
-            line.say(&ToService::Hello(Hello {
-                name: name.to_owned(),
-                brings: Brings {
-                    companies: 1,
-                    neighbour: None,
-                },
-                terms: Vec::new(),
-                key: key.to_owned(),
-            }));
-            line
+        /// The reason of the refusal that comes next; the connection is then closed.
+        fn refused(&mut self) -> String {
+            let Some(ServerMessage::Refused { reason }) = self.receive() else {
+                panic!("not refused");
+            };
+            assert_eq!(self.receive(), None);
+            reason
+        }
+
+        fn hello(server: &BarrierServer, name: &str, token: &str) -> Self {
+            let mut client = Self::connect(server);
+            let proof = Token::parse(token).unwrap().proof(&client.challenge);
+            client.send(&ClientMessage::Hello {
+                proof,
+                hello: hello(name, 1),
+            });
+            client
         }
     }
 
-    #[test]
-    fn a_strangers_goodbye_hides_nobodys_leaving() {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let service = Service::start(any, 2, "m".to_owned(), "key".to_owned(), |_| {}).unwrap();
-        let mut lead = Line::hello(&service, "vm0", "key");
-        let mut other = Line::hello(&service, "vm1", "");
-        for line in [&mut lead, &mut other] {
-            assert!(matches!(line.hear(), Some(FromService::Welcome { .. })));
+    /// Both machines of a run that has started.
+    fn started(server: &BarrierServer) -> [Client; 2] {
+        let mut both = [
+            Client::hello(server, "vm0", OWN),
+            Client::hello(server, "vm1", TOKEN),
+        ];
+        for client in &mut both {
+            assert!(matches!(client.receive(), Some(ServerMessage::Welcome { .. })));
         }
-        let mut stranger = Line::to(&service);
-        stranger.say(&ToService::Bye);
-        assert_eq!(stranger.hear(), None, "its connection is closed");
-        lead.say(&ToService::Said(Said::Here));
-        drop(other);
-        let gone = FromService::Gone {
+        both
+    }
+
+    #[test]
+    fn without_the_token_nobody_takes_part() {
+        let server = server(2);
+        let mut first = Client::hello(&server, "vm0", OWN);
+        let wrong = Client::hello(&server, "vm1", "another token").refused();
+        assert!(wrong.contains("its token is another one"), "{wrong}");
+        let mut replayed = Client::connect(&server);
+        let overheard = Token::parse(TOKEN).unwrap().proof("the challenge of another");
+        replayed.send(&ClientMessage::Hello {
+            proof: overheard,
+            hello: hello("vm1", 1),
+        });
+        assert!(replayed.refused().contains("its token"));
+        let mut none = Client::connect(&server);
+        none.send(&ClientMessage::Hello {
+            proof: String::new(),
+            hello: hello("vm1", 1),
+        });
+        assert!(none.refused().contains("its token"));
+        // The place is still free.
+        let mut second = Client::hello(&server, "vm1", TOKEN);
+        for client in [&mut first, &mut second] {
+            assert!(matches!(client.receive(), Some(ServerMessage::Welcome { .. })));
+        }
+        let late = Client::hello(&server, "vm2", TOKEN).refused();
+        assert!(late.contains("all there"), "{late}");
+    }
+
+    #[test]
+    fn a_strangers_messages_change_nothing() {
+        let server = server(2);
+        let [mut first, second] = started(&server);
+        for message in [
+            ClientMessage::Leave,
+            ClientMessage::Ping { sent_us: 1 },
+            ClientMessage::Step {
+                message: StepMessage::Failed {
+                    reason: "spoilt".to_owned(),
+                },
+            },
+        ] {
+            let mut stranger = Client::connect(&server);
+            stranger.send(&message);
+            assert_eq!(stranger.refused(), "a hello comes first");
+        }
+        let mut browser = Client::connect(&server);
+        browser.stream.write_all(b"GET / HTTP/1.1\n").unwrap();
+        assert!(browser.refused().contains("does not speak"));
+        let mut flood = Client::connect(&server);
+        // A line without end is cut off; what is sent after that may meet a closed socket.
+        let _ = flood.stream.write_all(&vec![b'a'; LONGEST_HELLO + 1]);
+        first.send(&ClientMessage::Step {
+            message: StepMessage::Ready,
+        });
+        drop(second);
+        let left = ServerMessage::Left {
             name: "vm1".to_owned(),
         };
-        assert_eq!(lead.hear(), Some(gone));
+        assert_eq!(first.receive(), Some(left));
+    }
+
+    #[test]
+    fn strangers_that_say_nothing_make_room_for_those_with_the_token() {
+        let server = server(2);
+        let mut strangers: Vec<Client> = (0..=MOST_STRANGERS).map(|_| Client::connect(&server)).collect();
+        assert_eq!(strangers[0].receive(), None, "the oldest is closed");
+        started(&server);
+        let state = server.state.lock();
+        assert!(state.strangers.len() <= MOST_STRANGERS);
+    }
+
+    #[test]
+    fn a_stranger_that_trickles_is_closed_in_time() {
+        let server = server(2);
+        let mut slow = Client::connect(&server);
+        let began = Instant::now();
+        while began.elapsed() < AUTHENTICATION_TIMEOUT + Duration::from_secs(5) {
+            // A byte at a time, faster than a read waits: the time for all of it is what counts.
+            if slow.stream.write_all(b"a").is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(began.elapsed() >= AUTHENTICATION_TIMEOUT);
+        assert!(began.elapsed() < AUTHENTICATION_TIMEOUT + Duration::from_secs(5));
+        started(&server);
     }
 }

@@ -273,13 +273,13 @@ pub fn cores() -> Vec<usize> {
     facebench::machine::Host::current().cpu.affinity.unwrap()
 }
 
-/// The companies of tenants of a record.
-pub fn companies(record: &serde_json::Value) -> &Vec<serde_json::Value> {
+/// The tenant groups of a record.
+pub fn groups(record: &serde_json::Value) -> &Vec<serde_json::Value> {
     record["tenants"]["groups"].as_array().unwrap()
 }
 
-/// How many tenants each company has.
-pub fn counts(companies: &[serde_json::Value]) -> Vec<usize> {
-    let tenants = |company: &serde_json::Value| company["tenants"].as_array().unwrap().len();
-    companies.iter().map(tenants).collect()
+/// How many tenants each group has.
+pub fn counts(groups: &[serde_json::Value]) -> Vec<usize> {
+    let tenants = |group: &serde_json::Value| group["tenants"].as_array().unwrap().len();
+    groups.iter().map(tenants).collect()
 }

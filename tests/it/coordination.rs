@@ -1,4 +1,4 @@
-//! Tenants of several machines that keep in step: here all machines are processes of this one.
+//! Tenants on several machines that keep in step: here all machines are processes of this one.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -6,10 +6,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
-    time::Duration,
 };
 
-use crate::common::{companies, counts, facebench, record, run, until, whole};
+use crate::common::{counts, facebench, groups, record, run, until, whole};
 use serde_json::Value;
 
 const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
@@ -28,11 +27,12 @@ fn tenants(words: &str, name: &str, record: &Path) -> Command {
     command
 }
 
-/// The machine that leads: where it listens, and its process.
+/// The machine that leads: where it listens, the options by which others join it, and its process.
 struct Leader {
     address: String,
+    join: String,
     process: Child,
-    told: thread::JoinHandle<String>,
+    output: thread::JoinHandle<String>,
 }
 
 impl Leader {
@@ -43,26 +43,33 @@ impl Leader {
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
-        let address = line
-            .strip_prefix("the meeting is at ")
+        let (address, rest) = line
+            .strip_prefix("listening at ")
             .and_then(|rest| rest.split_once(';'))
-            .unwrap_or_else(|| panic!("no address in {line:?}"))
-            .0
-            .to_owned();
-        let told = thread::spawn(move || {
+            .unwrap_or_else(|| panic!("no address in {line:?}"));
+        let (address, join) = (
+            address.to_owned(),
+            rest.split_once("facebench tenants ").unwrap().1,
+        );
+        let join = join
+            .trim()
+            .replace("HOST", "127.0.0.1")
+            .replace(", with the same token", "");
+        let output = thread::spawn(move || {
             let lines: Vec<String> = stderr.lines().map_while(Result::ok).collect();
             lines.join("\n")
         });
         Self {
             address,
+            join,
             process,
-            told,
+            output,
         }
     }
 
     fn end(mut self) -> (Option<i32>, String) {
         let status = self.process.wait().unwrap();
-        (status.code(), self.told.join().unwrap())
+        (status.code(), self.output.join().unwrap())
     }
 }
 
@@ -88,7 +95,7 @@ fn records(folder: &Path, machines: usize) -> Vec<PathBuf> {
     (0..machines).map(|n| folder.join(format!("{n}.json"))).collect()
 }
 
-/// A machine whose words nobody reads.
+/// A machine whose output nobody reads.
 fn quiet(words: &str, name: &str, record: &Path) -> Child {
     tenants(words, name, record)
         .stderr(Stdio::null())
@@ -106,7 +113,7 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 3);
     let leader = Leader::start(&format!("-b null,delay=10ms --machines 3 {ROUNDS}"), &paths[0]);
-    let join = format!("--join {}", leader.address);
+    let join = leader.join.clone();
     let others: Vec<Child> = [(1, "null,delay=10ms"), (2, "null,delay=20ms,label=slow")]
         .map(|(n, spec)| {
             quiet(
@@ -119,22 +126,21 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
     for mut other in others {
         assert!(measured(other.wait().unwrap().code()));
     }
-    let (code, told) = leader.end();
-    assert!(measured(code), "{told}");
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
 
     let own = record(&paths[0]);
-    let meeting = &own["tenants"]["coordination"];
-    assert_eq!(meeting["machine_index"], 0);
+    assert_eq!(own["tenants"]["coordination"]["machine_index"], 0);
     let all = merged(&paths, folder.path());
     let tenants = &all["tenants"];
     assert!(tenants["coordination"]["machine_index"].is_null());
-    let companies = companies(&all);
-    assert_eq!(counts(companies), [1, 1, 1, 2, 3]);
-    for company in companies {
-        assert!(company["error"].is_null(), "{company}");
-        assert_eq!(company["rounds"].as_array().unwrap().len(), 3);
+    let groups = groups(&all);
+    assert_eq!(counts(groups), [1, 1, 1, 2, 3]);
+    for group in groups {
+        assert!(group["error"].is_null(), "{group}");
+        assert_eq!(group["rounds"].as_array().unwrap().len(), 3);
     }
-    let together = companies.last().unwrap();
+    let together = groups.last().unwrap();
     // Two of 100 images a second and one of 50; nobody is in another's way.
     assert!(near(&together["images_per_second"], 250.0), "{together}");
     assert!(near(&together["sharing_gain"], 3.0), "{together}");
@@ -166,7 +172,7 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let leader = Leader::start(&format!("-b null --machines 2 {ROUNDS}"), &paths[0]);
-    let join = format!("-b null --join {}", leader.address);
+    let join = format!("-b null {}", leader.join);
     let other = run(facebench()
         .args("tenants --processes 2 -d 300ms --warmup 20ms -o".split(' '))
         .arg(&paths[1])
@@ -186,8 +192,8 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
         .unwrap();
     let mut member = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
     assert!(measured(member.wait().unwrap().code()));
-    let (code, told) = leader.end();
-    assert!(measured(code), "{told}");
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
     merged(&paths, folder.path());
 }
 
@@ -195,18 +201,18 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
 fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Value {
     let paths = records(folder, 2);
     let leader = Leader::start(&format!("{words} --machines 2 {ROUNDS}"), &paths[0]);
-    let join = format!("{words} --join {} {ROUNDS}", leader.address);
+    let join = format!("{words} {} {ROUNDS}", leader.join);
     let mut member = quiet(&join, "vm1", &paths[1]);
     until("what the first keeps", || {
         paths[0].exists() && seen(&record(&paths[0]))
     });
     member.kill().unwrap();
     member.wait().unwrap();
-    let (code, told) = leader.end();
-    assert_eq!(code, Some(1), "{told}");
+    let (code, output) = leader.end();
+    assert_eq!(code, Some(1), "{output}");
     assert!(
-        told.contains("vm1 has left; what was measured before is kept"),
-        "{told}"
+        output.contains("vm1 has left; what was measured before is kept"),
+        "{output}"
     );
     let audit = run(facebench().arg("audit").arg(&paths[0]));
     assert_eq!(audit.code(), 0, "{}", audit.all());
@@ -222,25 +228,22 @@ fn when_one_leaves_the_others_keep_what_they_have() {
     // The leader is the first to be alone, and writes its record as it goes.
     let alone = one_leaves(two, folder.path(), |_| true);
     assert_eq!(alone["arms"].as_array().unwrap().len(), 2);
-    let expected = companies(&alone);
+    let expected = groups(&alone);
     assert_eq!(expected.len(), 4, "its tenants, both, and both machines'");
     assert!(
         expected
             .iter()
-            .all(|company| company["rounds"] == serde_json::json!([]))
+            .all(|group| group["rounds"] == serde_json::json!([]))
     );
 
     let any = |record: &Value| {
-        let companies = record["tenants"]["groups"].as_array();
-        companies.is_some_and(|all| {
-            all.iter()
-                .any(|company| company["rounds"] != serde_json::json!([]))
-        })
+        let groups = record["tenants"]["groups"].as_array();
+        groups.is_some_and(|all| all.iter().any(|group| group["rounds"] != serde_json::json!([])))
     };
     let rounds = one_leaves(two, folder.path(), any);
-    let companies = companies(&rounds);
-    let count = |company: &Value| company["rounds"].as_array().unwrap().len();
-    let measured: usize = companies.iter().map(count).sum();
+    let groups = groups(&rounds);
+    let count = |group: &Value| group["rounds"].as_array().unwrap().len();
+    let measured: usize = groups.iter().map(count).sum();
     assert!((1..12).contains(&measured), "{measured} rounds");
 }
 
@@ -252,25 +255,25 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     let core = facebench::machine::Host::current().cpu.affinity.unwrap()[0];
     let common = format!("-b cpu --photos 8 {ROUNDS} --host-cores {core}");
     let leader = Leader::start(&format!("{common} --machines 3"), &paths[0]);
-    let join = format!("{common} --join {}", leader.address);
+    let join = format!("{common} {}", leader.join);
     let mut others = [
         quiet(&join, "vm1", &paths[1]),
-        quiet(&format!("{join} --neighbour 1"), "vm2", &paths[2]),
+        quiet(&format!("{join} --background-load 1"), "vm2", &paths[2]),
     ];
     for other in &mut others {
         assert!(measured(other.wait().unwrap().code()));
     }
-    let (code, told) = leader.end();
-    assert!(measured(code), "{told}");
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
     let load = record(&paths[2])["tenants"]["coordination"]["machine_index"].clone();
     let all = merged(&paths, folder.path());
-    let companies = companies(&all);
-    let burdened: Vec<&Value> = companies
+    let groups = groups(&all);
+    let beside: Vec<&Value> = groups
         .iter()
-        .filter(|company| !company["background_load"].is_null())
+        .filter(|group| !group["background_load"].is_null())
         .collect();
-    let [beside] = burdened[..] else {
-        panic!("{companies:?}")
+    let [beside] = beside[..] else {
+        panic!("{groups:?}")
     };
     assert_eq!(
         (&beside["background_load"], &beside["background_load_machine"]),
@@ -288,10 +291,10 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
     }
     // Two that share a core keep two thirds when a third one comes; how exactly is no matter of a test on a busy machine.
     assert!(beside["retained"]["median"].as_f64().unwrap() < 0.85, "{beside}");
-    let told = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
+    let output = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
     assert!(
-        told.contains("beside a background load of 100 % on vm2"),
-        "{told}"
+        output.contains("beside a background load of 100 % on vm2"),
+        "{output}"
     );
 }
 
@@ -302,24 +305,16 @@ fn machines_may_bring_other_numbers_of_tenants() {
     let rounds = "--processes 2";
     let leader = Leader::start(&format!("-b null,delay=10ms --machines 2 {rounds}"), &paths[0]);
     let two = "--tenant null,delay=5ms,label=a --tenant null,delay=10ms,label=b";
-    let mut other = quiet(
-        &format!("{two} --join {} {rounds}", leader.address),
-        "vm1",
-        &paths[1],
-    );
+    let mut other = quiet(&format!("{two} {} {rounds}", leader.join), "vm1", &paths[1]);
     assert!(measured(other.wait().unwrap().code()));
-    let (code, told) = leader.end();
-    assert!(measured(code), "{told}");
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
     let all = merged(&paths, folder.path());
-    let companies = companies(&all);
-    assert_eq!(
-        counts(companies),
-        [1, 1, 1, 2, 3],
-        "each kind, both on vm1, and all"
-    );
-    for company in companies {
-        assert!(company["error"].is_null(), "{company}");
-        assert_eq!(company["rounds"].as_array().unwrap().len(), 2, "{company}");
+    let groups = groups(&all);
+    assert_eq!(counts(groups), [1, 1, 1, 2, 3], "each kind, both on vm1, and all");
+    for group in groups {
+        assert!(group["error"].is_null(), "{group}");
+        assert_eq!(group["rounds"].as_array().unwrap().len(), 2, "{group}");
     }
 }
 
@@ -330,15 +325,12 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
     let paths = records(folder.path(), 2);
     let rounds = "--processes 2";
     let leader = Leader::start(&format!("-b null,delay=10ms --machines 2 {rounds}"), &paths[0]);
-    let words = format!(
-        "-b null,delay=10ms --join {} {rounds} --neighbour 1",
-        leader.address
-    );
+    let words = format!("-b null,delay=10ms {} {rounds} --background-load 1", leader.join);
     let mut load = tenants(&words, "vm1", &paths[1]).spawn().unwrap();
     let lines = BufReader::new(load.stderr.take().unwrap()).lines();
     let mut killed = false;
     for line in lines.map_while(Result::ok) {
-        if killed || !line.contains("beside a load on vm1") {
+        if killed || !line.contains("beside a background load on vm1") {
             continue;
         }
         // All children of this machine in this turn: its load.
@@ -353,14 +345,14 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
         });
     }
     assert_eq!(load.wait().unwrap().code(), Some(1), "its record cannot say so");
-    let (code, told) = leader.end();
-    assert_eq!(code, Some(1), "{told}");
+    let (code, output) = leader.end();
+    assert_eq!(code, Some(1), "{output}");
     let all = merged(&paths, folder.path());
-    for company in companies(&all) {
-        let burdened = !company["background_load"].is_null();
-        let rounds = company["rounds"].as_array().unwrap().len();
-        assert_eq!(rounds, if burdened { 1 } else { 2 }, "{company}");
-        assert_eq!(company["error"].is_null(), !burdened, "{company}");
+    for group in groups(&all) {
+        let beside = !group["background_load"].is_null();
+        let rounds = group["rounds"].as_array().unwrap().len();
+        assert_eq!(rounds, if beside { 1 } else { 2 }, "{group}");
+        assert_eq!(group["error"].is_null(), !beside, "{group}");
     }
 }
 
@@ -369,114 +361,100 @@ fn one_that_had_no_turn_leaves_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let mut leader = Leader::start(&format!("-b null,delay=50ms --machines 2 {ROUNDS}"), &paths[0]);
-    let join = format!("-b null,delay=50ms --join {} {ROUNDS}", leader.address);
+    let join = format!("-b null,delay=50ms {} {ROUNDS}", leader.join);
     let member = tenants(&join, "vm1", &paths[1]).spawn().unwrap();
     until("the first one's record", || paths[0].exists());
     leader.process.kill().unwrap();
     leader.process.wait().unwrap();
     let ended = member.wait_with_output().unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{told}");
+    let output = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{output}");
     assert!(
-        told.contains("it leaves no record") && !told.contains("record: "),
-        "{told}"
+        output.contains("it leaves no record") && !output.contains("record: "),
+        "{output}"
     );
     assert!(!paths[1].exists());
 }
 
 #[test]
-fn a_timetable_keeps_machines_in_step_that_cannot_speak() {
+fn without_the_token_nobody_takes_part() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
-    let start = jiff::Timestamp::now() + Duration::from_secs(4);
-    let machines: Vec<Child> = (0..2)
-        .map(|n| {
-            let words = format!(
-                "-b null,delay=5ms --start-at {start} --place {n}/2 --study-slot 6s --slot 5s --processes 1"
-            );
-            quiet(&words, &format!("vm{n}"), &paths[n])
-        })
-        .collect();
-    for mut machine in machines {
-        assert!(measured(machine.wait().unwrap().code()));
-    }
-    let all = merged(&paths, folder.path());
-    let together = all["tenants"]["groups"]
-        .as_array()
-        .unwrap()
-        .last()
-        .unwrap()
-        .clone();
-    assert!(
-        together["error"].is_null() && near(&together["sharing_gain"], 2.0),
-        "{together}"
-    );
-    assert!(together["rounds"][0]["clocks"][1]["offset_us"].is_null());
-    assert_eq!(
-        all["tenants"]["coordination"]["machines"],
-        serde_json::json!(["vm0", "vm1"])
-    );
+    let file = folder.path().join("token");
+    std::fs::write(&file, "shared by all\n").unwrap();
+    let layout = "-b null,delay=5ms --processes 1";
+    let with_file = format!("{layout} --token-file {}", file.display());
+    let leader = Leader::start(&format!("{with_file} --machines 2"), &paths[0]);
+    let join = format!("{layout} {}", leader.join);
+    let mut wrong = tenants(&format!("{join} --token another-secret"), "vm1", &paths[1]);
+    let wrong = run(&mut wrong);
+    assert_eq!(wrong.code(), 1, "{}", wrong.all());
+    let reason = "its token is another one; give all machines the token of the one with --lead";
+    assert!(wrong.all().contains(reason), "{}", wrong.all());
+    let mut right = tenants(&join, "vm1", &paths[1]);
+    let right = run(right.env("FACEBENCH_TOKEN", "shared by all"));
+    assert!(measured(Some(right.code())), "{}", right.all());
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
+    merged(&paths, folder.path());
 }
 
 #[test]
-fn what_overruns_a_slot_is_stopped_at_its_end() {
+fn no_record_holds_the_token() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("0.json");
-    // Its check pass of 100 photos takes longer than the slot.
-    let start = jiff::Timestamp::now() + Duration::from_secs(3);
-    let words =
-        format!("-b null,delay=100ms --start-at {start} --place 0/2 --study-slot 6s --slot 5s --processes 1");
-    let machine = tenants(&words, "vm0", &path).spawn().unwrap();
-    let ended = machine.wait_with_output().unwrap();
-    let took = jiff::Timestamp::now().duration_since(start);
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), Some(1), "{told}");
-    assert!(told.contains("give all machines a longer --study-slot"), "{told}");
-    // The next machine's slot begins at six seconds.
-    assert!(took.as_secs_f64() < 6.0, "{took:?}");
-    let kept = record(&path);
-    assert_eq!(kept["interrupted"], true);
-    assert_eq!(
-        kept["tenants"]["coordination"]["machine_index"], 0,
-        "it is of a meeting"
-    );
+    let paths = records(folder.path(), 2);
+    let layout = "-b null,delay=5ms --processes 1";
+    let leader = Leader::start(&format!("{layout} --machines 2 --token=shared-by-all"), &paths[0]);
+    let join = format!("{layout} {} --token shared-by-all", leader.join);
+    assert!(measured(quiet(&join, "vm1", &paths[1]).wait().unwrap().code()));
+    let (code, output) = leader.end();
+    assert!(measured(code), "{output}");
+    for path in &paths {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text.contains("REDACTED") && !text.contains("shared-by-all"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
-fn words_that_make_no_meeting_are_told() {
+fn options_that_make_no_coordinated_run_are_usage_errors() {
     let cases = [
         ("--lead 127.0.0.1:0", 2, "--machines"),
         ("--lead 127.0.0.1:0 --machines 1", 2, "needs nobody"),
         ("--join vm1", 2, "a host and a port"),
+        ("--join vm1:1", 2, "--join needs the token"),
+        ("--join vm1:1 --token short", 2, "8 to 1000 characters"),
+        (
+            "--join vm1:1 --token-file none-here",
+            1,
+            "none-here: cannot be read",
+        ),
+        (
+            "--join vm1:1 --token longenough --token-file f",
+            2,
+            "--token-file",
+        ),
         ("--join vm1:1 --counts 2", 2, "--counts"),
-        ("--start-at 2020-01-01T00:00:00Z --place 0/2", 2, "is past"),
-        ("--start-at noon --place 0/2", 2, "--start-at"),
+        (
+            "--start-at 2120-01-01T00:00:00Z --place 0/2",
+            2,
+            "--lead on one and --join",
+        ),
+        ("--place 0/2", 2, "--lead on one and --join"),
         ("--join vm1:1 --keep-going", 2, "--keep-going"),
         ("--join vm1:1 --photos 5", 2, "--seed"),
-        (
-            "--start-at 2120-01-01T00:00:00Z --place 0/2 --neighbour 1",
-            2,
-            "--neighbour",
-        ),
-        (
-            "--start-at 2120-01-01T00:00:00Z --place 0/2 --slot 1s",
-            2,
-            "--slot",
-        ),
-        (
-            "--start-at 2120-01-01T00:00:00Z --place 0/2 --study-slot 400ms",
-            2,
-            "--study-slot",
-        ),
         ("--lead 192.0.2.1:9 --machines 2", 1, "--lead 192.0.2.1:9"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    for (words, code, told) in cases {
+    for (words, code, output) in cases {
         let answer = run(facebench()
             .current_dir(folder.path())
+            .env_remove("FACEBENCH_TOKEN")
             .args("tenants -b null".split(' '))
             .args(words.split(' ')));
         assert_eq!(answer.code(), code, "{words}: {}", answer.all());
-        assert!(answer.all().contains(told), "{words}: {}", answer.all());
+        assert!(answer.all().contains(output), "{words}: {}", answer.all());
     }
 }
