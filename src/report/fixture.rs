@@ -137,7 +137,7 @@ fn checks(kind: &Kind, full: bool) -> Vec<Value> {
         list.push(check(
             "throttled",
             "unknown",
-            "no control group tells",
+            "no control group shows it",
             "1 % of its streams' time",
             "ask for a control group of version 2",
         ));
@@ -337,7 +337,7 @@ pub fn full() -> Value {
         {"uuid": "GPU-0000", "name": "Example GPU", "index": 0, "driver": "580.1", "cuda_driver": "13.0",
             "compute_capability": "9.0", "memory_bytes": 80_000_000_000_u64, "mode": "passthrough",
             "power_limit_watts": 700.0, "co_tenants": [{"pid": 4242, "memory_bytes": 1_000_000_000}],
-            "profile": null, "license": null, "unavailable": {"numa_node": "the firmware does not tell"}},
+            "profile": null, "license": null, "unavailable": {"numa_node": "the firmware gives none"}},
         {"uuid": "GPU-0001", "name": "GRID V100D-8Q", "index": 1, "driver": "580.1", "host_driver": "580.2",
             "memory_bytes": 8_000_000_000_u64, "mode": "vgpu", "profile": "V100D-8Q",
             "license": {"before": true, "after": false}, "unavailable": {"power_watts": "a vGPU's guest cannot read this"}}

@@ -26,7 +26,7 @@ pub fn page(record: &Record, answer: &str, published: &[Published]) -> Result<St
     ))
 }
 
-/// One page with a part for each record; `names` tell them apart.
+/// One page with a part for each of `records`, under the name that stands beside it.
 pub fn pages(records: &[(String, Record)]) -> Result<String, ChartError> {
     let mut parts = Vec::new();
     for (place, (name, record)) in records.iter().enumerate() {
