@@ -269,3 +269,63 @@ impl From<OutputArgs> for OutputRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::{
+        cli::{Cli, Command},
+        runtime::options::Decoding,
+    };
+
+    fn request(arguments: &str) -> Result<StudyRequest, Failure> {
+        let arguments = format!("facebench run {arguments}");
+        match Cli::parse_from(arguments.split_whitespace()).command {
+            Command::Run(args) => StudyRequest::of_run(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_layout_depends_on_the_scenario_and_on_quick_and_options_go_first() {
+        let layout = |arguments: &str| request(arguments).unwrap().layout;
+        assert_eq!(layout(""), Layout::STANDARD);
+        assert_eq!(layout("--scenario server"), Layout::SERVER);
+        assert_eq!(layout("--scenario server --quick"), Layout::QUICK);
+        let longer = Layout {
+            duration: Duration::from_secs(7),
+            processes: 9,
+            ..Layout::QUICK
+        };
+        assert_eq!(layout("--quick --processes 9 -d 7s"), longer);
+        assert!(request("").unwrap().curve && !request("--quick").unwrap().curve);
+    }
+
+    #[test]
+    fn machines_that_measure_shards_draw_the_same_sample() {
+        let seed = |arguments: &str| request(arguments).unwrap().sample_seed(77);
+        assert_eq!(seed("--photos 5"), 77);
+        assert_eq!(seed("--photos 5 --shard 0/2"), 0);
+        assert_eq!(seed("--photos 5 --shard 0/2 --seed 77"), 77);
+    }
+
+    #[test]
+    fn the_option_decode_is_for_arms_that_decode() {
+        let backends = request("-b cpu -b null --decode full").unwrap().backends;
+        let decode: Vec<_> = backends.iter().map(|spec| spec.decode).collect();
+        assert_eq!(decode, [Some(Decoding::Full), None]);
+    }
+
+    #[test]
+    fn an_arm_against_itself_is_one_backend() {
+        let backends = request("--noise-floor -b null").unwrap().backends;
+        assert_eq!(backends.len(), 2);
+        assert!(matches!(
+            request("--noise-floor -b null -b cpu"),
+            Err(Failure::Usage(_))
+        ));
+        assert!(matches!(request("--request-rate 5"), Err(Failure::Usage(_))));
+    }
+}
