@@ -84,7 +84,7 @@ fn run() -> anyhow::Result<u8> {
         Command::Compare(args) => return Ok(commands::compare::compare(&args, &mut out)?),
         Command::Merge(args) => commands::compare::merge(&args, &mut out)?,
         Command::Size(args) => commands::size::size(&args, &mut out)?,
-        Command::Monitor(args) => commands::monitor::witness(args.output, args.interval, args.duration)?,
+        Command::Monitor(args) => commands::monitor::monitor(args.output, args.interval, args.duration)?,
         Command::Audit { record } => return Ok(commands::compare::audit(&record, &mut out)?),
         Command::Checks { markdown } => {
             commands::checks::list(markdown, &mut out).context("cannot write the answer")?;

@@ -151,8 +151,8 @@ fn recompute(arm: &mut Arm, record: &Record) {
     if let Some(gpu) = record.gpu_of(arm) {
         fresh.extend(summary::on_gpu(blocks, gpu));
     }
-    if let Some(witness) = &arm.host_log {
-        checks::host_log::settle(&mut fresh, witness, arm.blocks.len());
+    if let Some(log) = &arm.host_log {
+        checks::host_log::resolve(&mut fresh, log, arm.blocks.len());
     }
     if let Some(accuracy) = arm
         .accuracy

@@ -75,7 +75,7 @@ pub struct SizeArgs {
 /// `facebench monitor`.
 #[derive(Debug, Args)]
 pub struct MonitorArgs {
-    /// The log, one JSON line per sample; it must be a new file [default: results/TIME-witness.jsonl]
+    /// The log, one JSON line per sample; it must be a new file [default: results/TIME-host-log.jsonl]
     #[arg(short, long, value_name = "FILE.jsonl")]
     pub output: Option<PathBuf>,
     /// Time from sample to sample

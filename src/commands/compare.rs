@@ -107,7 +107,7 @@ pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
             None => records.push(read(path)?),
         }
     }
-    let (merged, notes) = merge::merge_witnessed(records, &logs)?;
+    let (merged, notes) = merge::merge_with_host_logs(records, &logs)?;
     for line in &notes {
         super::progress::tell(line);
     }

@@ -1,4 +1,4 @@
-//! `facebench witness`: logs on a hypervisor what its guests cannot see.
+//! `facebench monitor`: logs on a hypervisor what its guests cannot see.
 
 use std::{
     fs::{File, OpenOptions},
@@ -23,11 +23,11 @@ use crate::{
     record::{HOST_LOG_KIND, HostLogHeader, HostLogSample, Unavailable},
 };
 
-/// How soon an end that the user asked for is noticed.
-const NAP: Duration = Duration::from_millis(50);
+/// How often it is checked whether the user wants to stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Looks every `interval` until `duration` is over, or until the user ends it, and appends each look to `output`.
-pub fn witness(
+/// Takes a sample every `interval` until `duration` is over, or until the user ends it, and appends each to `output`.
+pub fn monitor(
     output: Option<PathBuf>,
     interval: Duration,
     duration: Option<Duration>,
@@ -36,12 +36,10 @@ pub fn witness(
     let began = jiff::Timestamp::now();
     let path = output.unwrap_or_else(|| {
         let time = began.strftime("%Y%m%dT%H%M%S");
-        Path::new("results").join(format!("{time}-witness.jsonl"))
+        Path::new("results").join(format!("{time}-host-log.jsonl"))
     });
     if gpus.iter().all(|gpu| gpu.mode != Some(GpuMode::VgpuHost)) {
-        tell(
-            "no GPU here is one that hands out vGPUs, by NVML's word; what can be read is logged all the same",
-        );
+        tell("NVML reports no GPU here that hands out vGPUs; what can be read is logged all the same");
     }
     let mut since = vec![0; gpus.len()];
     let header = HostLogHeader {
@@ -59,28 +57,28 @@ pub fn witness(
     let mut file = create(&path).map_err(unwritten)?;
     append(&mut file, &header).map_err(unwritten)?;
     tell(&format!(
-        "witness: {}; Ctrl-C ends it and keeps what was logged",
+        "host log: {}; Ctrl-C ends it and keeps what was logged",
         path.display()
     ));
     let ended = on_interrupt();
     let start = Instant::now();
     let over = || ended.load(Ordering::Relaxed) || duration.is_some_and(|most| start.elapsed() >= most);
-    let mut looks = 0_u32;
+    let mut samples = 0_u32;
     while !over() {
         let sample = HostLogSample {
             at: format!("{:.3}", jiff::Timestamp::now()),
-            gpus: nvml.witness_look(&mut since),
+            gpus: nvml.board_samples(&mut since),
         };
         append(&mut file, &sample).map_err(unwritten)?;
-        looks += 1;
-        // By the clock, not by the last look: a slow driver makes no interval longer.
-        let due = interval.saturating_mul(looks);
+        samples += 1;
+        // By the clock, not by the last sample: a slow driver makes no interval longer.
+        let due = interval.saturating_mul(samples);
         while !over() && start.elapsed() < due {
-            thread::sleep(NAP.min(due.saturating_sub(start.elapsed())));
+            thread::sleep(POLL_INTERVAL.min(due.saturating_sub(start.elapsed())));
         }
     }
     tell(&format!(
-        "witness: {looks} looks in {}; join them to the guests' records: facebench merge RECORD... {} -o ALL.json",
+        "host log: {samples} samples in {}; join them to the guests' records: facebench merge RECORD... {} -o ALL.json",
         path.display(),
         path.display()
     ));
@@ -93,7 +91,7 @@ fn open() -> Result<(Nvml, Vec<HostBoard>), Failure> {
     let missing = |reason: Option<String>, fix: Option<String>| {
         Failure::Unavailable(vec![Unavailable {
             backend: "monitor".to_owned(),
-            reason: reason.unwrap_or_else(|| "there is no GPU to look at".to_owned()),
+            reason: reason.unwrap_or_else(|| "there is no GPU to monitor".to_owned()),
             fix: fix.unwrap_or_else(|| {
                 "run it on the machine that hands out the vGPUs, where NVIDIA's vGPU manager is installed"
                     .to_owned()
@@ -109,7 +107,7 @@ fn open() -> Result<(Nvml, Vec<HostBoard>), Failure> {
         }
     };
     let mut gpus = opened
-        .witness_gpus()
+        .host_boards()
         .map_err(|reason| missing(Some(reason), None))?;
     if gpus.is_empty() {
         return Err(missing(Some("the driver shows no GPU".to_owned()), None));

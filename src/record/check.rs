@@ -84,7 +84,7 @@ pub mod limits {
     /// Largest share of the time for which the control group's quota may have stopped a stream.
     pub const THROTTLED: f64 = 0.01;
     /// Largest mean share of a board's time that the other vGPUs on it may have taken.
-    pub const NEIGHBOURS: f64 = 0.05;
+    pub const OTHER_VGPUS: f64 = 0.05;
     /// Largest drop of the clock from its best block, as a fraction.
     pub const CLOCK: f64 = 0.05;
     /// Largest share of what the host cores can decode, resize and align that a device may be fed with before photos are
@@ -195,21 +195,21 @@ pub const RULES: &[Rule] = &[
         Invalid,
         "Was the vGPU licensed, before, between and after the processes?",
         "licensed each time",
-        "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell, neither the guest's nor the host's (`facebench witness`)",
+        "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell, neither the guest's nor the host's (`facebench monitor`)",
     ),
     make(
         "gpu-clock",
         Unstable,
         "Did heat or the hardware slow the GPU down?",
         "never",
-        "the driver's reasons for the clock (NVML), four looks a second in every block; only for arms on a GPU; unknown where the driver does not tell, as in vGPU guests without a witness on their host (`facebench witness`). The board's power cap is told and not held against it",
+        "the driver's reasons for the clock (NVML), four looks a second in every block; only for arms on a GPU; unknown where the driver does not tell, as in vGPU guests without a host log (`facebench monitor`). The board's power cap is told and not held against it",
     ),
     make(
         "co-tenants",
         Unstable,
         "Did anybody else compute on the GPU?",
-        "nobody; of the other vGPUs on the board, where the host's witness saw them, 5 % of its time",
-        "the driver's list of processes (NVML) when the study began; unknown on a vGPU, whose guest does not see the board's other tenants: an arm alone there is uncontended, which a best-effort scheduler rewards with their idle time. What `facebench witness` logged on the host makes it known, once `merge` has joined it",
+        "nobody; of the other vGPUs on the board, where a host log has them, 5 % of its time",
+        "the driver's list of processes (NVML) when the study began; unknown on a vGPU, whose guest does not see the board's other tenants: an arm alone there is uncontended, which a best-effort scheduler rewards with their idle time. What `facebench monitor` logs on the host makes it known, once `merge` has joined it",
     ),
     make(
         "page-cache",
@@ -339,7 +339,7 @@ mod tests {
         says("steady-state", limits::STEADY * 100.0);
         says("foreign-load", limits::FOREIGN * 100.0);
         says("steal", limits::STOLEN * 100.0);
-        says("co-tenants", limits::NEIGHBOURS * 100.0);
+        says("co-tenants", limits::OTHER_VGPUS * 100.0);
         says("throttled", limits::THROTTLED * 100.0);
         says("clock", limits::CLOCK * 100.0);
         says("generator", limits::LATE_MS);

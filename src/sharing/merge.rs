@@ -62,16 +62,16 @@ pub enum MergeError {
 
 /// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
-    merge_witnessed(records, &[]).map(|(merged, _)| merged)
+    merge_with_host_logs(records, &[]).map(|(merged, _)| merged)
 }
 
-/// The same with what witnesses on the GPUs' hosts logged, each by its file's name; and what the user should know of them.
-pub fn merge_witnessed(
+/// The same with host logs, each with its file's name; and notes of what they do not cover.
+pub fn merge_with_host_logs(
     records: Vec<Record>,
     logs: &[(String, HostLog)],
 ) -> Result<(Record, Vec<String>), MergeError> {
     let mut merged = join(records, true)?;
-    // Before arms are compared: what a witness saw decides what they are worth.
+    // Before arms are compared: a host log decides what they are worth.
     let told = logs
         .iter()
         .flat_map(|(file, log)| host_log::attach(&mut merged, file, log))

@@ -3,17 +3,17 @@
 use super::{check, outcome, unknown};
 use crate::{
     machine::gpu::{SchedulerPolicy, VgpuProfile},
-    record::{Check, HostLogSummary, Outcome, limits::NEIGHBOURS},
+    record::{Check, HostLogSummary, Outcome, limits::OTHER_VGPUS},
 };
 
-/// Puts the witness's word in the place of every check in `list` that the guest could not make, of an arm with so many
-/// blocks. What the guest saw itself stands.
-pub fn settle(list: &mut [Check], witness: &HostLogSummary, blocks: usize) {
+/// Makes every check in `list` that the guest could not make from what the host log has, of an arm with so many blocks.
+/// What the guest observed itself stays.
+pub fn resolve(list: &mut [Check], summary: &HostLogSummary, blocks: usize) {
     for open in list.iter_mut().filter(|check| check.outcome == Outcome::Unknown) {
         let judged = match open.id.as_str() {
-            "co-tenants" => neighbours(witness, blocks),
-            "gpu-clock" => clock(witness, blocks, &open.limit),
-            "license" => license(witness, blocks, &open.limit),
+            "co-tenants" => co_tenants(summary, blocks),
+            "gpu-clock" => clock(summary, blocks, &open.limit),
+            "license" => license(summary, blocks, &open.limit),
             _ => continue,
         };
         *open = judged;
@@ -24,50 +24,50 @@ pub fn settle(list: &mut [Check], witness: &HostLogSummary, blocks: usize) {
 fn judge(
     id: &str,
     (sound, observed, limit): (bool, String, String),
-    witness: &HostLogSummary,
+    summary: &HostLogSummary,
     blocks: usize,
     advice: &str,
 ) -> Check {
-    let from = format!("witness {}", witness.file);
-    if sound && (witness.blocks_covered < blocks || blocks == 0) {
-        let seen = witness.blocks_covered;
-        let observed = format!("{from} looked at {seen} of {blocks} blocks only; there {observed}");
+    let log = format!("host log {}", summary.file);
+    if sound && (summary.blocks_covered < blocks || blocks == 0) {
+        let covered = summary.blocks_covered;
+        let observed = format!("{log} covers {covered} of {blocks} blocks only; there {observed}");
         return unknown(id, &observed, limit);
     }
-    check(id, outcome(sound), format!("{from}: {observed}"), limit, advice)
+    check(id, outcome(sound), format!("{log}: {observed}"), limit, advice)
 }
 
-fn silent(id: &str, field: &str, witness: &HostLogSummary, limit: &str) -> Check {
-    let why = witness
+fn silent(id: &str, field: &str, summary: &HostLogSummary, limit: &str) -> Check {
+    let why = summary
         .unavailable
         .get(field)
-        .map_or("it was not told", String::as_str);
-    unknown(id, &format!("witness {}: {why}", witness.file), limit.to_owned())
+        .map_or("it is not there", String::as_str);
+    unknown(id, &format!("host log {}: {why}", summary.file), limit.to_owned())
 }
 
-fn neighbours(witness: &HostLogSummary, blocks: usize) -> Check {
+fn co_tenants(summary: &HostLogSummary, blocks: usize) -> Check {
     let limit = format!(
         "the other vGPUs take at most {:.0} % of the board's time",
-        NEIGHBOURS * 100.0
+        OTHER_VGPUS * 100.0
     );
     let mig_backed = |name: &String| VgpuProfile::of(name).is_some_and(|profile| profile.slices.is_some());
-    if witness.vgpu_type.as_ref().is_some_and(mig_backed) {
+    if summary.vgpu_type.as_ref().is_some_and(mig_backed) {
         let observed = format!(
-            "witness {}: the vGPU has a MIG device under it, and who shares that is not told",
-            witness.file
+            "host log {}: the vGPU has a MIG device under it, and who shares that is not known",
+            summary.file
         );
         return unknown("co-tenants", &observed, limit);
     }
-    let Some(most) = witness.other_vgpus_max else {
-        return silent("co-tenants", "other_vgpus_max", witness, &limit);
+    let Some(most) = summary.other_vgpus_max else {
+        return silent("co-tenants", "other_vgpus_max", summary, &limit);
     };
-    let scheduler = scheduler(witness, most);
+    let scheduler = scheduler(summary, most);
     if most == 0 {
         let observed = format!("no other vGPU on the board{scheduler}");
-        return judge("co-tenants", (true, observed, limit), witness, blocks, "");
+        return judge("co-tenants", (true, observed, limit), summary, blocks, "");
     }
-    let Some((mean, peak)) = witness.other_vgpus_use_mean.zip(witness.other_vgpus_use_max) else {
-        return silent("co-tenants", "other_vgpus_use_mean", witness, &limit);
+    let Some((mean, peak)) = summary.other_vgpus_use_mean.zip(summary.other_vgpus_use_max) else {
+        return silent("co-tenants", "other_vgpus_use_mean", summary, &limit);
     };
     let observed = format!(
         "up to {most} other {} on the board took {:.1} % of its time, {:.0} % at most{scheduler}",
@@ -77,16 +77,16 @@ fn neighbours(witness: &HostLogSummary, blocks: usize) -> Check {
     );
     judge(
         "co-tenants",
-        (mean <= NEIGHBOURS, observed, limit),
-        witness,
+        (mean <= OTHER_VGPUS, observed, limit),
+        summary,
         blocks,
         "other virtual machines worked on the board: measure when they rest, or say that the figure is one of a shared board",
     )
 }
 
-/// What the scheduler makes of neighbours, as the end of a sentence.
-fn scheduler(witness: &HostLogSummary, neighbours: usize) -> String {
-    let Some(scheduler) = &witness.scheduler else {
+/// What the scheduler makes of other vGPUs, as the end of a sentence.
+fn scheduler(summary: &HostLogSummary, others: usize) -> String {
+    let Some(scheduler) = &summary.scheduler else {
         return "; its scheduler is not known".to_owned();
     };
     let meaning = match scheduler.policy {
@@ -95,45 +95,45 @@ fn scheduler(witness: &HostLogSummary, neighbours: usize) -> String {
         SchedulerPolicy::FixedShare => "the arm's share does not grow when others rest",
     };
     let name = scheduler.policy.name();
-    if neighbours == 0 && scheduler.policy != SchedulerPolicy::FixedShare {
+    if others == 0 && scheduler.policy != SchedulerPolicy::FixedShare {
         format!("; scheduler {name}")
     } else {
         format!("; scheduler {name}: {meaning}")
     }
 }
 
-fn clock(witness: &HostLogSummary, blocks: usize, limit: &str) -> Check {
-    let Some(slowed) = witness.slowed_share else {
-        return silent("gpu-clock", "slowed_share", witness, limit);
+fn clock(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
+    let Some(slowed) = summary.slowed_share else {
+        return silent("gpu-clock", "slowed_share", summary, limit);
     };
-    let capped = witness.power_capped_share.unwrap_or(0.0);
+    let capped = summary.power_capped_share.unwrap_or(0.0);
     let observed = format!(
-        "the board was slowed down in {:.0} % of the looks, at its power cap in {:.0} %",
+        "the board was slowed down in {:.0} % of the samples, at its power cap in {:.0} %",
         slowed * 100.0,
         capped * 100.0
     );
     judge(
         "gpu-clock",
         (slowed <= 0.0, observed, limit.to_owned()),
-        witness,
+        summary,
         blocks,
         "cool the host, or measure shorter with rests in between",
     )
 }
 
-fn license(witness: &HostLogSummary, blocks: usize, limit: &str) -> Check {
-    let Some(licensed) = witness.licensed else {
-        return silent("license", "licensed", witness, limit);
+fn license(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
+    let Some(licensed) = summary.licensed else {
+        return silent("license", "licensed", summary, limit);
     };
     let observed = if licensed {
-        "licensed at every look"
+        "licensed in every sample"
     } else {
-        "not licensed at a look"
+        "not licensed in a sample"
     };
     judge(
         "license",
         (licensed, observed.to_owned(), limit.to_owned()),
-        witness,
+        summary,
         blocks,
         "a vGPU without a licence is slowed down by its driver: fix the licence, then measure again",
     )
@@ -148,7 +148,7 @@ mod tests {
         unknown(id, "a guest cannot see it", "limit".to_owned())
     }
 
-    fn witness(policy: SchedulerPolicy, neighbours: usize, mean: Option<f64>) -> HostLogSummary {
+    fn summary(policy: SchedulerPolicy, others: usize, mean: Option<f64>) -> HostLogSummary {
         HostLogSummary {
             file: "w.jsonl".to_owned(),
             scheduler: Some(Scheduler {
@@ -158,7 +158,7 @@ mod tests {
                 source: "NVML".to_owned(),
             }),
             blocks_covered: 2,
-            other_vgpus_max: Some(neighbours),
+            other_vgpus_max: Some(others),
             other_vgpus_use_mean: mean,
             other_vgpus_use_max: mean,
             slowed_share: Some(0.0),
@@ -166,32 +166,32 @@ mod tests {
         }
     }
 
-    fn settled(id: &str, witness: &HostLogSummary, blocks: usize) -> Check {
+    fn resolved(id: &str, summary: &HostLogSummary, blocks: usize) -> Check {
         let mut list = [open(id)];
-        settle(&mut list, witness, blocks);
+        resolve(&mut list, summary, blocks);
         let [check] = list;
         check
     }
 
     #[test]
     fn neighbours_count_by_what_they_take() {
-        let best = |mean| settled("co-tenants", &witness(SchedulerPolicy::BestEffort, 1, mean), 2);
+        let best = |mean| resolved("co-tenants", &summary(SchedulerPolicy::BestEffort, 1, mean), 2);
         let busy = best(Some(0.9));
         assert_eq!(busy.outcome, Outcome::Failed);
-        insta::assert_snapshot!(busy.observed, @"witness w.jsonl: up to 1 other vGPU on the board took 90.0 % of its time, 90 % at most; scheduler best-effort: their idle time is the arm's");
+        insta::assert_snapshot!(busy.observed, @"host log w.jsonl: up to 1 other vGPU on the board took 90.0 % of its time, 90 % at most; scheduler best-effort: their idle time is the arm's");
         assert_eq!(best(Some(0.01)).outcome, Outcome::Passed);
         assert_eq!(best(None).outcome, Outcome::Unknown);
-        let alone = settled("co-tenants", &witness(SchedulerPolicy::FixedShare, 0, None), 2);
+        let alone = resolved("co-tenants", &summary(SchedulerPolicy::FixedShare, 0, None), 2);
         assert_eq!(alone.outcome, Outcome::Passed);
-        insta::assert_snapshot!(alone.observed, @"witness w.jsonl: no other vGPU on the board; scheduler fixed-share: the arm's share does not grow when others rest");
+        insta::assert_snapshot!(alone.observed, @"host log w.jsonl: no other vGPU on the board; scheduler fixed-share: the arm's share does not grow when others rest");
     }
 
     #[test]
     fn what_was_seen_in_part_can_only_fail() {
         let part = |mean| {
-            settled(
+            resolved(
                 "co-tenants",
-                &witness(SchedulerPolicy::BestEffort, 1, Some(mean)),
+                &summary(SchedulerPolicy::BestEffort, 1, Some(mean)),
                 3,
             )
         };
@@ -207,23 +207,23 @@ mod tests {
 
     #[test]
     fn a_mig_device_under_the_vgpu_leaves_neighbours_open() {
-        let mut witness = witness(SchedulerPolicy::BestEffort, 1, Some(0.9));
-        witness.vgpu_type = Some("GRID A100-1-5C".to_owned());
-        assert_eq!(settled("co-tenants", &witness, 2).outcome, Outcome::Unknown);
+        let mut summary = summary(SchedulerPolicy::BestEffort, 1, Some(0.9));
+        summary.vgpu_type = Some("GRID A100-1-5C".to_owned());
+        assert_eq!(resolved("co-tenants", &summary, 2).outcome, Outcome::Unknown);
     }
 
     #[test]
     fn clock_and_licence_are_the_host_s_word_and_the_guest_s_own_stands() {
-        let mut witness = witness(SchedulerPolicy::BestEffort, 0, None);
-        assert_eq!(settled("gpu-clock", &witness, 2).outcome, Outcome::Passed);
-        assert_eq!(settled("license", &witness, 2).outcome, Outcome::Unknown);
-        witness.slowed_share = Some(0.5);
-        witness.licensed = Some(true);
-        assert_eq!(settled("gpu-clock", &witness, 2).outcome, Outcome::Failed);
-        assert_eq!(settled("license", &witness, 2).outcome, Outcome::Passed);
+        let mut summary = summary(SchedulerPolicy::BestEffort, 0, None);
+        assert_eq!(resolved("gpu-clock", &summary, 2).outcome, Outcome::Passed);
+        assert_eq!(resolved("license", &summary, 2).outcome, Outcome::Unknown);
+        summary.slowed_share = Some(0.5);
+        summary.licensed = Some(true);
+        assert_eq!(resolved("gpu-clock", &summary, 2).outcome, Outcome::Failed);
+        assert_eq!(resolved("license", &summary, 2).outcome, Outcome::Passed);
         let passed = check("gpu-clock", Outcome::Passed, "seen".to_owned(), String::new(), "");
         let mut list = [passed.clone()];
-        settle(&mut list, &witness, 2);
+        resolve(&mut list, &summary, 2);
         assert_eq!(list, [passed]);
     }
 }

@@ -107,7 +107,7 @@ pub struct VgpuSample {
     pub vgpu_type: Option<String>,
     /// Frame buffer in use, bytes.
     pub memory_used_bytes: Option<u64>,
-    /// Share of the board's time, 0 to 1, that its networks and other work took since the last look.
+    /// Share of the board's time, 0 to 1, that its networks and other work took since the last sample.
     pub utilization: Option<f64>,
     /// Whether it holds its licence.
     pub licensed: Option<bool>,
@@ -182,8 +182,8 @@ fn types(device: &Device<'_>) -> Reading<Vec<String>> {
 }
 
 /// The board with that index at this moment. `since` is a time just before the last samples of the vGPUs' use, by the
-/// driver's clock, and is brought up to date; 0 before the first look.
-pub(super) fn look(library: &Nvml, index: u32, since: &mut u64) -> BoardSample {
+/// driver's clock, and is brought up to date; 0 before the first sample.
+pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample {
     let mut gaps = Gaps::default();
     let device = match library.device_by_index(index) {
         Ok(device) => device,
@@ -249,7 +249,7 @@ fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<Vg
                 .map(|s| s.micros)
                 .max()
         };
-        // The last sample of each is asked for again: a look that comes before the next one still has a value.
+        // The last sample of each is asked for again: one that comes before the next one still has a value.
         *since = ids
             .iter()
             .filter_map(latest)

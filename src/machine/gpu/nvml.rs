@@ -87,7 +87,7 @@ impl Nvml {
     }
 
     /// Every board as its hypervisor sees it.
-    pub fn witness_gpus(&self) -> Reading<Vec<HostBoard>> {
+    pub fn host_boards(&self) -> Reading<Vec<HostBoard>> {
         let count = self
             .library
             .device_count()
@@ -97,11 +97,11 @@ impl Nvml {
             .collect())
     }
 
-    /// The boards at this moment; `since` has a place for each, 0 before the first look, and is brought up to date.
-    pub fn witness_look(&self, since: &mut [u64]) -> Vec<BoardSample> {
+    /// The boards at this moment; `since` has a place for each, 0 before the first sample, and is brought up to date.
+    pub fn board_samples(&self, since: &mut [u64]) -> Vec<BoardSample> {
         let boards = since.iter_mut().zip(0..);
         boards
-            .map(|(since, index)| monitor::look(&self.library, index, since))
+            .map(|(since, index)| monitor::sample(&self.library, index, since))
             .collect()
     }
 

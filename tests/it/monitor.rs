@@ -1,4 +1,4 @@
-//! A witness on the host of vGPUs, and what `merge` makes of its log, with the real program and a stand-in for NVML.
+//! `facebench monitor` on the host of vGPUs, and what `merge` makes of its log, with the real program and a stand-in for NVML.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,11 +12,11 @@ use crate::common::{
 };
 use serde_json::{Value, json};
 
-fn witness(log: &Path) -> Command {
+fn monitor(log: &Path) -> Command {
     let mut command = facebench();
     // Nothing but the planted nvidia-smi, where there is one, is asked.
     command.env("PATH", "/no/such/folder");
-    command.args(["witness", "--interval", "50ms", "-o"]).arg(log);
+    command.args(["monitor", "--interval", "50ms", "-o"]).arg(log);
     command
 }
 
@@ -28,16 +28,16 @@ fn lines(log: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// A witness that has looked once.
+/// A monitor that has taken a sample.
 fn begun(world: &World, log: &Path) -> Child {
-    let child = world.around(witness(log).stderr(Stdio::null())).spawn().unwrap();
-    until("the first look", || {
+    let child = world.around(monitor(log).stderr(Stdio::null())).spawn().unwrap();
+    until("the first sample", || {
         std::fs::read_to_string(log).unwrap_or_default().lines().count() > 1
     });
     child
 }
 
-/// Ends a witness as Ctrl-C does.
+/// Ends a monitor as Ctrl-C does.
 fn end(mut child: Child) {
     signal(child.id(), "-INT");
     assert!(child.wait().unwrap().success());
@@ -62,11 +62,11 @@ fn merge(files: &[&Path], all: &Path) -> Answer {
     run(facebench().arg("merge").args(files).arg("-o").arg(all))
 }
 
-/// The arm and the record of a study in a guest whose host a witness looked at, with such answers of the host.
-fn witnessed(told: &Value) -> (Value, Answer, tempfile::TempDir, PathBuf) {
+/// The arm and the record of a study in a guest whose host was monitored, with such answers of the host.
+fn with_host_log(answers: &Value) -> (Value, Answer, tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (log, study) = (folder.path().join("w.jsonl"), folder.path().join("guest.json"));
-    let world = World::new(told);
+    let world = World::new(answers);
     let child = begun(&world, &log);
     guest(&study);
     end(child);
@@ -81,10 +81,10 @@ fn a_host_s_log_holds_what_guests_cannot_see() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("w.jsonl");
     let world = World::new(&host(60));
-    let answer = run(world.around(witness(&log).args(["--duration", "200ms"])));
+    let answer = run(world.around(monitor(&log).args(["--duration", "200ms"])));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     let lines = lines(&log);
-    let (header, look) = (&lines[0], &lines[1]["gpus"][0]);
+    let (header, sample) = (&lines[0], &lines[1]["gpus"][0]);
     assert!(lines.len() >= 3, "{lines:?}");
     assert_eq!(
         (&header["kind"], &header["interval_seconds"]),
@@ -99,21 +99,21 @@ fn a_host_s_log_holds_what_guests_cannot_see() {
     assert_eq!(gpu["vgpu_types"], json!(["GRID V100D-8Q", "GRID V100D-16Q"]));
     assert_eq!(
         (
-            &look["sm_clock_mhz"],
-            &look["memory_clock_mhz"],
-            &look["power_watts"],
-            &look["utilization"]
+            &sample["sm_clock_mhz"],
+            &sample["memory_clock_mhz"],
+            &sample["power_watts"],
+            &sample["utilization"]
         ),
         (&json!(1755.0), &json!(877.0), &json!(71.25), &json!(0.4))
     );
-    assert_eq!(look["unavailable"], json!({}));
+    assert_eq!(sample["unavailable"], json!({}));
     assert_eq!(
-        look["vgpus"][1],
+        sample["vgpus"][1],
         json!({"id": 1002, "uuid": "aaaaaaaa-0000-0000-0000-000000000002", "vm": "b0000000-0000-0000-0000-000000000002",
             "vgpu_type": "GRID V100D-8Q", "memory_used_bytes": 700_000_000, "utilization": 0.6, "licensed": true,
             "unavailable": {}})
     );
-    let again = run(world.around(witness(&log).args(["--duration", "100ms"])));
+    let again = run(world.around(monitor(&log).args(["--duration", "100ms"])));
     assert_eq!(again.code(), 1);
     assert!(
         again.stderr().contains("there is such a file already"),
@@ -123,14 +123,14 @@ fn a_host_s_log_holds_what_guests_cannot_see() {
 }
 
 #[test]
-fn a_busy_neighbour_fails_the_guest_s_check_and_an_idle_one_passes_it() {
-    let (arm, answer, _folder, all) = witnessed(&host(60));
+fn a_busy_vgpu_fails_the_guest_s_check_and_an_idle_one_passes_it() {
+    let (arm, answer, _folder, all) = with_host_log(&host(60));
     let found = check(&arm, "co-tenants");
     assert_eq!(found["outcome"], "failed", "{}", answer.all());
     let observed = found["observed"].as_str().unwrap();
     assert_eq!(
         observed,
-        "witness w.jsonl: up to 1 other vGPU on the board took 60.0 % of its time, 60 % at most; scheduler best-effort: \
+        "host log w.jsonl: up to 1 other vGPU on the board took 60.0 % of its time, 60 % at most; scheduler best-effort: \
          their idle time is the arm's"
     );
     assert_eq!(arm["status"], "unstable");
@@ -148,7 +148,7 @@ fn a_busy_neighbour_fails_the_guest_s_check_and_an_idle_one_passes_it() {
         ),
         (&json!(1), &json!(1755.0), &json!(2.0))
     );
-    // A mean of many like numbers is that number to the last bit for some numbers of looks only.
+    // A mean of many like numbers is that number to the last bit for some numbers of samples only.
     let mean = seen["other_vgpus_use_mean"].as_f64().unwrap();
     assert!((mean - 0.6).abs() < 1e-9, "{mean}");
     assert!(
@@ -159,31 +159,31 @@ fn a_busy_neighbour_fails_the_guest_s_check_and_an_idle_one_passes_it() {
     for words in ["HOST LOG", "best-effort, 2 ms", "60 %", "1755"] {
         assert!(table.contains(words), "no {words} in {table}");
     }
-    // What the witness said is judged again by an audit, and comes out the same.
+    // An audit makes the checks of the host log again, and they come out the same.
     let audit = run(facebench().arg("audit").arg(&all));
     assert_eq!(audit.code(), 0, "{}", audit.all());
 
-    let (arm, answer, ..) = witnessed(&host(0));
+    let (arm, answer, ..) = with_host_log(&host(0));
     assert_eq!(check(&arm, "co-tenants")["outcome"], "passed", "{}", answer.all());
 }
 
 #[test]
 fn a_board_that_is_too_hot_fails_the_guest_s_clock() {
-    let mut told = host(0);
-    told["devices"][0] = with(
-        told["devices"][0].clone(),
+    let mut answers = host(0);
+    answers["devices"][0] = with(
+        answers["devices"][0].clone(),
         json!({"nvmlDeviceGetCurrentClocksThrottleReasons": 0x20}),
     );
-    let (arm, answer, ..) = witnessed(&told);
+    let (arm, answer, ..) = with_host_log(&answers);
     assert_eq!(check(&arm, "gpu-clock")["outcome"], "failed", "{}", answer.all());
 }
 
 #[test]
 fn what_the_host_does_not_tell_stays_unknown() {
-    let mut told = host(60);
-    told["devices"][0]["vgpus"][1]["nvmlDeviceGetVgpuUtilization"] = Value::Null;
-    told["devices"][0]["nvmlDeviceGetCurrentClocksThrottleReasons"] = json!("NVML_ERROR_NO_PERMISSION");
-    let (arm, answer, ..) = witnessed(&told);
+    let mut answers = host(60);
+    answers["devices"][0]["vgpus"][1]["nvmlDeviceGetVgpuUtilization"] = Value::Null;
+    answers["devices"][0]["nvmlDeviceGetCurrentClocksThrottleReasons"] = json!("NVML_ERROR_NO_PERMISSION");
+    let (arm, answer, ..) = with_host_log(&answers);
     for id in ["co-tenants", "gpu-clock"] {
         let found = check(&arm, id);
         assert_eq!(found["outcome"], "unknown", "{}", answer.all());
@@ -191,7 +191,7 @@ fn what_the_host_does_not_tell_stays_unknown() {
             found["observed"]
                 .as_str()
                 .unwrap()
-                .starts_with("witness w.jsonl: "),
+                .starts_with("host log w.jsonl: "),
             "{found}"
         );
     }
@@ -222,7 +222,7 @@ fn another_time_or_another_board_leaves_the_checks_open() {
     assert!(
         answer
             .stderr()
-            .contains("the witness early.jsonl does not help: it looked from"),
+            .contains("the host log early.jsonl does not cover it: its samples are from"),
         "{}",
         answer.all()
     );
@@ -244,7 +244,7 @@ fn another_time_or_another_board_leaves_the_checks_open() {
 }
 
 #[test]
-fn a_log_survives_the_death_of_its_witness() {
+fn a_log_survives_the_death_of_its_monitor() {
     let folder = tempfile::tempdir().unwrap();
     let (log, study, all) = (
         folder.path().join("w.jsonl"),
@@ -271,12 +271,12 @@ fn a_log_survives_the_death_of_its_witness() {
 #[test]
 fn nvidia_smi_is_asked_where_nvml_tells_no_scheduler() {
     let folder = tempfile::tempdir().unwrap();
-    let mut told = host(0);
-    told["devices"][0]["nvmlDeviceGetVgpuSchedulerState"] = Value::Null;
-    let world = World::new(&told);
+    let mut answers = host(0);
+    answers["devices"][0]["nvmlDeviceGetVgpuSchedulerState"] = Value::Null;
+    let world = World::new(&answers);
     let header = |name: &str| {
         let log = folder.path().join(name);
-        let mut command = witness(&log);
+        let mut command = monitor(&log);
         command.env("PATH", folder.path());
         let answer = run(world.around(command.args(["--duration", "60ms"])));
         assert_eq!(answer.code(), 0, "{}", answer.all());
@@ -304,10 +304,10 @@ fn nvidia_smi_is_asked_where_nvml_tells_no_scheduler() {
 }
 
 #[test]
-fn without_nvml_there_is_nothing_to_witness() {
+fn without_nvml_there_is_nothing_to_monitor() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("w.jsonl");
-    let answer = run(witness(&log).env("FACEBENCH_NVML", "/no/such/libnvidia-ml.so.1"));
+    let answer = run(monitor(&log).env("FACEBENCH_NVML", "/no/such/libnvidia-ml.so.1"));
     assert_eq!(answer.code(), 4, "{}", answer.all());
     assert!(
         answer.stderr().contains("cannot be loaded as the NVML library"),
