@@ -12,7 +12,7 @@ use facebench::{
     model::{catalog::Role, gallery::Gallery, network::Network},
     pipeline::{Loading, Networks, Pipeline},
     runtime::{
-        Backend, SessionSettings,
+        Runtime, SessionSettings,
         install::{Flavor, Runtimes},
         linked,
         onnxruntime::OnnxRuntime,
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let home = home()?;
     let runtime =
         Runtimes::of_process(home.clone()).find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))?;
-    let mut backends: Vec<(&str, Box<dyn Backend>)> =
+    let mut backends: Vec<(&str, Box<dyn Runtime>)> =
         vec![("cpu", Box::new(OnnxRuntime::cpu(&runtime.path, "CPU".into())?))];
     for row in BACKENDS.iter().filter(|row| row.linked.is_some() && row.built) {
         backends.extend(linked::open(row.word, "CPU").map(|backend| (row.word, backend)));
@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
 /// One run of one network, one thread.
 fn sessions(
     criterion: &mut Criterion,
-    backends: &[(&str, Box<dyn Backend>)],
+    backends: &[(&str, Box<dyn Runtime>)],
     networks: &Networks,
 ) -> anyhow::Result<()> {
     let one = (
@@ -95,7 +95,7 @@ fn sessions(
 /// Encoded photos to matched faces, one stream of one thread.
 fn end_to_end(
     criterion: &mut Criterion,
-    backends: &[(&str, Box<dyn Backend>)],
+    backends: &[(&str, Box<dyn Runtime>)],
     networks: &Networks,
 ) -> anyhow::Result<()> {
     let photos: Vec<Vec<u8>> = (0..PHOTOS)

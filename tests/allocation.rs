@@ -25,7 +25,7 @@ use facebench::{
         network::Network,
     },
     pipeline::{Loading, Networks, Pipeline},
-    runtime::{Backend, BackendError, Identity, Output, Session, SessionSettings, Signature, TensorInfo},
+    runtime::{Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature, TensorInfo},
     vision::{
         decoder::Decoder,
         face::{Embedding, Face},
@@ -106,7 +106,7 @@ impl Session for SeesTwo {
         &mut self,
         _: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         let outputs: [Output<'_>; 12] = std::array::from_fn(|i| Output {
             name: OUTPUTS[i].0,
             values: self.tensors[i].view(),
@@ -125,7 +125,7 @@ impl Session for KnowsOne {
         &mut self,
         _: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         read(&[Output {
             name: "embedding",
             values: self.embedding.view(),
@@ -136,8 +136,8 @@ impl Session for KnowsOne {
 
 struct StandIn(Identity);
 
-impl Backend for StandIn {
-    fn load(&self, network: &Path, _: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
+impl Runtime for StandIn {
+    fn load(&self, network: &Path, _: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError> {
         let tensor = |name: &str, shape: &[usize]| TensorInfo {
             name: name.to_owned(),
             shape: shape.iter().map(|side| Some(*side)).collect(),
@@ -200,7 +200,7 @@ fn network(name: &str, role: Role, family: Family) -> Network {
 
 #[test]
 fn stages_allocate_nothing_once_they_have_run() {
-    let backend = StandIn(Identity {
+    let runtime = StandIn(Identity {
         runtime: "stand-in",
         version: String::new(),
         provider: "none",
@@ -217,7 +217,7 @@ fn stages_allocate_nothing_once_they_have_run() {
     let people = (0..3000).map(|_| (String::new(), Embedding::from_raw(&[0.5; EMBEDDING])));
     let gallery = Arc::new(Gallery::new(people));
     let (mut pipeline, _) =
-        Pipeline::load(&backend, &networks, Arc::clone(&gallery), &Loading::default()).unwrap();
+        Pipeline::load(&runtime, &networks, Arc::clone(&gallery), &Loading::default()).unwrap();
     let photos: Vec<Vec<u8>> = [(0, ImageFormat::Jpeg), (1, ImageFormat::Png)]
         .map(|(index, format)| {
             let mut bytes = Cursor::new(Vec::new());

@@ -24,7 +24,7 @@ use crate::{
         network::{Network, NetworkName},
     },
     runtime::{
-        Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+        Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
         onnxruntime::OnnxRuntime,
     },
     vision::{
@@ -112,10 +112,10 @@ impl Calibrator {
             tell(&format!("skipped {name}: {reason}"));
         }
         let photos_sha256 = dataset.sha256();
-        let backend = cpu(home)?;
+        let runtime = cpu(home)?;
         let samples = Arc::new(Mutex::new(Samples::new(CROPS)));
         let recorder = Recorder {
-            backend: &backend,
+            runtime: &runtime,
             samples: Arc::clone(&samples),
         };
         let settings = SessionSettings {
@@ -136,7 +136,7 @@ impl Calibrator {
                     ..network.clone()
                 };
                 let input = CalibrationInput::Crops {
-                    finder: found.load_detector(&backend, &settings, None, 1)?.0,
+                    finder: found.load_detector(&runtime, &settings, None, 1)?.0,
                     name: found.name,
                     recognizer: recognizer.load_recognizer(&recorder, &settings, 1)?.0,
                 };
@@ -307,20 +307,20 @@ impl Samples {
 
 /// A runtime whose sessions record their inputs.
 struct Recorder<'a> {
-    backend: &'a OnnxRuntime,
+    runtime: &'a OnnxRuntime,
     samples: Arc<Mutex<Samples>>,
 }
 
-impl Backend for Recorder<'_> {
-    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
+impl Runtime for Recorder<'_> {
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError> {
         Ok(Box::new(Recording {
-            session: self.backend.load(network, settings)?,
+            session: self.runtime.load(network, settings)?,
             samples: Arc::clone(&self.samples),
         }))
     }
 
     fn identity(&self) -> &Identity {
-        self.backend.identity()
+        self.runtime.identity()
     }
 }
 
@@ -338,7 +338,7 @@ impl Session for Recording {
         &mut self,
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         // Pictures come one by one: if the graph has a fixed larger batch, only its first item is new.
         let first = input.slice(s![0, .., .., ..]);
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);

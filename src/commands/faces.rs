@@ -21,7 +21,7 @@ use crate::{
     machine::Host,
     model::{ModelError, gallery::Gallery},
     pipeline::{Loading, Networks, Pipeline, PipelineError},
-    runtime::{Backend, BackendError},
+    runtime::{Runtime, RuntimeError},
     study::StudyError,
     vision::{
         draw::draw_face,
@@ -60,7 +60,7 @@ struct Named<'a> {
 pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let request = NetworkRequest::from(args.networks);
     let networks = networks(&request, home)?;
-    let backend = cpu(home)?;
+    let runtime = cpu(home)?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
@@ -85,14 +85,14 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
             .and_then(|settings| settings.match_threshold))
         .unwrap_or(MATCH_THRESHOLD);
     let gallery = match &args.gallery {
-        Some(folder) => Some(enrol(folder, request.limits, &backend, &networks)?),
+        Some(folder) => Some(enrol(folder, request.limits, &runtime, &networks)?),
         None => None,
     };
     if let Some(folder) = &args.draw {
         std::fs::create_dir_all(folder).map_err(Failure::output(folder))?;
     }
     let mut done = 0;
-    each(&backend, &networks, &photos, &mut |photo, answer| {
+    each(&runtime, &networks, &photos, &mut |photo, answer| {
         let faces = match answer {
             Ok(faces) => faces,
             Err(reason) => return skip(request.strict, &photo.name, &reason, &mut skipped),
@@ -158,7 +158,7 @@ fn name<'a>(face: &'a Face, gallery: Option<&'a Gallery>, threshold: f32) -> Nam
 fn enrol(
     folder: &Path,
     limits: Limits,
-    backend: &dyn Backend,
+    runtime: &dyn Runtime,
     networks: &Networks,
 ) -> Result<Gallery, Failure> {
     let survey = Survey::of(folder, limits)?;
@@ -166,7 +166,7 @@ fn enrol(
     let mut photos = survey.dataset.photos;
     photos.retain(|photo| people.contains_key(&photo.name));
     let mut enrolled: Vec<(String, Embedding)> = Vec::new();
-    each(backend, networks, &photos, &mut |photo, answer| {
+    each(runtime, networks, &photos, &mut |photo, answer| {
         let faces = match answer {
             Ok(faces) => faces,
             Err(reason) => {
@@ -221,7 +221,7 @@ type Answer = Result<Vec<Face>, String>;
 
 /// Recognises `photos` on all cores and gives each answer to `then`, in the order of the photos.
 fn each(
-    backend: &dyn Backend,
+    runtime: &dyn Runtime,
     networks: &Networks,
     photos: &[Photo],
     then: &mut dyn FnMut(&Photo, Answer) -> Result<(), Failure>,
@@ -240,7 +240,7 @@ fn each(
                         threads: 1,
                         ..Loading::default()
                     };
-                    let (mut pipeline, _) = Pipeline::load(backend, networks, gallery, &loading)?;
+                    let (mut pipeline, _) = Pipeline::load(runtime, networks, gallery, &loading)?;
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         let Some(photo) = photos.get(index) else {
@@ -293,8 +293,8 @@ fn recognise(pipeline: &mut Pipeline, photo: &Photo) -> Result<Answer, ModelErro
     }
 }
 
-impl From<BackendError> for Failure {
-    fn from(error: BackendError) -> Self {
+impl From<RuntimeError> for Failure {
+    fn from(error: RuntimeError) -> Self {
         Self::Model(error.into())
     }
 }

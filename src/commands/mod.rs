@@ -44,7 +44,7 @@ use crate::{
     model::{ModelError, derived::DerivedError},
     record::Unavailable,
     runtime::{
-        install::{RuntimeError, ToolError},
+        install::{InstallError, ToolError},
         onnxruntime::OnnxRuntime,
         spec::BackendSpec,
     },
@@ -67,7 +67,7 @@ pub enum Failure {
     Plan(#[from] PlanError),
     /// No runtime.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Runtime(#[from] InstallError),
     /// A network.
     #[error(transparent)]
     Model(#[from] ModelError),

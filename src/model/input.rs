@@ -5,7 +5,7 @@ use std::slice::{ChunksExactMut, IterMut};
 use ndarray::ArrayView4;
 
 use crate::{
-    runtime::{BackendError, Output, Session},
+    runtime::{Output, RuntimeError, Session},
     vision::tensor::{ChannelOrder, Extent, Normalization, Numbers, Slot},
 };
 
@@ -156,12 +156,12 @@ impl Input {
         session: &mut dyn Session,
         count: usize,
         read: &mut dyn FnMut(usize, &[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         let size = self.size(count);
         let mut read = |outputs: &[Output<'_>]| read(size, outputs);
         let (width, height) = self.seen;
         let length = size * width * height * 3;
-        let shaped = |error: ndarray::ShapeError| BackendError::Run {
+        let shaped = |error: ndarray::ShapeError| RuntimeError::Run {
             reason: error.to_string(),
         };
         match &self.values {

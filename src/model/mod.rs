@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use self::catalog::{CatalogError, Family, Role};
-use crate::runtime::BackendError;
+use crate::runtime::RuntimeError;
 
 /// Why a network cannot be used as asked.
 #[derive(Debug, Error)]
@@ -106,7 +106,7 @@ pub enum ModelError {
     },
     /// The runtime could not load or run it.
     #[error(transparent)]
-    Backend(#[from] BackendError),
+    Runtime(#[from] RuntimeError),
     /// The outputs of a run do not have the family's shapes.
     #[error("the network's output {output} has the shape {shape:?}, which its family does not know")]
     Shape {

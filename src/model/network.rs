@@ -16,7 +16,7 @@ use super::{
     embedded, family,
     fetch::{self, LocalState},
 };
-use crate::runtime::{Backend, DataPath, Scaling, Session, SessionSettings, Side};
+use crate::runtime::{DataPath, Runtime, Scaling, Session, SessionSettings, Side};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,12 +148,12 @@ impl Network {
     /// Loads it as a detector for batches of at most `batch`.
     pub fn load_detector(
         &self,
-        backend: &dyn Backend,
+        runtime: &dyn Runtime,
         session: &SessionSettings,
         score: Option<f32>,
         batch: usize,
     ) -> Result<(Detector, Family), ModelError> {
-        let (loaded, family) = self.open(backend, session, Role::Detector, batch)?;
+        let (loaded, family) = self.open(runtime, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
         let detector = Detector::new(&self.shown(), loaded, family, &settings, batch)?;
         let trims = session.open == Some(Side::Canvas) && session.path == DataPath::Host;
@@ -163,11 +163,11 @@ impl Network {
     /// Loads it as a recognizer for batches of at most `batch`.
     pub fn load_recognizer(
         &self,
-        backend: &dyn Backend,
+        runtime: &dyn Runtime,
         session: &SessionSettings,
         batch: usize,
     ) -> Result<(Recognizer, Family), ModelError> {
-        let (session, family) = self.open(backend, session, Role::Recognizer, batch)?;
+        let (session, family) = self.open(runtime, session, Role::Recognizer, batch)?;
         let settings = self.settings(family, None);
         Ok((Recognizer::new(&self.shown(), session, &settings, batch)?, family))
     }
@@ -176,7 +176,7 @@ impl Network {
     /// its family's settings: one that only its graph tells is loaded for that first.
     fn open(
         &self,
-        backend: &dyn Backend,
+        runtime: &dyn Runtime,
         session: &SessionSettings,
         role: Role,
         batch: usize,
@@ -184,13 +184,13 @@ impl Network {
         let settle =
             |session: &dyn Session| family::settle(&self.shown(), session.signature(), self.family, role);
         if session.path == DataPath::Host {
-            let loaded = backend.load(&self.path, session)?;
+            let loaded = runtime.load(&self.path, session)?;
             let family = settle(loaded.as_ref())?;
             return Ok((loaded, family));
         }
         let family = match self.family {
             Some(family) => family,
-            None => settle(backend.load(&self.path, &SessionSettings::default())?.as_ref())?,
+            None => settle(runtime.load(&self.path, &SessionSettings::default())?.as_ref())?,
         };
         let input = self.settings(family, None).input;
         let normalization = input.normalization();
@@ -205,7 +205,7 @@ impl Network {
             open: (batch > 1 && role == Role::Detector && family.batches()).then_some(Side::Batch),
             ..session.clone()
         };
-        let loaded = backend.load(&self.path, &for_device)?;
+        let loaded = runtime.load(&self.path, &for_device)?;
         let family = settle(loaded.as_ref())?;
         Ok((loaded, family))
     }

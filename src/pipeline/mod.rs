@@ -20,7 +20,7 @@ use crate::{
         network::Network,
     },
     runtime::{
-        Backend, BackendError, Profile, SessionSettings, Side,
+        Profile, Runtime, RuntimeError, SessionSettings, Side,
         options::{DataPath, Decoding},
     },
     vision::{
@@ -187,9 +187,9 @@ impl Desk {
 }
 
 impl Pipeline {
-    /// Loads both networks on `backend`.
+    /// Loads both networks on `runtime`.
     pub fn load(
-        backend: &dyn Backend,
+        runtime: &dyn Runtime,
         networks: &Networks,
         gallery: Arc<Gallery>,
         loading: &Loading,
@@ -212,11 +212,11 @@ impl Pipeline {
         let (mut detector, detector_family) =
             networks
                 .detector
-                .load_detector(backend, &for_detector, networks.score, batch)?;
+                .load_detector(runtime, &for_detector, networks.score, batch)?;
         let (recognizer, recognizer_family) =
             networks
                 .recognizer
-                .load_recognizer(backend, &settings("recognizer"), faces)?;
+                .load_recognizer(runtime, &settings("recognizer"), faces)?;
         let loaded = Loaded {
             detector_family,
             recognizer_family,
@@ -397,7 +397,7 @@ impl Pipeline {
     }
 
     /// Ends profiling: where the nodes of both networks ran, the detector's first; `None` where neither tells.
-    pub fn finish_profile(&mut self) -> Result<Option<[Profile; 2]>, BackendError> {
+    pub fn finish_profile(&mut self) -> Result<Option<[Profile; 2]>, RuntimeError> {
         let detector = self.detector.session().finish_profile()?;
         let recognizer = self.recognizer.session().finish_profile()?;
         let any = detector.is_some() || recognizer.is_some();

@@ -1,6 +1,6 @@
 //! Where a network runs: a runtime, an execution provider, a device. Knows tensors and files, and no face.
 //!
-//! A new backend is one file here (a [`Backend`] and its [`Session`]) and one row in [`table::BACKENDS`].
+//! A new backend is one file here (a [`Runtime`] and its [`Session`]) and one row in [`table::BACKENDS`].
 
 #[cfg(any(feature = "opencv", feature = "tract"))]
 mod by_shape;
@@ -30,9 +30,9 @@ pub use self::{
 };
 
 /// Something that can load networks: one runtime with one execution provider on one device.
-pub trait Backend: Send + Sync {
+pub trait Runtime: Send + Sync {
     /// Loads the ONNX file `network`. Sessions of one backend may run at the same time, each in its own thread.
-    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError>;
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError>;
 
     /// What runs here, for the record.
     fn identity(&self) -> &Identity;
@@ -49,7 +49,7 @@ pub trait Session: Send {
         &mut self,
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError>;
+    ) -> Result<(), RuntimeError>;
 
     /// Whether the session was loaded to read bytes (batch x height x width x 3), by [`Session::run_bytes`].
     fn reads_bytes(&self) -> bool {
@@ -61,8 +61,8 @@ pub trait Session: Send {
         &mut self,
         _input: ArrayView4<'_, u8>,
         _read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
-        Err(BackendError::Run {
+    ) -> Result<(), RuntimeError> {
+        Err(RuntimeError::Run {
             reason: "this runtime reads no bytes".to_owned(),
         })
     }
@@ -74,7 +74,7 @@ pub trait Session: Send {
 
     /// Ends profiling and says where the nodes ran; `None` where the session was loaded without profiling or the
     /// runtime has none.
-    fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
+    fn finish_profile(&mut self) -> Result<Option<Profile>, RuntimeError> {
         Ok(None)
     }
 }
@@ -117,10 +117,10 @@ pub struct Signature {
 
 impl Signature {
     /// Holds that the graph of the file `network` reads one float tensor of four sides, as [`Session::run`] gives it.
-    pub fn reads_pictures(&self, network: &Path) -> Result<(), BackendError> {
+    pub fn reads_pictures(&self, network: &Path) -> Result<(), RuntimeError> {
         match self.inputs.as_slice() {
             [input] if input.is_f32 && input.shape.len() == 4 => Ok(()),
-            inputs => Err(BackendError::Input {
+            inputs => Err(RuntimeError::Input {
                 network: network.to_path_buf(),
                 found: inputs
                     .iter()
@@ -184,7 +184,7 @@ pub struct Identity {
 
 /// Why a network could not be loaded or run.
 #[derive(Debug, Error)]
-pub enum BackendError {
+pub enum RuntimeError {
     /// The runtime's library could not be opened.
     #[error("cannot load the ONNX Runtime library {}: {reason}", path.display())]
     Library {

@@ -1,4 +1,4 @@
-//! `OpenCV`'s DNN module behind the [`Backend`] trait: `cv::dnn` of the system's `OpenCV` 4, on the processor.
+//! `OpenCV`'s DNN module behind the [`Runtime`] trait: `cv::dnn` of the system's `OpenCV` 4, on the processor.
 //!
 //! `OpenCV` keeps one number of threads a process, and one run at a time can use them: see
 //! `docs/design/README.md`.
@@ -14,7 +14,7 @@ use opencv::{
 };
 
 use super::{
-    Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+    Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
     by_shape::{ByShape, for_input},
     onnx::{shape, signature},
 };
@@ -41,9 +41,9 @@ impl OpenCv {
     }
 }
 
-impl Backend for OpenCv {
-    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
-        let failed = |reason: String| BackendError::Load {
+impl Runtime for OpenCv {
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError> {
+        let failed = |reason: String| RuntimeError::Load {
             network: network.to_path_buf(),
             runtime: RUNTIME,
             reason,
@@ -116,13 +116,13 @@ struct OpenCvSession {
 }
 
 impl OpenCvSession {
-    fn failed(&self, reason: &str) -> BackendError {
-        BackendError::Run {
+    fn failed(&self, reason: &str) -> RuntimeError {
+        RuntimeError::Run {
             reason: format!("{}: {RUNTIME}: {reason}", self.network.display()),
         }
     }
 
-    fn forward(&mut self, input: &ArrayView4<'_, f32>) -> Result<Vector<Mat>, BackendError> {
+    fn forward(&mut self, input: &ArrayView4<'_, f32>) -> Result<Vector<Mat>, RuntimeError> {
         let values = input
             .as_slice()
             .ok_or_else(|| self.failed("the input tensor is not contiguous"))?;
@@ -157,7 +157,7 @@ fn net<'a>(
     network: &Path,
     signature: &Signature,
     shape: [usize; 4],
-) -> Result<&'a mut Net, BackendError> {
+) -> Result<&'a mut Net, RuntimeError> {
     let make = || {
         let bytes = shape::with_shape(network, &signature.inputs[0].name, &shape)?;
         import(&bytes).map_err(|error| {
@@ -169,7 +169,7 @@ fn net<'a>(
         })
     };
     nets.get_or_make(shape, make)
-        .map_err(|reason| BackendError::Load {
+        .map_err(|reason| RuntimeError::Load {
             network: network.to_path_buf(),
             runtime: RUNTIME,
             reason: for_input(shape, &reason),
@@ -191,7 +191,7 @@ impl Session for OpenCvSession {
         &mut self,
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         let mats = self.forward(&input)?.to_vec();
         let outputs = self
             .signature

@@ -1,4 +1,4 @@
-//! tract behind the [`Backend`] trait: pure Rust, on the processor.
+//! tract behind the [`Runtime`] trait: pure Rust, on the processor.
 //!
 //! tract optimises a graph for sides that are known; a session keeps one plan for each shape of its input that it has
 //! seen. See `docs/design/README.md`.
@@ -17,7 +17,7 @@ use tract_onnx::prelude::{
 };
 
 use super::{
-    Backend, BackendError, Identity, Output, Session, SessionSettings, Signature,
+    Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
     by_shape::{ByShape, for_input},
     onnx::signature,
 };
@@ -46,9 +46,9 @@ impl Tract {
     }
 }
 
-impl Backend for Tract {
-    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
-        let failed = |reason: String| BackendError::Load {
+impl Runtime for Tract {
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError> {
+        let failed = |reason: String| RuntimeError::Load {
             network: network.to_path_buf(),
             runtime: RUNTIME,
             reason,
@@ -119,7 +119,7 @@ struct TractSession {
 
 impl TractSession {
     /// The plan for inputs of `shape`.
-    fn plan(&mut self, shape: [usize; 4]) -> Result<&mut TypedSimpleState, BackendError> {
+    fn plan(&mut self, shape: [usize; 4]) -> Result<&mut TypedSimpleState, RuntimeError> {
         let make = || {
             guarded(|| {
                 self.model
@@ -132,15 +132,15 @@ impl TractSession {
         };
         self.plans
             .get_or_make(shape, make)
-            .map_err(|reason| BackendError::Load {
+            .map_err(|reason| RuntimeError::Load {
                 network: self.network.clone(),
                 runtime: RUNTIME,
                 reason: for_input(shape, &reason),
             })
     }
 
-    fn failed(&self, reason: &str) -> BackendError {
-        BackendError::Run {
+    fn failed(&self, reason: &str) -> RuntimeError {
+        RuntimeError::Run {
             reason: format!("{}: {RUNTIME}: {reason}", self.network.display()),
         }
     }
@@ -155,7 +155,7 @@ impl Session for TractSession {
         &mut self,
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         let values = input
             .as_slice()
             .ok_or_else(|| self.failed("the input tensor is not contiguous"))?;

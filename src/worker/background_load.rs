@@ -9,7 +9,7 @@ use std::{
 
 use ndarray::{Array2, Array4};
 
-use super::{WorkerError, open_backend, protocol::Job, share::Clock, stay_on};
+use super::{WorkerError, open_runtime, protocol::Job, share::Clock, stay_on};
 use crate::runtime::{Session, SessionSettings, onnx, options::DataPath};
 
 /// On the host work and rest take turns within so long; on a device a run and its rest are shorter on most.
@@ -62,7 +62,7 @@ impl Load {
             threads: 1,
             ..SessionSettings::default()
         };
-        let session = open_backend(job)?.load(&network, &settings)?;
+        let session = open_runtime(job)?.load(&network, &settings)?;
         let mut load = Self::Device(session, Array4::from_elem([1, 1, 1, DEVICE_SIDE], 0.5));
         for _ in 0..FIRST_RUNS {
             load.run()?;

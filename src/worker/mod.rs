@@ -47,7 +47,7 @@ use crate::{
     model::{ModelError, gallery::Gallery},
     pipeline::{Loaded, Loading, Pipeline, StageTimes},
     runtime::{
-        Backend, BackendError, Identity, linked,
+        Identity, Runtime, RuntimeError, linked,
         onnxruntime::{OnnxRuntime, Provider},
         options::DataPath,
     },
@@ -102,8 +102,8 @@ pub enum WorkerError {
     Model(#[from] ModelError),
 }
 
-impl From<BackendError> for WorkerError {
-    fn from(error: BackendError) -> Self {
+impl From<RuntimeError> for WorkerError {
+    fn from(error: RuntimeError) -> Self {
         Self::Model(error.into())
     }
 }
@@ -144,9 +144,9 @@ fn serve(requests: &mpsc::Receiver<String>, voice: &Voice) -> Result<(), WorkerE
         match (request, worker.as_mut()) {
             (Request::Probe(job), _) => {
                 if job.library.is_some() {
-                    open_runtime(&job)?.probe()?;
+                    open_onnx_runtime(&job)?.probe()?;
                 } else {
-                    open_backend(&job)?;
+                    open_runtime(&job)?;
                 }
                 voice.say(&Reply::Probed)?;
             }
@@ -221,7 +221,7 @@ impl Voice {
 struct Worker {
     job: Arc<Job>,
     streams: Vec<Box<dyn Stream>>,
-    backend: Option<Box<dyn Backend>>,
+    runtime: Option<Box<dyn Runtime>>,
     photos: Arc<Photos>,
     /// Who decodes, resizes and aligns: each stream for itself, or all host cores beside a device.
     workers: Arc<Workers>,
@@ -238,7 +238,7 @@ impl Worker {
         let mut worker = Self {
             job: Arc::clone(&job),
             streams: Vec::new(),
-            backend: None,
+            runtime: None,
             photos,
             workers: Arc::new(match job.spec.data_path() {
                 DataPath::Host => Workers::default(),
@@ -262,19 +262,19 @@ impl Worker {
                 options: Vec::new(),
             }
         } else {
-            let backend = open_backend(&job)?;
+            let runtime = open_runtime(&job)?;
             let gallery = Arc::new(Gallery::new(
                 job.gallery
                     .iter()
                     .map(|values| (String::new(), Embedding::from_raw(values))),
             ));
             for _ in 0..job.streams {
-                let (stream, facts) = worker.load_stream(backend.as_ref(), &gallery, None)?;
+                let (stream, facts) = worker.load_stream(runtime.as_ref(), &gallery, None)?;
                 loaded = Some(facts);
                 worker.streams.push(Box::new(stream));
             }
-            let identity = backend.identity().clone();
-            worker.backend = Some(backend);
+            let identity = runtime.identity().clone();
+            worker.runtime = Some(runtime);
             identity
         };
         let load = started.elapsed();
@@ -323,7 +323,7 @@ impl Worker {
 
     fn load_stream(
         &self,
-        backend: &dyn Backend,
+        runtime: &dyn Runtime,
         gallery: &Arc<Gallery>,
         profile: Option<&Path>,
     ) -> Result<(NetworkStream, Loaded), WorkerError> {
@@ -341,7 +341,7 @@ impl Worker {
             workers: Arc::clone(&self.workers),
             profile: profile.map(Path::to_path_buf),
         };
-        let (pipeline, loaded) = Pipeline::load(backend, networks, Arc::clone(gallery), &loading)?;
+        let (pipeline, loaded) = Pipeline::load(runtime, networks, Arc::clone(gallery), &loading)?;
         Ok((
             NetworkStream {
                 pipeline,
@@ -355,10 +355,10 @@ impl Worker {
     /// The check pass: every photo once, and a profile of its own session, which is gone before anything is measured.
     fn observe(&mut self, voice: &Voice) -> Result<(), WorkerError> {
         let mut profile = None;
-        if let Some(backend) = &self.backend {
+        if let Some(runtime) = &self.runtime {
             let folder = tempfile::tempdir()?;
             let gallery = Arc::new(Gallery::default());
-            let (mut stream, _) = self.load_stream(backend.as_ref(), &gallery, Some(folder.path()))?;
+            let (mut stream, _) = self.load_stream(runtime.as_ref(), &gallery, Some(folder.path()))?;
             let step = self.job.photos.len().div_ceil(PROFILED_PHOTOS).max(1);
             for index in (0..self.job.photos.len()).step_by(step) {
                 match stream.process(index..index + 1, &mut [Vec::new()]) {
@@ -614,10 +614,10 @@ impl Site<'_> {
     }
 }
 
-fn open_backend(job: &Job) -> Result<Box<dyn Backend>, WorkerError> {
+fn open_runtime(job: &Job) -> Result<Box<dyn Runtime>, WorkerError> {
     match linked::open(&job.spec.word, &processor()) {
-        Some(backend) => Ok(backend),
-        None => Ok(Box::new(open_runtime(job)?)),
+        Some(linked) => Ok(linked),
+        None => Ok(Box::new(open_onnx_runtime(job)?)),
     }
 }
 
@@ -626,7 +626,7 @@ fn processor() -> String {
     model.unwrap_or_else(|| "CPU".to_owned())
 }
 
-fn open_runtime(job: &Job) -> Result<OnnxRuntime, WorkerError> {
+fn open_onnx_runtime(job: &Job) -> Result<OnnxRuntime, WorkerError> {
     let library = job
         .library
         .as_ref()

@@ -195,12 +195,12 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         return;
     };
     let home = common::home();
-    let backend = common::backend();
+    let runtime = common::runtime();
     let name = format!("arcface:{}", network.display()).parse().unwrap();
     let network = Network::find(&name, Role::Recognizer, &home).unwrap();
     let (mut recognizer, _) = network
         .load_recognizer(
-            &backend,
+            &runtime,
             &SessionSettings {
                 threads: 2,
                 ..SessionSettings::default()

@@ -45,7 +45,7 @@ fn critics() -> Option<(OnnxRuntime, Networks)> {
         max_pixels: Limits::default().max_pixels,
         swap_channels: false,
     };
-    Some((common::backend(), networks))
+    Some((common::runtime(), networks))
 }
 
 fn look(pipeline: &mut Pipeline, photo: &[u8]) -> Vec<Face> {
@@ -56,11 +56,11 @@ fn look(pipeline: &mut Pipeline, photo: &[u8]) -> Vec<Face> {
 
 #[test]
 fn yunet_finds_drawn_faces_where_they_are() {
-    let Some((backend, networks)) = critics() else {
+    let Some((runtime, networks)) = critics() else {
         return;
     };
     let (mut pipeline, _) = Pipeline::load(
-        &backend,
+        &runtime,
         &networks,
         Arc::new(Gallery::default()),
         &Loading {
@@ -122,11 +122,11 @@ fn yunet_finds_drawn_faces_where_they_are() {
 
 #[test]
 fn mobilefacenet_tells_drawn_people_apart() {
-    let Some((backend, networks)) = critics() else {
+    let Some((runtime, networks)) = critics() else {
         return;
     };
     let (mut pipeline, _) = Pipeline::load(
-        &backend,
+        &runtime,
         &networks,
         Arc::new(Gallery::default()),
         &Loading {
@@ -141,7 +141,7 @@ fn mobilefacenet_tells_drawn_people_apart() {
     };
     let (mut recognizer, _) = networks
         .recognizer
-        .load_recognizer(&backend, &session, 1)
+        .load_recognizer(&runtime, &session, 1)
         .unwrap();
     let style = PortraitStyle {
         side: 240,

@@ -21,7 +21,7 @@ use facebench::{
         network::Network,
     },
     pipeline::{Loading, Networks, Pipeline},
-    runtime::{Backend, SessionSettings, onnxruntime::OnnxRuntime},
+    runtime::{Runtime, SessionSettings, onnxruntime::OnnxRuntime},
     vision::{
         face::{Detection, Embedding, Face},
         image::{Limits, decode},
@@ -78,12 +78,12 @@ fn photos() -> Vec<Photo> {
         .collect()
 }
 
-fn evaluate(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Figures {
+fn evaluate(runtime: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Figures {
     let half = photos.len().div_ceil(2);
     let seen: Vec<Seen> = std::thread::scope(|scope| {
         let halves: Vec<_> = photos
             .chunks(half)
-            .map(|photos| scope.spawn(move || look(backend, networks, photos)))
+            .map(|photos| scope.spawn(move || look(runtime, networks, photos)))
             .collect();
         halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
     });
@@ -107,9 +107,9 @@ fn evaluate(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Fig
     }
 }
 
-fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<Seen> {
+fn look(runtime: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<Seen> {
     let (mut pipeline, _) = Pipeline::load(
-        backend,
+        runtime,
         networks,
         Arc::new(Gallery::default()),
         &Loading {
@@ -121,7 +121,7 @@ fn look(backend: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
     let (mut recognizer, _) = networks
         .recognizer
         .load_recognizer(
-            backend,
+            runtime,
             &SessionSettings {
                 threads: 1,
                 ..SessionSettings::default()
@@ -196,11 +196,11 @@ fn unpacked(name: &str, home: &Path) -> PathBuf {
 #[test]
 fn the_embedded_networks_do_what_their_card_says() {
     let home = common::home();
-    let backend = common::backend();
+    let runtime = common::runtime();
     let [detector, recognizer] = ["facebench-det", "facebench-rec"].map(|name| unpacked(name, &home));
     let bytes: usize = embedded::NETWORKS.iter().map(|network| network.bytes.len()).sum();
     let photos = photos();
-    let ours = evaluate(&backend, &networks(&detector, &recognizer, &home), &photos);
+    let ours = evaluate(&runtime, &networks(&detector, &recognizer, &home), &photos);
     println!("{PHOTOS} photos of seed {SEED}, {bytes} bytes of networks (limit 8,000,000)");
     println!(
         "detection AP at IoU 0.5, faces of 40 px or more: {:.4} (limit {LEAST_AP})",
@@ -220,18 +220,18 @@ fn the_embedded_networks_do_what_their_card_says() {
     // Noise finds faces everywhere; a part of the photos shows it.
     let part = &photos[..30];
     let detection = evaluate(
-        &backend,
+        &runtime,
         &networks(&shuffled_detector, &recognizer, &home),
         &part[..10],
     );
-    let verification = evaluate(&backend, &networks(&detector, &shuffled_recognizer, &home), part);
+    let verification = evaluate(&runtime, &networks(&detector, &shuffled_recognizer, &home), part);
     println!(
         "control with permuted weights: detection AP {:.4}, verification TAR {:.4} (both must miss)",
         detection.ap, verification.tar[0]
     );
     println!(
         "cost: {}",
-        cost(&backend, &detector, &recognizer).unwrap_or_else(|| "not compared".into())
+        cost(&runtime, &detector, &recognizer).unwrap_or_else(|| "not compared".into())
     );
     assert!(bytes <= 8_000_000 && ours.pairs >= LEAST_PAIRS);
     assert!(
@@ -245,7 +245,7 @@ fn the_embedded_networks_do_what_their_card_says() {
 }
 
 /// Our networks' time over that of public ones, one thread, runs taken in turns; only where those are at hand.
-fn cost(backend: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<String> {
+fn cost(runtime: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<String> {
     let pairs = [
         (
             "detector / YuNet 2023mar at 640x640",
@@ -266,7 +266,7 @@ fn cost(backend: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<Str
             threads: 1,
             ..SessionSettings::default()
         };
-        let mut sessions = [own, &public].map(|path| backend.load(path, &settings).unwrap());
+        let mut sessions = [own, &public].map(|path| runtime.load(path, &settings).unwrap());
         let mut times = [Vec::new(), Vec::new()];
         for _ in 0..30 {
             for (session, times) in sessions.iter_mut().zip(&mut times) {

@@ -73,7 +73,7 @@ fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Phot
     };
     let gallery = Arc::new(Gallery::default());
     let (mut pipeline, _) = Pipeline::load(
-        &common::backend(),
+        &common::runtime(),
         &networks,
         gallery,
         &Loading {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use facebench::runtime::install::{Fault, Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes};
+use facebench::runtime::install::{Fault, Flavor, InstallError, Origin, RuntimeLibrary, Runtimes};
 
 /// A home, and a Python whose pip does what its script says.
 struct Stage {
@@ -45,7 +45,7 @@ impl Stage {
         runtimes(self.folder.path())
     }
 
-    fn install(&self) -> Result<(RuntimeLibrary, Vec<String>), RuntimeError> {
+    fn install(&self) -> Result<(RuntimeLibrary, Vec<String>), InstallError> {
         let told = Mutex::new(Vec::new());
         let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
         let library = self.runtimes().find_or_install(Flavor::Cpu, &tell)?;

@@ -13,7 +13,7 @@ use crate::{
     machine::Gpus,
     record::Unavailable,
     runtime::{
-        install::{Flavor, Origin, RuntimeError, RuntimeLibrary, Runtimes},
+        install::{Flavor, InstallError, Origin, RuntimeLibrary, Runtimes},
         options::Decoding,
         spec::{BackendSpec, GpuWanted, Precision},
         table::{BACKENDS, Row},
@@ -40,8 +40,8 @@ impl Missing {
     }
 }
 
-impl From<RuntimeError> for Missing {
-    fn from(error: RuntimeError) -> Self {
+impl From<InstallError> for Missing {
+    fn from(error: InstallError) -> Self {
         Self::new(error.fault.to_string(), error.fix())
     }
 }

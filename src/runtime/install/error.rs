@@ -8,7 +8,7 @@ use super::Flavor;
 /// Why there is no usable library. Its text is two lines: what is wrong, then the fix.
 #[derive(Debug, thiserror::Error)]
 #[error("{fault}\n{}", self.fix())]
-pub struct RuntimeError {
+pub struct InstallError {
     /// The flavour that was asked for.
     pub flavor: Flavor,
     /// What is wrong; its text is the first line alone, for records that keep reason and fix apart.
@@ -113,7 +113,7 @@ pub enum Fault {
     },
 }
 
-impl RuntimeError {
+impl InstallError {
     /// What the user can do about it, in one line.
     pub fn fix(&self) -> String {
         let flavor = self.flavor.name();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Fault, Flavor, RuntimeError};
+use super::{Fault, Flavor, InstallError};
 
 /// How a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct RuntimeLibrary {
 
 impl RuntimeLibrary {
     /// Takes the library at `path`, if it is ONNX Runtime for this machine's architecture.
-    pub fn from_path(path: &Path, flavor: Flavor, origin: Origin) -> Result<Self, RuntimeError> {
-        Self::read(path, flavor, origin).map_err(|fault| RuntimeError { flavor, fault })
+    pub fn from_path(path: &Path, flavor: Flavor, origin: Origin) -> Result<Self, InstallError> {
+        Self::read(path, flavor, origin).map_err(|fault| InstallError { flavor, fault })
     }
 
     pub(super) fn read(path: &Path, flavor: Flavor, origin: Origin) -> Result<Self, Fault> {

@@ -14,7 +14,7 @@ mod pip;
 mod tool;
 mod wheel;
 
-pub use error::{Fault, RuntimeError};
+pub use error::{Fault, InstallError};
 pub use library::{Origin, RuntimeLibrary};
 pub use pins::Flavor;
 pub use tool::{Interpreter, Tool, ToolError, ToolFault};
@@ -43,7 +43,7 @@ impl Runtimes {
     /// The library that is there already; changes nothing on the disk and uses no network.
     ///
     /// A damaged cache counts as none, because [`Self::install`] would replace it.
-    pub fn find(&self, flavor: Flavor) -> Result<Option<RuntimeLibrary>, RuntimeError> {
+    pub fn find(&self, flavor: Flavor) -> Result<Option<RuntimeLibrary>, InstallError> {
         if let Some(path) = self.environment(flavor) {
             return RuntimeLibrary::from_path(path, flavor, Origin::Environment).map(Some);
         }
@@ -55,7 +55,7 @@ impl Runtimes {
         &self,
         flavor: Flavor,
         progress: &dyn Fn(&str),
-    ) -> Result<RuntimeLibrary, RuntimeError> {
+    ) -> Result<RuntimeLibrary, InstallError> {
         match self.environment(flavor) {
             Some(path) => RuntimeLibrary::from_path(path, flavor, Origin::Environment),
             None => self.install(flavor, progress),
@@ -65,9 +65,9 @@ impl Runtimes {
     /// Makes the cache hold the pinned library, whatever `ORT_DYLIB_PATH` says; a whole one is kept as it is.
     ///
     /// Each thing that takes time, or that the user should know, is told to `progress` in one line.
-    pub fn install(&self, flavor: Flavor, progress: &dyn Fn(&str)) -> Result<RuntimeLibrary, RuntimeError> {
+    pub fn install(&self, flavor: Flavor, progress: &dyn Fn(&str)) -> Result<RuntimeLibrary, InstallError> {
         wheel::install(flavor, &self.home, &self.search_path, progress)
-            .map_err(|fault| RuntimeError { flavor, fault })
+            .map_err(|fault| InstallError { flavor, fault })
     }
 
     fn environment(&self, flavor: Flavor) -> Option<&Path> {

@@ -1,4 +1,4 @@
-//! ONNX Runtime behind the [`Backend`] trait: the library loaded at run time, one environment a process.
+//! ONNX Runtime behind the [`Runtime`] trait: the library loaded at run time, one environment a process.
 
 mod binding;
 pub mod nvidia;
@@ -29,7 +29,7 @@ use self::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Backend, BackendError, Identity, Output, Profile, Session, SessionSettings, Side, Signature, TensorInfo,
+    Identity, Output, Profile, Runtime, RuntimeError, Session, SessionSettings, Side, Signature, TensorInfo,
     onnx, spec::BackendSpec,
 };
 
@@ -51,8 +51,8 @@ pub struct OnnxRuntime {
 impl OnnxRuntime {
     /// Loads the library at `library` and makes the process's one environment, or takes the one that is there. Another
     /// library in the same process is an error. `device` is what a person would call the device.
-    pub fn open(library: &Path, provider: Provider, device: String) -> Result<Self, BackendError> {
-        let failed = |reason: String| BackendError::Library {
+    pub fn open(library: &Path, provider: Provider, device: String) -> Result<Self, RuntimeError> {
+        let failed = |reason: String| RuntimeError::Library {
             path: library.to_path_buf(),
             reason,
         };
@@ -99,12 +99,12 @@ impl OnnxRuntime {
     }
 
     /// ONNX Runtime with its CPU provider.
-    pub fn cpu(library: &Path, device: String) -> Result<Self, BackendError> {
+    pub fn cpu(library: &Path, device: String) -> Result<Self, RuntimeError> {
         Self::open(library, Provider::new(&BackendSpec::bare("cpu"), None), device)
     }
 
     /// Whether a session can be had at all: one with the smallest network, on the asked provider.
-    pub fn probe(&self) -> Result<(), BackendError> {
+    pub fn probe(&self) -> Result<(), RuntimeError> {
         let network = Path::new("the smallest network");
         let settings = SessionSettings {
             threads: 1,
@@ -147,8 +147,8 @@ impl OnnxRuntime {
         &self,
         network: &Path,
         settings: &SessionSettings,
-    ) -> Result<(OrtSession, bool), BackendError> {
-        let unread = |reason: String| BackendError::Load {
+    ) -> Result<(OrtSession, bool), RuntimeError> {
+        let unread = |reason: String| RuntimeError::Load {
             network: network.to_path_buf(),
             runtime: RUNTIME,
             reason,
@@ -192,7 +192,7 @@ impl OnnxRuntime {
 }
 
 /// A network from memory may have weights in files beside its own.
-fn beside(builder: SessionBuilder, network: &Path) -> Result<SessionBuilder, BackendError> {
+fn beside(builder: SessionBuilder, network: &Path) -> Result<SessionBuilder, RuntimeError> {
     let folder = network.parent().and_then(Path::to_str);
     match folder.filter(|folder| !folder.is_empty()) {
         Some(folder) => builder
@@ -216,8 +216,8 @@ fn byte_range(model: &[u8], settings: &SessionSettings) -> Option<ShapeRange> {
     })
 }
 
-fn load_error(network: &Path, error: &ort::Error) -> BackendError {
-    BackendError::Load {
+fn load_error(network: &Path, error: &ort::Error) -> RuntimeError {
+    RuntimeError::Load {
         network: network.to_path_buf(),
         runtime: RUNTIME,
         reason: first_line(&error.to_string()),
@@ -245,8 +245,8 @@ fn version(library: &Path) -> Option<String> {
     }
 }
 
-impl Backend for OnnxRuntime {
-    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, BackendError> {
+impl Runtime for OnnxRuntime {
+    fn load(&self, network: &Path, settings: &SessionSettings) -> Result<Box<dyn Session>, RuntimeError> {
         let (inner, reads_bytes) = self.open_network(network, settings)?;
         let mut signature = Signature {
             inputs: inner.inputs().iter().map(tensor_info).collect(),
@@ -328,7 +328,7 @@ impl OnnxSession {
         &mut self,
         input: &ArrayView4<'_, T>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         let values = input
             .as_slice()
             .ok_or_else(|| run_error("the input tensor is not contiguous"))?;
@@ -369,8 +369,8 @@ impl OnnxSession {
     }
 }
 
-fn run_error(error: impl std::fmt::Display) -> BackendError {
-    BackendError::Run {
+fn run_error(error: impl std::fmt::Display) -> RuntimeError {
+    RuntimeError::Run {
         reason: first_line(&error.to_string()),
     }
 }
@@ -384,7 +384,7 @@ impl Session for OnnxSession {
         &mut self,
         input: ArrayView4<'_, f32>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         self.run_on(&input, read)
     }
 
@@ -396,7 +396,7 @@ impl Session for OnnxSession {
         &mut self,
         input: ArrayView4<'_, u8>,
         read: &mut dyn FnMut(&[Output<'_>]),
-    ) -> Result<(), BackendError> {
+    ) -> Result<(), RuntimeError> {
         self.run_on(&input, read)
     }
 
@@ -404,12 +404,12 @@ impl Session for OnnxSession {
         self.bindings.as_ref().map(Bindings::is_pinned)
     }
 
-    fn finish_profile(&mut self) -> Result<Option<Profile>, BackendError> {
+    fn finish_profile(&mut self) -> Result<Option<Profile>, RuntimeError> {
         let path = PathBuf::from(self.inner.end_profiling().map_err(run_error)?);
         if path.as_os_str().is_empty() {
             return Ok(None);
         }
-        let failed = |reason: String| BackendError::Profile {
+        let failed = |reason: String| RuntimeError::Profile {
             path: path.clone(),
             reason,
         };

@@ -34,7 +34,7 @@ pub fn home() -> PathBuf {
 }
 
 /// The pinned runtime in this very process, installed if need be.
-pub fn backend() -> OnnxRuntime {
+pub fn runtime() -> OnnxRuntime {
     let runtime = Runtimes::of_process(home())
         .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
         .unwrap();
