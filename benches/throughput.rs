@@ -14,7 +14,6 @@ use facebench::{
     runtime::{
         Runtime, SessionSettings,
         install::{Flavor, Runtimes},
-        linked,
         onnxruntime::OnnxRuntime,
         spec::BackendSpec,
         table::BACKENDS,
@@ -33,8 +32,9 @@ fn main() -> anyhow::Result<()> {
         Runtimes::of_process(home.clone()).find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))?;
     let mut backends: Vec<(&str, Box<dyn Runtime>)> =
         vec![("cpu", Box::new(OnnxRuntime::cpu(&runtime.path, "CPU".into())?))];
-    for row in BACKENDS.iter().filter(|row| row.linked.is_some() && row.built) {
-        backends.extend(linked::open(row.word, "CPU").map(|backend| (row.word, backend)));
+    for backend in BACKENDS {
+        let open = backend.linked().and_then(|linked| linked.open);
+        backends.extend(open.map(|open| (backend.word, open("CPU".to_owned()))));
     }
     let find = |name: &str, role| Ok::<_, anyhow::Error>(Network::find(&name.parse()?, role, &home)?);
     let networks = Networks {
@@ -136,10 +136,14 @@ fn table() -> anyhow::Result<()> {
     study
         .args(["run", "--quick", "--keep-going", "-o"])
         .arg(folder.join("backends.json"));
-    for row in BACKENDS {
+    for backend in BACKENDS {
         // A word that needs a name has no backend of this machine behind it alone.
-        if row.word.parse::<BackendSpec>().is_ok_and(|spec| !spec.is_null()) {
-            study.args(["-b", row.word]);
+        if backend
+            .word
+            .parse::<BackendSpec>()
+            .is_ok_and(|spec| !spec.is_null())
+        {
+            study.args(["-b", backend.word]);
         }
     }
     // Whether arms are valid and backends there is for the table to say, not for this exit status.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use facebench::runtime::{null::wait, spec::parse_duration};
+use facebench::runtime::{null::wait, values::parse_duration};
 
 fn main() -> Result<(), String> {
     let mut durations = std::env::args().skip(1).map(|text| parse_duration(&text));

@@ -9,7 +9,7 @@ use crate::{
         limits::{PEER_COUNT, PEER_MATCHED, PEER_MEDIAN, PEER_P01},
     },
     runtime::{
-        options::Decoding,
+        options::{Choice, Decoding},
         spec::{BackendSpec, Precision},
     },
     vision::face::Face,

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     record::{Arm, Check, Outcome, PlanSummary, Record, Status, Tune},
-    runtime::spec::Precision,
+    runtime::{options::Choice, spec::Precision},
     study::summary,
 };
 

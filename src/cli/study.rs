@@ -14,7 +14,7 @@ use super::{
 use crate::{
     dataset::Shard,
     record::{Hint, LatencyBound, Scenario},
-    runtime::{options::Decoding, spec::BackendSpec},
+    runtime::{options::Decoding, spec::BackendSpec, table::REFERENCE},
 };
 
 /// `facebench run`.
@@ -22,7 +22,7 @@ use crate::{
 pub struct RunArgs {
     /// What to measure, once for each arm: a backend with options, such as cpu,threads=1,streams=2 (docs/spec.md lists
     /// them all)
-    #[arg(short, long = "backend", value_name = "SPEC", default_value = "cpu")]
+    #[arg(short, long = "backend", value_name = "SPEC", default_value = REFERENCE)]
     pub backends: Vec<BackendSpec>,
     /// Photos and networks.
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct TuneArgs {
     /// What to tune: a backend; the options that it gives stay, the others are searched
-    #[arg(short, long, value_name = "SPEC", default_value = "cpu")]
+    #[arg(short, long, value_name = "SPEC", default_value = REFERENCE)]
     pub backend: BackendSpec,
     /// Photos and networks.
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub struct TuneArgs {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// What answers: a backend with options
-    #[arg(short, long, value_name = "SPEC", default_value = "cpu")]
+    #[arg(short, long, value_name = "SPEC", default_value = REFERENCE)]
     pub backend: BackendSpec,
     /// Photos and networks.
     #[command(flatten)]

@@ -9,7 +9,7 @@ use super::{
     study::MeasureArgs,
     values::{Counts, counts, host_and_port, machines, rate, share},
 };
-use crate::runtime::spec::BackendSpec;
+use crate::runtime::{spec::BackendSpec, table::REFERENCE};
 
 /// `facebench tenants`.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub struct TenantsArgs {
         short,
         long,
         value_name = "SPEC",
-        default_value = "cpu",
+        default_value = REFERENCE,
         conflicts_with = "tenants"
     )]
     pub backend: BackendSpec,

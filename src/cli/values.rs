@@ -8,8 +8,7 @@ use crate::{
     record::LatencyBound,
     runtime::{
         install::Flavor,
-        options::bytes,
-        spec::{self, nearest, parse_duration},
+        values::{nearest, parse_duration, parse_share, parse_size},
     },
     study::summary::Price,
 };
@@ -60,7 +59,7 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn regression(text: &str) -> Result<f64, String> {
-    spec::share(text)
+    parse_share(text)
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
@@ -136,13 +135,13 @@ pub(super) fn share(text: &str) -> Result<f32, String> {
 }
 
 pub(super) fn size(text: &str) -> Result<ByteSize, String> {
-    bytes(text).map(ByteSize)
+    parse_size(text).map(ByteSize)
 }
 
 pub(super) fn part_size(text: &str) -> Result<ByteSize, String> {
     /// Less would make thousands of files of any bundle.
     const LEAST: f64 = 1e5;
-    match bytes(text)? {
+    match parse_size(text)? {
         size if size as f64 >= LEAST && size as f64 <= 1e15 => Ok(ByteSize(size)),
         _ => Err("expected 100KB or more".to_owned()),
     }

@@ -19,8 +19,9 @@ use crate::{
         table,
     },
     runtime::{
+        descriptor::{BackendDescriptor, DeviceArgument},
         spec::BackendSpec,
-        table::{BACKENDS, DeviceArgument, Row},
+        table::{BACKENDS, REFERENCE},
     },
 };
 
@@ -65,22 +66,29 @@ pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Wri
 }
 
 /// The backends besides the CPU that a demo measures, and those that cannot run here.
-fn accelerators(home: &Path) -> (Vec<&'static Row>, Vec<&'static Row>) {
+fn accelerators(home: &Path) -> (Vec<&'static BackendDescriptor>, Vec<&'static BackendDescriptor>) {
     let gpus = machine::gpus(&machine::nvml());
-    let (mut ready, missing): (Vec<&Row>, Vec<&Row>) = BACKENDS
+    let (mut ready, missing): (Vec<&BackendDescriptor>, Vec<&BackendDescriptor>) = BACKENDS
         .iter()
-        .filter(|row| is_for_demo(row))
-        .partition(|row| ready::state(row, &gpus, home).is_ok());
-    if ready.iter().any(|row| row.word == "vgpu") {
+        .filter(|backend| is_for_demo(backend))
+        .partition(|backend| ready::state(backend, &gpus, home).is_ok());
+    let vgpu = ready
+        .iter()
+        .find(|backend| backend.device == DeviceArgument::Vgpu)
+        .and_then(|backend| backend.provider());
+    if let Some(provider) = vgpu {
         // The same device under its right name.
-        ready.retain(|row| row.word != "cuda");
+        ready.retain(|backend| {
+            backend.device == DeviceArgument::Vgpu
+                || backend.provider().is_none_or(|own| own.name() != provider.name())
+        });
     }
     (ready, missing)
 }
 
 /// The demo's study on the CPU and `accelerators`.
-fn request(args: MeasureArgs, accelerators: &[&Row]) -> Result<StudyRequest, Failure> {
-    let words = std::iter::once("cpu").chain(accelerators.iter().map(|row| row.word));
+fn request(args: MeasureArgs, accelerators: &[&BackendDescriptor]) -> Result<StudyRequest, Failure> {
+    let words = std::iter::once(REFERENCE).chain(accelerators.iter().map(|backend| backend.word));
     let workload = WorkloadRequest {
         networks: NetworkRequest {
             strict: true,
@@ -103,11 +111,11 @@ fn request(args: MeasureArgs, accelerators: &[&Row]) -> Result<StudyRequest, Fai
 }
 
 /// Whether a demo measures this backend besides the CPU's: it runs on another device, which needs no name.
-fn is_for_demo(row: &Row) -> bool {
-    row.is_accelerator() && row.device != DeviceArgument::RequiredName
+fn is_for_demo(backend: &BackendDescriptor) -> bool {
+    backend.is_accelerator() && backend.device != DeviceArgument::Mig
 }
 
-fn advice(missing: &[&Row]) -> &'static str {
+fn advice(missing: &[&BackendDescriptor]) -> &'static str {
     if missing.is_empty() {
         ""
     } else {

@@ -211,7 +211,7 @@ pub fn home() -> Result<PathBuf, Failure> {
 
 /// ONNX Runtime on this machine's processor, installed if it is missing: for commands that run networks without measuring.
 fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
-    let environment = ready::environment(&BackendSpec::bare("cpu"), &Gpus::default(), home, &tell)
+    let environment = ready::environment(&BackendSpec::reference(), &Gpus::default(), home, &tell)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     let library = environment
         .library

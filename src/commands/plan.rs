@@ -8,7 +8,7 @@ use crate::{
     dataset::Dataset,
     machine::{Host, format_cpu_list},
     record::limits::MARGIN,
-    runtime::spec::nearest,
+    runtime::values::nearest,
     study::{
         plan::{Plan, PlannedArm, fresh_seed},
         summary::Price,

@@ -210,7 +210,7 @@ fn extra_reference(
     if plan.arms.iter().all(|arm| arm.spec.is_null()) || plan.arms.iter().any(|arm| arm.spec.is_reference()) {
         return Ok(None);
     }
-    let mut arm = PlannedArm::resolve(BackendSpec::bare("cpu"), plan.scenario, plan.cores)?;
+    let mut arm = PlannedArm::resolve(BackendSpec::reference(), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
     match ready::environment(&arm.spec, gpus, home, &tell) {
         Ok(environment) => Ok(Some((arm, environment))),

@@ -156,7 +156,7 @@ impl StudyRequest {
             decode,
             preload,
         } = measure.sample;
-        for spec in backends.iter_mut().filter(|spec| spec.takes("decode")) {
+        for spec in backends.iter_mut().filter(|spec| spec.backend().takes("decode")) {
             spec.decode = spec.decode.or(decode);
         }
         Self {

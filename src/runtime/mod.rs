@@ -1,11 +1,12 @@
 //! Where a network runs: a runtime, an execution provider, a device. Knows tensors and files, and no face.
 //!
-//! A new backend is one file here (a [`Runtime`] and its [`Session`]) and one row in [`table::BACKENDS`].
+//! A new backend is one file here (a [`Runtime`] and its [`Session`], or an execution provider of ONNX Runtime) and one
+//! row in [`table::BACKENDS`].
 
 #[cfg(any(feature = "opencv", feature = "tract"))]
 mod by_shape;
+pub mod descriptor;
 pub mod install;
-pub mod linked;
 pub mod null;
 pub mod onnx;
 pub mod onnxruntime;
@@ -17,15 +18,17 @@ pub mod spec;
 pub mod table;
 #[cfg(feature = "tract")]
 pub mod tract;
+pub mod values;
 
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
-pub use self::options::DataPath;
 pub use self::{
+    descriptor::{BackendDescriptor, DeviceArgument, Engine},
     onnx::{Scaling, Side},
+    options::DataPath,
     profile::Profile,
 };
 

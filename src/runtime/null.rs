@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::{
+    spec::BackendSpec,
+    values::{count, parse_duration, parse_share},
+};
+
 /// What `null` does with each photo, and which fault it plants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NullOptions {
@@ -62,10 +67,33 @@ impl Default for NullOptions {
 }
 
 impl NullOptions {
-    /// The cost of a photo in block `block` (0 is the first) of a process whose luck is `luck`, a number between 0
-    /// and 1 that is as likely to be one as any other.
-    pub fn delay_in(&self, luck: f64, block: usize) -> Duration {
-        let quantile = Normal::standard().inverse_cdf(luck.clamp(1e-9, 1.0 - 1e-9));
+    /// Sets `option`, if it is one of these; the error says what it takes.
+    pub(super) fn set(&mut self, option: &str, value: &str) -> Option<Result<(), String>> {
+        Some(match option {
+            "delay" => parse_duration(value).map(|delay| self.delay = delay),
+            "faces" => value
+                .parse()
+                .ok()
+                .filter(|faces| *faces <= 10_000)
+                .map(|faces| self.faces = faces)
+                .ok_or_else(|| "expected a whole number from 0 to 10000".to_owned()),
+            "jitter" => parse_share(value).map(|share| self.jitter = share),
+            "drift" => parse_share(value).map(|share| self.drift = share),
+            "slow-start" => parse_duration(value).map(|length| self.slow_start = length),
+            "wrong" => parse_share(value).map(|share| self.wrong = share),
+            "placement" => parse_share(value).map(|share| self.placement = Some(share)),
+            "on" => gpu(value).map(|()| self.on = Some(value.to_owned())),
+            "stall" => stall(value).map(|stall| self.stall = Some(stall)),
+            "crash" => count(value, 1_000_000).map(|block| self.crash = Some(block)),
+            "hang" => count(value, 1_000_000).map(|block| self.hang = Some(block)),
+            _ => return None,
+        })
+    }
+
+    /// The cost of a photo in block `block` (0 is the first) of a process whose chance is `process_noise`, a
+    /// number between 0 and 1 that is as likely to be one as any other.
+    pub fn delay_in(&self, process_noise: f64, block: usize) -> Duration {
+        let quantile = Normal::standard().inverse_cdf(process_noise.clamp(1e-9, 1.0 - 1e-9));
         let factor = (self.jitter * quantile).exp() * (1.0 + self.drift).powf(block as f64);
         self.delay.mul_f64(factor)
     }
@@ -85,8 +113,31 @@ impl NullOptions {
     }
 }
 
-/// Waits for `delay`. Sleeping alone wakes late by tens of microseconds, so the last stretch is spun: the delay is
-/// what other figures are held against.
+/// `LENGTH/EVERY`, both durations.
+fn stall(text: &str) -> Result<Stall, String> {
+    let form = "expected such as 200ms/2s";
+    let (length, every) = text.split_once('/').ok_or(form)?;
+    let stall = Stall {
+        length: parse_duration(length)?,
+        every: parse_duration(every)?,
+    };
+    if stall.every.is_zero() {
+        return Err(form.to_owned());
+    }
+    Ok(stall)
+}
+
+/// Checks that `text` names a GPU, and nothing besides.
+fn gpu(text: &str) -> Result<(), String> {
+    let on: BackendSpec = text.parse().map_err(|_| "expected such as vgpu:0")?;
+    if on.gpu().is_none() || text.contains(',') {
+        return Err("expected a GPU: cuda:0, vgpu:0 or mig:UUID".to_owned());
+    }
+    Ok(())
+}
+
+/// Waits for `delay`. Sleeping alone wakes late by tens of microseconds, so the last part is spun: the delay is
+/// what other figures are compared with.
 pub fn wait(delay: Duration) {
     wait_until(Instant::now() + delay);
 }
@@ -116,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn luck_and_drift_change_the_delay() {
+    fn process_noise_and_drift_change_the_delay() {
         let options = NullOptions {
             jitter: 0.03,
             drift: 0.1,
             ..NullOptions::default()
         };
         assert_eq!(options.delay_in(0.5, 0), options.delay);
-        let ratio = |luck, block| options.delay_in(luck, block).as_secs_f64() / options.delay.as_secs_f64();
+        let ratio = |noise, block| options.delay_in(noise, block).as_secs_f64() / options.delay.as_secs_f64();
         assert!((ratio(0.841_344_7, 0) - 0.03f64.exp()).abs() < 1e-4);
         assert!((ratio(0.5, 2) - 1.21).abs() < 1e-4);
     }

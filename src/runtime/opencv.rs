@@ -39,6 +39,11 @@ impl OpenCv {
         };
         Self { identity }
     }
+
+    /// The same, for the table of backends.
+    pub(super) fn boxed(device: String) -> Box<dyn Runtime> {
+        Box::new(Self::cpu(device))
+    }
 }
 
 impl Runtime for OpenCv {

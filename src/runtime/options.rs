@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::values::Choice;
+use super::values::{choose, parse_size};
+
 /// How cuDNN chooses the algorithm of each convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,15 +20,12 @@ pub enum ConvSearch {
     Default,
 }
 
-impl ConvSearch {
-    /// The word on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exhaustive => "exhaustive",
-            Self::Heuristic => "heuristic",
-            Self::Default => "default",
-        }
-    }
+impl Choice for ConvSearch {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("exhaustive", Self::Exhaustive),
+        ("heuristic", Self::Heuristic),
+        ("default", Self::Default),
+    ];
 }
 
 /// Where `TensorRT` has its engines from.
@@ -37,6 +37,10 @@ pub enum Engines {
     Cached,
     /// They are built for this very process.
     Fresh,
+}
+
+impl Choice for Engines {
+    const WORDS: &'static [(&'static str, Self)] = &[("cached", Self::Cached), ("fresh", Self::Fresh)];
 }
 
 /// How photos get to the networks.
@@ -52,14 +56,8 @@ pub enum DataPath {
     Device,
 }
 
-impl DataPath {
-    /// The word on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::Device => "device",
-        }
-    }
+impl Choice for DataPath {
+    const WORDS: &'static [(&'static str, Self)] = &[("host", Self::Host), ("device", Self::Device)];
 }
 
 /// How large JPEGs are decoded.
@@ -73,21 +71,15 @@ pub enum Decoding {
     Scaled,
 }
 
-impl Decoding {
-    /// The word on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Scaled => "scaled",
-        }
-    }
+impl Choice for Decoding {
+    const WORDS: &'static [(&'static str, Self)] = &[("full", Self::Full), ("scaled", Self::Scaled)];
 }
 
 impl std::str::FromStr for Decoding {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        choose(text, &[("full", Self::Full), ("scaled", Self::Scaled)])
+        Self::choose(text)
     }
 }
 
@@ -115,26 +107,15 @@ pub struct ProviderOptions {
 impl ProviderOptions {
     /// Sets `option`, if it is one of these; the error says what it takes.
     pub fn set(&mut self, option: &str, value: &str) -> Option<Result<(), String>> {
-        let switch = || choose(value, &[("on", true), ("off", false)]);
         Some(match option {
-            "conv" => choose(
-                value,
-                &[
-                    ("exhaustive", ConvSearch::Exhaustive),
-                    ("heuristic", ConvSearch::Heuristic),
-                    ("default", ConvSearch::Default),
-                ],
-            )
-            .map(|conv| self.conv = conv),
-            "graphs" => switch().map(|on| self.graphs = on),
-            "memory" => bytes(value).map(|bytes| self.memory = Some(bytes)),
-            "engines" => choose(value, &[("cached", Engines::Cached), ("fresh", Engines::Fresh)])
-                .map(|engines| self.engines = engines),
+            "conv" => ConvSearch::choose(value).map(|conv| self.conv = conv),
+            "graphs" => choose(value, &[("on", true), ("off", false)]).map(|on| self.graphs = on),
+            "memory" => parse_size(value).map(|bytes| self.memory = Some(bytes)),
+            "engines" => Engines::choose(value).map(|engines| self.engines = engines),
             "provider" => {
                 choose(value, &[("cuda", false), ("tensorrt", true)]).map(|tensorrt| self.tensorrt = tensorrt)
             }
-            "path" => choose(value, &[("host", DataPath::Host), ("device", DataPath::Device)])
-                .map(|path| self.path = Some(path)),
+            "path" => DataPath::choose(value).map(|path| self.path = Some(path)),
             "fallback" => choose(value, &[("error", false), ("silent", true)])
                 .map(|silent| self.silent = silent)
                 .map_err(|expected| format!("{expected} (to see whether the placement check notices)")),
@@ -147,61 +128,9 @@ impl ProviderOptions {
     }
 }
 
-/// The choice that `value` names; the error lists them all.
-pub(super) fn choose<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(name, _)| *name == value);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        let (last, first) = names
-            .split_last()
-            .map_or(("", &[][..]), |(last, first)| (*last, first));
-        format!("expected {} or {last}", first.join(", "))
-    })
-}
-
-/// Sizes as people write them: `4GB`, `512MiB`, `1000000`; more than nothing, decimal unless the unit says otherwise.
-pub fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, f64); 8] = [
-        ("", 1.0),
-        ("B", 1.0),
-        ("KB", 1e3),
-        ("MB", 1e6),
-        ("GB", 1e9),
-        ("KIB", 1024.0),
-        ("MIB", 1_048_576.0),
-        ("GIB", 1_073_741_824.0),
-    ];
-    let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.trim().to_ascii_uppercase();
-    let factor = UNITS.iter().find(|(name, _)| *name == unit);
-    number
-        .parse::<f64>()
-        .ok()
-        .zip(factor)
-        .map(|(number, (_, factor))| number * factor)
-        .filter(|bytes| (1.0..1e18).contains(bytes))
-        .map(|bytes| bytes as u64)
-        .ok_or_else(|| format!("\"{text}\" is no size; write it like 60MB or 60MiB"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes("4GB"), Ok(4_000_000_000));
-        assert_eq!(bytes("1.5 GiB"), Ok(1_610_612_736));
-        assert_eq!(bytes("60MB"), Ok(60_000_000));
-        assert_eq!(bytes("512"), Ok(512));
-        for wrong in ["", "GB", "-1GB", "0", "4TB", "NaN", "inf"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn each_option_takes_its_own_words() {

@@ -44,6 +44,11 @@ impl Tract {
         };
         Self { identity }
     }
+
+    /// The same, for the table of backends.
+    pub(super) fn boxed(device: String) -> Box<dyn Runtime> {
+        Box::new(Self::cpu(device))
+    }
 }
 
 impl Runtime for Tract {

@@ -129,7 +129,7 @@ impl PlannedArm {
     pub fn resolve(spec: BackendSpec, scenario: Scenario, cores: usize) -> Result<Self, PlanError> {
         let is_single = scenario == Scenario::SingleStream;
         let beside = spec.data_path() == DataPath::Device;
-        let shared = spec.row().shares_threads();
+        let shared = spec.backend().shares_threads();
         let batch = spec
             .batch
             .unwrap_or(if beside && !is_single { DEVICE_BATCH } else { 1 });

@@ -18,7 +18,10 @@ use crate::{
         Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
         Placement, RuntimeFacts, Scenario, Setup, Status, Verification, VerificationAccuracy,
     },
-    runtime::{options::DataPath, spec::Reads},
+    runtime::{
+        options::{Choice, DataPath},
+        spec::Reads,
+    },
     vision::{decoder, face::Face},
     worker::{
         self,
@@ -325,7 +328,7 @@ fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: 
     let is_null = arm.spec.is_null();
     let mut list = Vec::new();
     if let Some(ready) = run.ready.last() {
-        if arm.spec.row().linked.is_some() {
+        if arm.spec.backend().linked().is_some() {
             list.push(checks::placed_by_construction(&ready.provider));
         } else if !is_null || arm.spec.null.placement.is_some() {
             list.push(checks::placement(run.profile.as_ref(), &ready.provider));
@@ -427,13 +430,13 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     }
     options.insert("threads".into(), arm.threads.to_string());
     options.insert("precision".into(), spec.precision.name().into());
-    if spec.tells_precisions_apart() {
+    if spec.has_own_detector_precision() {
         let detector = spec.detector_precision().name();
         options.insert("detector_precision".into(), detector.into());
     }
     options.insert("reads".into(), source.reads.name().into());
     options.insert("decode".into(), spec.decoding().name().into());
-    if spec.takes("canvas") {
+    if spec.backend().takes("canvas") {
         let canvas = if spec.fit_canvas { "fit" } else { "full" };
         options.insert("canvas".into(), canvas.into());
     }

@@ -47,7 +47,7 @@ use crate::{
     model::{ModelError, gallery::Gallery},
     pipeline::{Loaded, Loading, Pipeline, StageTimes},
     runtime::{
-        Identity, Runtime, RuntimeError, linked,
+        Identity, Runtime, RuntimeError,
         onnxruntime::{OnnxRuntime, Provider},
         options::DataPath,
     },
@@ -615,8 +615,8 @@ impl Site<'_> {
 }
 
 fn open_runtime(job: &Job) -> Result<Box<dyn Runtime>, WorkerError> {
-    match linked::open(&job.spec.word, &processor()) {
-        Some(linked) => Ok(linked),
+    match job.spec.backend().linked().and_then(|linked| linked.open) {
+        Some(open) => Ok(open(processor())),
         None => Ok(Box::new(open_onnx_runtime(job)?)),
     }
 }

@@ -42,7 +42,8 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sizing", &["record", "analysis"]),
-    ("report", &["record"]),
+    // Which backend runs on a device of its own, from the table of backends.
+    ("report", &["record", "runtime::Type"]),
     ("commands", &["*"]),
     ("cli", &["*"]),
     ("main", &["*"]),

@@ -35,16 +35,16 @@ pub fn list(out: &mut dyn Write, json: bool, metadata: bool, home: &Path) -> Res
     let gpus = machine::gpus(&machine::nvml());
     let backends = ready::states(&gpus, home)
         .into_iter()
-        .map(|(row, state)| {
+        .map(|(backend, state)| {
             let (state, fix) = match state {
                 Ok(state) => (state, None),
                 Err(missing) => (missing.reason, Some(missing.fix)),
             };
             Listed {
-                backend: row.word,
-                summary: row.summary,
+                backend: backend.word,
+                summary: backend.summary,
                 ready: fix.is_none(),
-                built: row.built,
+                built: backend.is_built(),
                 state,
                 fix,
             }

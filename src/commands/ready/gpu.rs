@@ -3,7 +3,11 @@
 use super::Missing;
 use crate::{
     machine::{Gpu, GpuMode, Gpus},
-    runtime::{install::Flavor, spec::GpuWanted},
+    runtime::{
+        descriptor::{BackendDescriptor, DeviceArgument},
+        install::Flavor,
+        spec::GpuWanted,
+    },
 };
 
 /// The oldest devices that CUDA 13 computes on: Turing.
@@ -57,7 +61,7 @@ pub(super) fn find<'a>(
                     if gpu.mig_enabled == Some(true) {
                         format!("name one of its MIG devices: {}", mig_words(found))
                     } else {
-                        format!("-b cuda:{index} runs on it")
+                        format!("-b {}:{index} runs on it", word(gpu))
                     },
                 )),
                 None => Err(Missing::new(
@@ -68,7 +72,10 @@ pub(super) fn find<'a>(
                             .get("mode")
                             .map_or("no reason is given", String::as_str)
                     ),
-                    format!("-b cuda:{index} runs on it whatever it is"),
+                    format!(
+                        "-b {}:{index} runs on it whatever it is",
+                        word_for(DeviceArgument::Gpu)
+                    ),
                 )),
             }
         }
@@ -150,7 +157,10 @@ fn board<'a>(index: usize, found: &'a Gpus, visible: Option<&str>) -> Result<&'a
             format!("there is no GPU {index}{hint}"),
             if let Some(name) = visible.filter(|list| list.starts_with("MIG-")) {
                 let name = name.split(',').next().unwrap_or(name);
-                format!("what it names is a MIG device: -b mig:{name}")
+                format!(
+                    "what it names is a MIG device: -b {}:{name}",
+                    word_for(DeviceArgument::Mig)
+                )
             } else if list.is_empty() {
                 format!("let this process see one: {VISIBLE} hides all of them")
             } else {
@@ -162,10 +172,15 @@ fn board<'a>(index: usize, found: &'a Gpus, visible: Option<&str>) -> Result<&'a
 
 /// The word with which an arm names a device.
 pub(super) fn word(gpu: &Gpu) -> &'static str {
-    match gpu.mode {
-        Some(mode) if mode.is_vgpu() => "vgpu",
-        _ => "cuda",
-    }
+    word_for(match gpu.mode {
+        Some(mode) if mode.is_vgpu() => DeviceArgument::Vgpu,
+        _ => DeviceArgument::Gpu,
+    })
+}
+
+/// The word of the backend that names devices in this way.
+fn word_for(device: DeviceArgument) -> &'static str {
+    BackendDescriptor::for_gpu(device).map_or("BACKEND", |backend| backend.word)
 }
 
 fn mig_words(found: &Gpus) -> String {
@@ -173,7 +188,13 @@ fn mig_words(found: &Gpus) -> String {
         .gpus
         .iter()
         .filter(|gpu| gpu.parent.is_some())
-        .filter_map(|gpu| Some(format!("-b mig:{}", gpu.uuid.as_deref()?)))
+        .filter_map(|gpu| {
+            Some(format!(
+                "-b {}:{}",
+                word_for(DeviceArgument::Mig),
+                gpu.uuid.as_deref()?
+            ))
+        })
         .collect();
     words.join(", ")
 }

@@ -1,7 +1,6 @@
 //! Whether a backend can run here: the device and the runtime that it needs, or the exact thing that is missing and
 //! the fix.
 
-mod explain;
 mod gpu;
 mod peer;
 pub mod precision;
@@ -13,10 +12,12 @@ use crate::{
     machine::Gpus,
     record::Unavailable,
     runtime::{
+        descriptor::{BackendDescriptor, DeviceArgument, Engine},
         install::{Flavor, InstallError, Origin, RuntimeLibrary, Runtimes},
+        onnxruntime::ExecutionProvider,
         options::Decoding,
         spec::{BackendSpec, GpuWanted, Precision},
-        table::{BACKENDS, Row},
+        table::BACKENDS,
     },
     study::arm_environment::ArmEnvironment,
     vision::decoder,
@@ -77,9 +78,9 @@ pub fn environment(
 }
 
 fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missing> {
-    let row = spec.row();
-    if !row.built {
-        return Err(not_built(row));
+    let backend = spec.backend();
+    if !backend.is_built() {
+        return Err(not_built(backend));
     }
     if spec.decoding() == Decoding::Scaled && !decoder::SCALES {
         return Err(Missing::new(
@@ -97,7 +98,8 @@ fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missi
         })?;
     }
     let mut environment = ArmEnvironment::default();
-    let mut suitable = flavors(&spec.word);
+    let provider = spec.execution_provider();
+    let mut suitable = provider.map_or(&[][..], |provider| provider.flavors()).to_vec();
     if let Some(wanted) = spec.gpu() {
         let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
         let gpu = gpu::find(&wanted, means.gpus, visible.as_deref())?;
@@ -109,9 +111,9 @@ fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missi
     if let Some(path) = spec.peer() {
         environment.program = Some(peer::program(path)?);
     }
-    if !row.needs_onnx_runtime() {
+    let Some(provider) = provider else {
         return Ok(environment);
-    }
+    };
     let library = library(spec, &suitable, means)?;
     if spec.gpu().is_some() && spec.precision == Precision::Fp32 {
         // The one switch that all of NVIDIA's libraries obey, TensorRT's too.
@@ -119,11 +121,11 @@ fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missi
             .variables
             .push(("NVIDIA_TF32_OVERRIDE".to_owned(), "0".to_owned()));
     }
-    if spec.is_tensorrt() {
+    if provider.compiles() {
         environment.cache = Some(engine_cache(means.home, &library)?);
     }
     environment.library = Some(library);
-    if row.word != "cpu" {
+    if provider.may_fail() {
         probe::probe(spec, &environment)?;
     }
     Ok(environment)
@@ -158,12 +160,14 @@ fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<R
             return Ok(library);
         }
     }
-    Err(match (spec.word.as_str(), first.download_bytes()) {
-        ("vitis", _) => Missing::new(
-            "there is no ONNX Runtime with the Vitis AI provider here: AMD gives it out with its own software, for its own devices",
-            "give the path of AMD's libonnxruntime.so: -b vitis,runtime=PATH (and config=FILE, the provider's own configuration)",
-        ),
-        (_, Some(bytes)) => Missing::new(
+    let not_installable = spec
+        .execution_provider()
+        .and_then(ExecutionProvider::not_installable);
+    if let Some((reason, fix)) = not_installable {
+        return Err(Missing::new(reason, fix));
+    }
+    Err(match first.download_bytes() {
+        Some(bytes) => Missing::new(
             format!("{} is not installed", first.title()),
             format!(
                 "run `facebench setup {}` (downloads {} MB)",
@@ -171,7 +175,7 @@ fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<R
                 bytes.div_ceil(1_000_000)
             ),
         ),
-        (_, None) => Missing::new(
+        None => Missing::new(
             format!(
                 "{} is not pinned for {} on {}",
                 first.title(),
@@ -184,15 +188,6 @@ fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<R
             ),
         ),
     })
-}
-
-/// The flavours that a backend which runs on no GPU can have, the best first; those of a GPU are [`gpu::flavors`].
-fn flavors(word: &str) -> Vec<Flavor> {
-    match word {
-        "cpu" => vec![Flavor::Cpu],
-        "openvino" => vec![Flavor::OpenVino],
-        _ => Vec::new(),
-    }
 }
 
 /// The flavour for CUDA that fits this machine, and what decided it.
@@ -217,24 +212,24 @@ pub fn cuda_flavor(gpus: &Gpus) -> (Flavor, String) {
 }
 
 /// Says that this program was built without the backend, which is not the machine's fault.
-fn not_built(row: &Row) -> Missing {
+fn not_built(backend: &BackendDescriptor) -> Missing {
     Missing::new(
         format!(
             "this facebench was built without the {} backend ({}); nothing is wrong with this machine",
-            row.word, row.summary
+            backend.word, backend.summary
         ),
         format!(
             "build one with it: cargo build --release --features {} (needs {})",
-            row.word,
-            row.linked.unwrap_or("nothing else")
+            backend.word,
+            backend.linked().map_or("nothing else", |linked| linked.needs)
         ),
     )
 }
 
 /// In a few words, without installing anything: `ready`, or what is missing.
-pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
-    let mut spec = BackendSpec::bare(row.word);
-    if row.word == "mig" {
+pub fn state(backend: &BackendDescriptor, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
+    let mut spec = BackendSpec::bare(backend.word);
+    if backend.device == DeviceArgument::Mig {
         // Any will do to say whether one could be used.
         let first = gpus.gpus.iter().find(|gpu| gpu.parent.is_some());
         let uuid = first.and_then(|gpu| gpu.uuid.clone()).ok_or_else(|| {
@@ -243,13 +238,17 @@ pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
                 "divide a GPU that can be (nvidia-smi mig), or use another backend",
             )
         })?;
-        spec.requested = format!("mig:{uuid}");
+        spec.requested = format!("{}:{uuid}", backend.word);
         spec.device = Some(uuid);
     }
-    if row.word == "peer" {
-        return Ok("ready for any program that is given: peer:PROGRAM (docs/peers.md)".to_owned());
+    if matches!(backend.engine, Engine::Peer) {
+        return Ok(format!(
+            "ready for any program that is given: {}:PROGRAM (docs/peers.md)",
+            backend.word
+        ));
     }
-    if row.word == "cpu"
+    let installs_itself = |provider: &dyn ExecutionProvider| provider.flavors() == [Flavor::Cpu];
+    if backend.provider().is_some_and(installs_itself)
         && Runtimes::of_process(home.to_path_buf())
             .find(Flavor::Cpu)?
             .is_none()
@@ -280,6 +279,9 @@ pub fn state(row: &Row, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
 }
 
 /// Every word with a state, for `devices`.
-pub fn states(gpus: &Gpus, home: &Path) -> Vec<(&'static Row, Result<String, Missing>)> {
-    BACKENDS.iter().map(|row| (row, state(row, gpus, home))).collect()
+pub fn states(gpus: &Gpus, home: &Path) -> Vec<(&'static BackendDescriptor, Result<String, Missing>)> {
+    BACKENDS
+        .iter()
+        .map(|backend| (backend, state(backend, gpus, home)))
+        .collect()
 }

@@ -11,6 +11,7 @@ use crate::{
     pipeline::Networks,
     runtime::{
         onnx,
+        options::Choice,
         spec::{BackendSpec, Precision},
     },
 };
@@ -35,11 +36,12 @@ pub fn networks(spec: &BackendSpec, networks: &Networks, home: &Path) -> Result<
 
 /// What a network must have been converted to for `spec` to run it in `precision`.
 fn target(spec: &BackendSpec, precision: Precision) -> Option<Target> {
-    // TensorRT makes its own; who cannot tell the networks apart runs in 8 bits what is given so.
-    if spec.is_null() || spec.is_tensorrt() {
+    // A runtime that compiles makes its own; where both networks are of one precision, 8 bits run what is given so.
+    if spec.is_null() || spec.compiles() {
         return None;
     }
-    Target::named(precision.name()).filter(|target| *target == Target::Fp16 || spec.tells_precisions_apart())
+    Target::named(precision.name())
+        .filter(|target| *target == Target::Fp16 || spec.has_own_detector_precision())
 }
 
 /// `network` in another precision; the study's `detector` finds the faces that a recognizer is calibrated on.

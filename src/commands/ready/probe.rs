@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Missing, explain::explain};
+use super::Missing;
 use crate::{
-    runtime::spec::{BackendSpec, Reads},
+    runtime::{
+        onnxruntime::Failure,
+        spec::{BackendSpec, Reads},
+    },
     study::arm_environment::ArmEnvironment,
     worker::{
         interruption::Interruption,
@@ -35,7 +38,11 @@ pub(super) fn probe(spec: &BackendSpec, environment: &ArmEnvironment) -> Result<
         cores: 1,
         gallery: Vec::new(),
     };
-    ask(job, environment).map_err(|error| explain(spec, environment, &error.to_string()))
+    ask(job, environment).map_err(|error| {
+        let failure = Failure::parse(&error.to_string());
+        let flavor = environment.library.as_ref().map(|library| library.flavor);
+        Missing::new(failure.reason(), failure.fix(spec, flavor))
+    })
 }
 
 fn ask(job: Job, environment: &ArmEnvironment) -> Result<(), ProcessError> {

@@ -8,7 +8,10 @@ use super::super::{
     words::{self, bound, interval, number, ratio},
 };
 use super::links::Links;
-use crate::record::{Arm, Outcome, Record, Scenario, Status};
+use crate::{
+    record::{Arm, Outcome, Record, Scenario, Status},
+    runtime::BackendDescriptor,
+};
 
 /// A part of a cell, and how large it is.
 enum Line {
@@ -74,7 +77,7 @@ fn heads(record: &Record) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if record.arms.iter().any(|arm| !on_cpu(arm)) {
+    if record.arms.iter().any(on_accelerator) {
         heads.push("one device is worth".to_owned());
     }
     if record.arms.iter().any(unobserved) {
@@ -116,7 +119,7 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
             ]
         }));
     }
-    if record.arms.iter().any(|arm| !on_cpu(arm)) {
+    if record.arms.iter().any(on_accelerator) {
         cells.push(worth(record, arm).map_or_else(dash, |cores| {
             vec![Line::Main(Cell::rule(
                 format!("{} cores", number(cores)),
@@ -192,23 +195,24 @@ fn unobserved(arm: &Arm) -> bool {
     arm.checks.iter().any(|check| check.outcome == Outcome::Unknown)
 }
 
-/// The backend's name, without options.
-fn word(arm: &Arm) -> &str {
-    let requested = arm.backend.requested.as_str();
-    requested.split([',', ':']).next().unwrap_or(requested)
+fn backend(arm: &Arm) -> Option<&'static BackendDescriptor> {
+    BackendDescriptor::of_spec(&arm.backend.requested)
 }
 
-fn on_cpu(arm: &Arm) -> bool {
-    ["cpu", "openvino", "opencv", "tract", "peer", "null"].contains(&word(arm))
+fn on_accelerator(arm: &Arm) -> bool {
+    backend(arm).is_some_and(BackendDescriptor::is_accelerator)
 }
 
 /// How many host cores with the fp32 CPU arm give as many images a second as this arm's device.
 fn worth(record: &Record, arm: &Arm) -> Option<f64> {
-    if on_cpu(arm) {
+    if !on_accelerator(arm) {
         return None;
     }
     let speed = |arm: &Arm| arm.throughput.as_ref().map(|t| t.images_per_second.median);
-    let is_cpu = |other: &&Arm| word(other) == "cpu" && other.precision == "fp32" && speed(other).is_some();
+    let is_cpu = |other: &&Arm| {
+        let is_reference = backend(other).is_some_and(BackendDescriptor::is_reference);
+        is_reference && other.precision == "fp32" && speed(other).is_some()
+    };
     let cpus = || record.arms.iter().filter(is_cpu);
     // In a merged record the CPU of the same machine, where it was measured.
     let cpu = cpus()

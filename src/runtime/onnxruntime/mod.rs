@@ -1,8 +1,8 @@
 //! ONNX Runtime behind the [`Runtime`] trait: the library loaded at run time, one environment a process.
 
 mod binding;
-pub mod nvidia;
-mod provider;
+mod failure;
+pub mod providers;
 
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -21,10 +21,13 @@ use ort::{
     value::{Outlet, TensorElementType, TensorRef, ValueType},
 };
 
-pub use self::provider::Provider;
 use self::{
     binding::{Bindings, Element},
-    provider::{Compiled, ShapeRange},
+    providers::{Compiled, SessionNeeds, ShapeRange},
+};
+pub use self::{
+    failure::Failure,
+    providers::{ExecutionProvider, Provider},
 };
 use sha2::{Digest, Sha256};
 
@@ -34,9 +37,6 @@ use super::{
 };
 
 const RUNTIME: &str = "ONNX Runtime";
-
-/// The CPU execution provider's name in records and profiles.
-pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
 
 /// ONNX Runtime allows one library and one environment a process: the first that was loaded, and its file.
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
@@ -66,12 +66,7 @@ impl OnnxRuntime {
                 )));
             }
             None => {
-                if provider.is_nvidia() {
-                    nvidia::wait_without_spinning();
-                    let named = std::env::var_os(nvidia::FOLDERS);
-                    // What is missing is named by the provider when a session asks for it.
-                    let _ = nvidia::preload(&nvidia::find(&nvidia::folders(library, named.as_deref())));
-                }
+                provider.prepare(library);
                 let environment = ort::init_from(library)
                     .map_err(|e| failed(e.to_string()))?
                     .with_name("facebench")
@@ -100,7 +95,7 @@ impl OnnxRuntime {
 
     /// ONNX Runtime with its CPU provider.
     pub fn cpu(library: &Path, device: String) -> Result<Self, RuntimeError> {
-        Self::open(library, Provider::new(&BackendSpec::bare("cpu"), None), device)
+        Self::open(library, Provider::new(&BackendSpec::reference(), None), device)
     }
 
     /// Whether a session can be had at all: one with the smallest network, on the asked provider.
@@ -133,7 +128,10 @@ impl OnnxRuntime {
             // Threads that spin between two runs burn the cores that decoding and other streams need.
             .with_intra_op_spinning(false)?
             .with_log_level(LogLevel::Error)?;
-        let providers = self.provider.dispatches(settings.threads, model);
+        let providers = self.provider.dispatches(&SessionNeeds {
+            threads: settings.threads,
+            model,
+        });
         if !providers.is_empty() {
             builder = builder.with_execution_providers(providers)?;
         }

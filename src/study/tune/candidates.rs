@@ -93,10 +93,10 @@ impl Open {
         let spec = &bare.spec;
         let is_single = scenario == Scenario::SingleStream;
         let beside = spec.data_path() == DataPath::Device;
-        let takes = |option: &str| spec.row().options.contains(&option);
+        let takes = |option: &str| spec.backend().takes(option);
         // `null` takes batches, and answers each photo of one for itself.
         let has_batches = !is_single && !spec.is_null() && spec.batch.is_none();
-        let has_threads = takes("threads") && spec.threads.is_none() && !spec.row().is_accelerator();
+        let has_threads = takes("threads") && spec.threads.is_none() && !spec.backend().is_accelerator();
         Self {
             streams: match spec.streams {
                 None if is_single => vec![1],
@@ -158,7 +158,7 @@ impl Setting {
     /// The arm that asks for it besides what `bare` asks for; `None` where the backend cannot.
     fn of(self, bare: &PlannedArm, scenario: Scenario, cores: usize) -> Option<PlannedArm> {
         let given = &bare.spec;
-        let takes = |option: &str| given.row().options.contains(&option);
+        let takes = |option: &str| given.backend().takes(option);
         let mut words = String::new();
         let mut add = |option: &str, value: usize| {
             let _ = write!(words, ",{option}={value}");
@@ -166,7 +166,7 @@ impl Setting {
         if given.streams.is_none() {
             add("streams", self.streams);
         }
-        if given.threads.is_none() && takes("threads") && !given.row().is_accelerator() {
+        if given.threads.is_none() && takes("threads") && !given.backend().is_accelerator() {
             add("threads", self.threads);
         }
         // What a bare SPEC has anyway need not be said.

@@ -10,7 +10,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use walkdir::WalkDir;
 
 /// Names a list of folders, separated as in PATH, that hold NVIDIA's libraries.
-pub const FOLDERS: &str = "FACEBENCH_NVIDIA_LIBS";
+pub(super) const FOLDERS: &str = "FACEBENCH_NVIDIA_LIBS";
 
 /// What is loaded and in which order: each after those that it needs itself. The names are stems, for numbers differ
 /// between versions of CUDA.
@@ -38,7 +38,7 @@ const ORDER: &[&str] = &[
 
 /// The folders in which NVIDIA's libraries may lie: those that the user names, then the `nvidia` folder that pip puts
 /// beside ONNX Runtime's own, for this library or for any Python's.
-pub fn folders(library: &Path, named: Option<&std::ffi::OsStr>) -> Vec<PathBuf> {
+pub(super) fn folders(library: &Path, named: Option<&std::ffi::OsStr>) -> Vec<PathBuf> {
     let named = named
         .map(|list| std::env::split_paths(list).collect())
         .unwrap_or_default();
@@ -55,7 +55,7 @@ pub fn folders(library: &Path, named: Option<&std::ffi::OsStr>) -> Vec<PathBuf> 
 
 /// The libraries below `folders` that the providers may ask for, in the order in which they are to be loaded. Of two
 /// of one name, the first found counts.
-pub fn find(folders: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn find(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut found: BTreeMap<(usize, String), PathBuf> = BTreeMap::new();
     for folder in folders {
         for entry in WalkDir::new(folder)
@@ -81,10 +81,10 @@ pub fn find(folders: &[PathBuf]) -> Vec<PathBuf> {
     found.into_values().collect()
 }
 
-/// Loads `libraries` for the rest of the process; those that cannot be loaded are told with the loader's words. The
-/// provider that needs one of them says so itself.
+/// Loads `libraries` for the rest of the process; answers which cannot be, with the loader's words. The
+/// provider that needs one of them names it itself.
 #[allow(unsafe_code)] // Loading a library runs its initialisers; these are NVIDIA's own, which the provider would load.
-pub fn preload(libraries: &[PathBuf]) -> Vec<String> {
+pub(super) fn preload(libraries: &[PathBuf]) -> Vec<String> {
     libraries
         .iter()
         .filter_map(|path| {
@@ -104,7 +104,7 @@ pub fn preload(libraries: &[PathBuf]) -> Vec<String> {
 /// Must be called before anything else of this process touches the device; where the driver cannot be asked, waiting stays
 /// as it is.
 #[allow(unsafe_code)] // The driver's own functions, with the types of `cuda.h` since CUDA 4; failures change nothing.
-pub fn wait_without_spinning() {
+pub(super) fn wait_without_spinning() {
     /// `CU_CTX_SCHED_BLOCKING_SYNC`.
     const BLOCKING_SYNC: u32 = 4;
     type Init = unsafe extern "C" fn(u32) -> i32;
