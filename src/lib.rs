@@ -13,9 +13,9 @@
 //! - [`analysis`]: from raw blocks to figures and checks; pure functions
 //! - [`sharing`]: tenants on one device, machines in step, shards
 //! - [`sizing`]: how many machines serve a load
-//! - [`record`]: what a study leaves; plain data
+//! - [`record`]: what a study writes; plain data
 //! - [`report`]: what people read; drawn from records and nothing else
-//! - [`commands`] and [`cli`]: the modules joined, and the words for it
+//! - [`commands`] and [`cli`]: what each command does with the modules above, and its arguments
 //!
 //! Imports point one way; `tests/it/layering.rs` checks it.
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use facebench::{
     cli::{Cli, Command, DatasetsCommand, ModelsCommand},
-    commands::{self, Failure},
+    commands::{self, Failure, home},
     model::fetch::FetchOptions,
     worker,
 };
@@ -53,33 +53,20 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run() -> anyhow::Result<u8> {
+    // For the record; a path need not be UTF-8.
+    let argv = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     let mut out = io::BufWriter::new(io::stdout().lock());
     match Cli::parse().command {
         Command::Worker => {
             drop(out);
             return Ok(u8::from(!worker::main()));
         }
-        Command::Demo(args) => {
-            let argv = std::env::args().collect();
-            return Ok(commands::demo::demo(*args, &commands::home()?, argv, &mut out)?);
-        }
-        Command::Run(args) => {
-            let argv = std::env::args().collect();
-            return Ok(commands::run::run(*args, &commands::home()?, argv, &mut out)?);
-        }
-        Command::Tenants(args) => {
-            let argv = std::env::args().collect();
-            return Ok(commands::tenants::tenants(
-                *args,
-                &commands::home()?,
-                argv,
-                &mut out,
-            )?);
-        }
-        Command::Tune(args) => {
-            let argv = std::env::args().collect();
-            return Ok(commands::tune::tune(*args, &commands::home()?, argv, &mut out)?);
-        }
+        Command::Demo(args) => return Ok(commands::demo::demo(*args, &home()?, argv, &mut out)?),
+        Command::Run(args) => return Ok(commands::run::run(*args, &home()?, argv, &mut out)?),
+        Command::Tenants(args) => return Ok(commands::tenants::tenants(*args, &home()?, argv, &mut out)?),
+        Command::Tune(args) => return Ok(commands::tune::tune(*args, &home()?, argv, &mut out)?),
         Command::Report(args) => commands::report::report(&args, &mut out)?,
         Command::Compare(args) => return Ok(commands::compare::compare(&args, &mut out)?),
         Command::Merge(args) => commands::compare::merge(&args, &mut out)?,
@@ -91,19 +78,19 @@ fn run() -> anyhow::Result<u8> {
         }
         Command::Serve(args) => {
             drop(out);
-            commands::serve::serve(*args, &commands::home()?, &mut io::stdout())?;
+            commands::serve::serve(*args, &home()?, &mut io::stdout())?;
             return Ok(0);
         }
-        Command::Faces(args) => commands::faces::faces(args, &commands::home()?, &mut out)?,
+        Command::Faces(args) => commands::faces::faces(args, &home()?, &mut out)?,
         Command::Devices(args) => {
-            commands::devices::list(&mut out, args.json, args.metadata, &commands::home()?)?;
+            commands::devices::list(&mut out, args.json, args.metadata, &home()?)?;
         }
         Command::Models { command } => models(command, &mut out)?,
         Command::Datasets {
             command: DatasetsCommand::Render(args),
         } => commands::datasets::render(&args, &mut out)?,
-        Command::Setup { flavor } => commands::setup::setup(flavor, &commands::home()?, &mut out)?,
-        Command::Bundle(args) => commands::bundle::bundle(&args, &commands::home()?, &mut out)?,
+        Command::Setup { flavor } => commands::setup::setup(flavor, &home()?, &mut out)?,
+        Command::Bundle(args) => commands::bundle::bundle(&args, &home()?, &mut out)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut out);
         }
@@ -113,7 +100,7 @@ fn run() -> anyhow::Result<u8> {
 }
 
 fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
-    let home = commands::home()?;
+    let home = home()?;
     match command {
         ModelsCommand::List { json } => commands::models::list(out, json, &home)?,
         ModelsCommand::Quantize(args) => commands::quantize::quantize(&args, &home, out)?,
