@@ -199,15 +199,15 @@ fn put_processes(
 ) -> Told<()> {
     let answer = ask(Asked::of(device), function)?;
     let processes = answer.as_array().ok_or(UNKNOWN)?;
-    let room = get(count)? as usize;
+    let capacity = get(count)? as usize;
     put(count, processes.len() as c_uint)?;
-    if room < processes.len() {
+    if capacity < processes.len() {
         return Err(INSUFFICIENT_SIZE);
     }
     for (at, process) in processes.iter().enumerate() {
         let info = nvml::nvmlProcessInfo_t {
             pid: part(process, "pid") as c_uint,
-            // All ones stands for a value that the driver does not tell.
+            // All ones stands for a value that the driver does not report.
             usedGpuMemory: process["memory"].as_u64().unwrap_or(c_ulonglong::MAX),
             gpuInstanceId: c_uint::MAX,
             computeInstanceId: c_uint::MAX,
@@ -231,9 +231,9 @@ fn vgpu_numbers(device: nvmlDevice_t) -> Told<Vec<c_uint>> {
 
 /// Writes numbers as NVML does: with too little room, only how many there are.
 fn put_numbers(count: *mut c_uint, places: *mut c_uint, numbers: &[c_uint]) -> Told<()> {
-    let room = get(count)? as usize;
+    let capacity = get(count)? as usize;
     put(count, numbers.len() as c_uint)?;
-    if room < numbers.len() {
+    if capacity < numbers.len() {
         return Err(INSUFFICIENT_SIZE);
     }
     for (at, number) in numbers.iter().enumerate() {
@@ -530,10 +530,10 @@ exported! {
         places: *mut nvml::nvmlVgpuInstanceUtilizationSample_t,
     ) {
         let numbers = vgpu_numbers(device)?;
-        let room = get(count)? as usize;
+        let capacity = get(count)? as usize;
         put(count, numbers.len() as c_uint)?;
         put(kind, nvml::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT)?;
-        if places.is_null() || room < numbers.len() {
+        if places.is_null() || capacity < numbers.len() {
             return Err(INSUFFICIENT_SIZE);
         }
         let value = |percent: c_uint| nvml::nvmlValue_t { uiVal: percent };

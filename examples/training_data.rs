@@ -36,9 +36,9 @@ const CANVAS: u32 = 640;
 const SHARD: usize = 256;
 
 fn main() -> anyhow::Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
         ["faces", seed, people, per, folder] => faces(
             training_seed(seed)?,
             people.parse()?,
@@ -50,8 +50,8 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn training_seed(word: &str) -> anyhow::Result<u64> {
-    let seed = word.parse()?;
+fn training_seed(text: &str) -> anyhow::Result<u64> {
+    let seed = text.parse()?;
     ensure!(
         seed >= FIRST_TRAINING_SEED,
         "training seeds start at {FIRST_TRAINING_SEED}"
@@ -87,7 +87,7 @@ fn draw_crop(seed: u64, who: &Identity, rendering: u32) -> anyhow::Result<RgbIma
         pose: 1.0,
         covered: 0.12,
     };
-    let (photo, face) = render_portrait(who, seed, rendering, &style).context("no room for the face")?;
+    let (photo, face) = render_portrait(who, seed, rendering, &style).context("no space for the face")?;
     let mut dice = Dice::new(seed, u64::from(who.number()) << 32 | u64::from(rendering));
     let photo = through_jpeg(&photo, dice.quality())?;
 

@@ -23,7 +23,7 @@ class Network:
     def __init__(self, facts, families):
         self.family, self.path, settings = facts["family"], facts["path"], facts["settings"]
         if self.family not in families:
-            named = f"of the family {self.family}" if self.family else "of a family that nobody named"
+            named = f"of the family {self.family}" if self.family else "of no named family"
             raise ValueError(
                 f"{os.path.basename(self.path)} is a network {named}; this peer reads {' and '.join(families)}: "
                 f"name it, such as {families[0]}:PATH"

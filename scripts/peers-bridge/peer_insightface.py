@@ -21,7 +21,7 @@ import onnxruntime
 
 import common
 
-# skimage's word on how `norm_crop` calls it.
+# skimage's documentation of how `norm_crop` calls it.
 warnings.filterwarnings("ignore", category=FutureWarning)
 
 import insightface  # noqa: E402

@@ -2,7 +2,7 @@
 requirements.txt, and so can a person: python3 convert.py --to fp16 SOURCE.onnx RESULT.onnx
 For --to int8, --tensors names a file of what the network sees: 32-bit floats, one sample of --shape after the other.
 
-Inputs and outputs keep their names, shapes and 32-bit floats, so that whoever feeds the network needs no change.
+Inputs and outputs keep their names, shapes and 32-bit floats, so that callers need no change.
 Standard output gets one line of JSON about the result. Status 3 and one line on standard error mean that SOURCE is
 not a network that can be converted; any other failure is a fault of this script or its libraries.
 """
@@ -53,13 +53,13 @@ def main():
     parser.add_argument("--large", action="store_true", help="int8: the pictures are large, as a detector's are")
     parser.add_argument("source", type=Path)
     parser.add_argument("result", type=Path)
-    words = parser.parse_args()
+    args = parser.parse_args()
     try:
-        model, about = CONVERTERS[words.to](load(words.source), words)
+        model, about = CONVERTERS[args.to](load(args.source), args)
     except Unfit as why:
         print(why, file=sys.stderr)
         return 3
-    onnx.save(model, words.result)
+    onnx.save(model, args.result)
     versions = {name: version(name) for name in LIBRARIES}
     print(json.dumps({"python": platform.python_version(), "libraries": versions, **about}))
     return 0
@@ -121,10 +121,10 @@ class Samples(CalibrationDataReader):
         return next(self.runs, None)
 
 
-def to_int8(model, words):
+def to_int8(model, args):
     """Unsigned 8-bit activations, whose ranges are the least and largest seen, and signed 8-bit weights, a scale for
     each output channel: the pair that processors multiply fastest."""
-    if words.tensors is None or words.shape is None:
+    if args.tensors is None or args.shape is None:
         raise Unfit("int8 needs --tensors and --shape")
     floats_of(model)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
@@ -137,11 +137,11 @@ def to_int8(model, words):
         # Folds constants and batch normalisation, and finds the shapes.
         quant_pre_process(folder / "source.onnx", prepared, skip_symbolic_shape=True)
         model = onnx.load(prepared)
-        kept = leading(model.graph) if words.large else []
+        kept = leading(model.graph) if args.large else []
         quantize_static(
             prepared,
             result,
-            Samples(model, words.tensors, words.shape),
+            Samples(model, args.tensors, args.shape),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=INT8_OPERATORS,
             nodes_to_exclude=[node.name for node in kept],

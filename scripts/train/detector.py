@@ -23,7 +23,7 @@ class Scenes:
             place[: len(faces)] = np.reshape(faces, (-1, 15))
 
     def batch(self, random):
-        """Scaled BGR pixels and faces (box, landmarks, share shown; -1000 is nobody); half of them mirrored."""
+        """Scaled BGR pixels and faces (box, landmarks, share shown; -1000 is no face); half of them mirrored."""
         indices = random.integers(len(self.pictures), size=BATCH)
         pixels = self.pictures.take(indices).flip(1)
         faces = torch.from_numpy(self.faces[indices])

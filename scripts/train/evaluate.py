@@ -149,7 +149,7 @@ def judge(folder, detector, recognizer):
         pixels, faces = cv2.imread(str(folder / photo["file"])), photo["faces"]
         boxes, score, points = detect(detector, pixels)
         found = match(boxes, faces)
-        sizes = np.array([face["size"] for face in faces] + [np.inf])[found]  # nobody's is infinite
+        sizes = np.array([face["size"] for face in faces] + [np.inf])[found]  # no face: infinite
         counts = sizes >= DETECTED_SIZE
         scores += list(score[counts])
         hit += list(found[counts] >= 0)
