@@ -7,6 +7,7 @@ mod common;
 mod fixture;
 
 mod accelerators;
+mod backend_words;
 mod backends;
 mod bundle;
 mod conformance;

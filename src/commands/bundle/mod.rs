@@ -28,7 +28,11 @@ use crate::{
         derived::{self, Target},
         network::{Network, NetworkName},
     },
-    runtime::install::{Flavor, Runtimes},
+    runtime::{
+        BackendDescriptor,
+        install::{Flavor, Runtimes},
+        table::{BACKENDS, REFERENCE},
+    },
     vision::image::Limits,
 };
 
@@ -283,8 +287,14 @@ fn arguments(args: &BundleArgs, detector: &PackedNetwork, recognizer: &PackedNet
 
 /// What to type after unpacking.
 fn next(flavors: &[Flavor], without_nvidia_libraries: bool) -> String {
-    let has = |word: &str| flavors.iter().any(|flavor| flavor.name().starts_with(word));
-    let backend = if has("cuda") { "cuda" } else { "cpu" };
+    let runs_here = |backend: &&BackendDescriptor| {
+        let provider = backend.provider().filter(|_| backend.is_accelerator());
+        provider.is_some_and(|provider| flavors.iter().any(|flavor| provider.flavors().contains(flavor)))
+    };
+    let backend = BACKENDS
+        .iter()
+        .find(runs_here)
+        .map_or(REFERENCE, |backend| backend.word);
     let mut text = String::new();
     if without_nvidia_libraries {
         let _ = writeln!(

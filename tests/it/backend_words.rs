@@ -1,0 +1,133 @@
+//! A backend is one row of the table: no other source compares a string with a backend's word.
+
+use std::{fs, path::Path};
+
+use facebench::runtime::{descriptor::BackendDescriptor, table::BACKENDS};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// The row of each backend; and the kernel's own names, among which is `cpu`.
+const MAY_COMPARE: &[&str] = &["src/runtime/table.rs", "src/machine/"];
+
+/// Methods that compare a string with their argument.
+const COMPARING: &[&str] = &["contains", "eq", "starts_with", "strip_prefix"];
+
+#[test]
+fn no_word_of_a_backend_is_compared_outside_the_table() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut compared = Vec::new();
+    let mut files = 0;
+    for entry in walkdir::WalkDir::new(package.join("src")) {
+        let path = entry.unwrap().into_path();
+        let file = path.strip_prefix(package).unwrap().to_str().unwrap();
+        let is_free = MAY_COMPARE.iter().any(|start| file.starts_with(start));
+        if !is_free && path.extension().is_some_and(|extension| extension == "rs") {
+            let words = words_compared_in(&fs::read_to_string(&path).unwrap());
+            compared.extend(words.into_iter().map(|found| format!("{file}:{found}")));
+            files += 1;
+        }
+    }
+    assert!(files > 1, "no sources were found under src/");
+    assert!(
+        compared.is_empty(),
+        "what differs between backends belongs to BackendDescriptor or ExecutionProvider:\n{}",
+        compared.join("\n")
+    );
+}
+
+#[test]
+fn a_planted_comparison_is_found() {
+    for planted in [
+        r#"fn f(word: &str) -> bool { word == "cuda" }"#,
+        r#"fn f(word: &str) -> bool { "cuda" != word }"#,
+        r#"fn f(word: &str) -> u8 { match word { "cuda" => 1, _ => 0 } }"#,
+        r#"fn f(word: &str) -> bool { matches!(word, "x" | "cuda") }"#,
+        r#"fn f(word: &str) -> u8 { match word { "cuda" if word.len() > 1 => 1, _ => 0 } }"#,
+        r#"fn f(word: &str) -> u8 { match (word, 1) { ("cuda", _) => 1, _ => 0 } }"#,
+        r#"fn f(word: &str) -> bool { ["x", "cuda"].contains(&word) }"#,
+        r#"fn f(word: &str) -> bool { word.starts_with("cuda") }"#,
+    ] {
+        assert_eq!(words_compared_in(planted), ["1: \"cuda\""], "{planted}");
+    }
+    for innocent in [
+        r#"fn f() -> Spec { Spec::bare("cuda") }"#,
+        r#"const WORD: &str = "cuda";"#,
+        r#"#[cfg(feature = "tract")] mod tract;"#,
+        r#"fn f(word: &str) -> bool { word == "words" }"#,
+        r#"mod tests { fn f(word: &str) { assert!(word == "cuda"); } }"#,
+    ] {
+        assert!(words_compared_in(innocent).is_empty(), "{innocent}");
+    }
+}
+
+/// Every backend's word that is compared with something outside the tests of a source, as `line: "word"`.
+fn words_compared_in(text: &str) -> Vec<String> {
+    assert!(BACKENDS.len() > 1);
+    let mut found = Vec::new();
+    find(text.parse().unwrap(), false, &mut found);
+    found
+}
+
+/// `compares` is whether `tokens` stand where every string is compared with something.
+fn find(tokens: TokenStream, compares: bool, found: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        let (before, after) = (&tokens[..at], &tokens[at + 1..]);
+        match token {
+            TokenTree::Group(group) => {
+                let is_tests = before.last().is_some_and(|name| name.to_string() == "tests");
+                if !is_tests {
+                    let is_list = group.delimiter() == Delimiter::Bracket && begins_with(after, ". contains");
+                    let compares = compares || is_list || is_argument(before) || is_pattern(after);
+                    find(group.stream(), compares, found);
+                }
+            }
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                let is_word = BackendDescriptor::find(text.trim_matches('"')).is_some();
+                let is_compared = compares
+                    || ends_with(before, "= =")
+                    || ends_with(before, "! =")
+                    || begins_with(after, "= =")
+                    || begins_with(after, "! =")
+                    || is_alternative(before, after)
+                    || is_pattern(after);
+                if is_word && text.starts_with('"') && is_compared {
+                    found.push(format!("{}: {text}", literal.span().start().line));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether what follows makes a pattern of what stands before it: `=>`, or `if` and an arrow later.
+fn is_pattern(after: &[TokenTree]) -> bool {
+    let is_guarded = begins_with(after, "if") && after.windows(2).any(|pair| begins_with(pair, "= >"));
+    begins_with(after, "= >") || is_guarded
+}
+
+/// `"a" | "b"`.
+fn is_alternative(before: &[TokenTree], after: &[TokenTree]) -> bool {
+    let is_literal = |token: Option<&TokenTree>| matches!(token, Some(TokenTree::Literal(_)));
+    (ends_with(before, "|") && is_literal(before.iter().rev().nth(1)))
+        || (begins_with(after, "|") && is_literal(after.get(1)))
+}
+
+/// Whether what follows is the argument of a method that compares.
+fn is_argument(before: &[TokenTree]) -> bool {
+    before
+        .last()
+        .is_some_and(|name| COMPARING.contains(&name.to_string().as_str()))
+}
+
+fn begins_with(tokens: &[TokenTree], words: &str) -> bool {
+    let mut tokens = tokens.iter();
+    words
+        .split(' ')
+        .all(|word| tokens.next().is_some_and(|token| token.to_string() == word))
+}
+
+fn ends_with(tokens: &[TokenTree], words: &str) -> bool {
+    let count = words.split(' ').count();
+    tokens.len() >= count && begins_with(&tokens[tokens.len() - count..], words)
+}
