@@ -47,7 +47,7 @@ pub fn audit(record: &Record) -> serde_json::Result<Audit> {
     }
     again.fleet = fleet::fleet(&again);
     if let Some(shared) = &mut again.tenants {
-        tenants::settle(shared);
+        tenants::compute_figures(shared);
     }
     again.comparisons = comparisons::with_first(&again.arms, Terms::of(record));
     again.checks = vec![checks::noise_floor(record.plan.noise_floor)];

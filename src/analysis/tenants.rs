@@ -1,6 +1,6 @@
 //! What tenants of one device did while all of them were at work, and what follows from it.
 //!
-//! Each tenant tells when it began and ended every photo, by the wall clock of the machine. Only the time in which all
+//! Each tenant reports when it began and ended every photo, by the wall clock of the machine. Only the time in which all
 //! streams of all tenants were at work counts: from the last one's first photo to the first one's last.
 
 use std::collections::BTreeMap;
@@ -8,28 +8,29 @@ use std::collections::BTreeMap;
 use super::{figures, statistics};
 use crate::record::{Estimate, Tenant, TenantGroup, Tenants, TenantsRound};
 
-/// Computes the figures of every company from its rounds. The companies of one are what the others are held against.
-pub fn settle(tenants: &mut Tenants) {
+/// Computes the figures of every tenant group from its rounds. The groups of one tenant are what the others are compared
+/// with.
+pub fn compute_figures(tenants: &mut Tenants) {
     let alone: BTreeMap<String, BTreeMap<usize, f64>> = tenants
         .groups
         .iter()
-        .filter(|company| {
-            company.tenants.len() == 1 && company.machines.len() < 2 && company.background_load.is_none()
+        .filter(|group| {
+            group.tenants.len() == 1 && group.machines.len() < 2 && group.background_load.is_none()
         })
-        .map(|company| {
-            let rates = company.rounds.iter().map(|round| (round.round, rates(round)[0]));
-            (company.tenants[0].clone(), rates.collect())
+        .map(|group| {
+            let rates = group.rounds.iter().map(|round| (round.round, rates(round)[0]));
+            (group.tenants[0].clone(), rates.collect())
         })
         .collect();
-    // One machine's own record of a meeting holds its own tenants only, and says nothing of all.
+    // One machine's own record of a coordinated run has its own tenants only, and says nothing of all.
     let whole = tenants
         .coordination
         .as_ref()
-        .is_none_or(|meeting| meeting.machine_index.is_none());
-    for company in &mut tenants.groups {
-        compute(company, &alone);
-        if !whole && company.machines.len() > 1 {
-            (company.fairness, company.sharing_gain) = (None, None);
+        .is_none_or(|run| run.machine_index.is_none());
+    for group in &mut tenants.groups {
+        compute(group, &alone);
+        if !whole && group.machines.len() > 1 {
+            (group.fairness, group.sharing_gain) = (None, None);
         }
     }
 }
@@ -43,27 +44,27 @@ fn rates(round: &TenantsRound) -> Vec<f64> {
         .collect()
 }
 
-fn compute(company: &mut TenantGroup, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
+fn compute(group: &mut TenantGroup, alone: &BTreeMap<String, BTreeMap<usize, f64>>) {
     let (mut all, mut slowdowns, mut fairness, mut gains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut kept = Vec::new();
-    let mut each: Vec<Vec<f64>> = vec![Vec::new(); company.tenants.len()];
-    for round in &company.rounds {
+    let mut each: Vec<Vec<f64>> = vec![Vec::new(); group.tenants.len()];
+    for round in &group.rounds {
         let rates = rates(round);
         all.push(rates.iter().sum());
         each.iter_mut()
             .zip(&rates)
             .for_each(|(each, rate)| each.push(*rate));
         if let Some(before) = &round.before_load {
-            let unburdened = before.images.iter().map(|images| images / before.seconds);
+            let alone_before = before.images.iter().map(|images| images / before.seconds);
             let parts: Vec<f64> = rates
                 .iter()
-                .zip(unburdened)
+                .zip(alone_before)
                 .map(|(now, then)| now / then)
                 .collect();
             kept.extend(statistics::median(&parts).filter(|part| part.is_finite()));
         }
         // Of the same round: what the machine did to one it did to the other.
-        let bases: Option<Vec<f64>> = company
+        let bases: Option<Vec<f64>> = group
             .tenants
             .iter()
             .map(|label| alone.get(label)?.get(&round.round).copied())
@@ -74,21 +75,21 @@ fn compute(company: &mut TenantGroup, alone: &BTreeMap<String, BTreeMap<usize, f
         fairness.push(jain(&shares));
         gains.push(shares.iter().sum());
     }
-    company.images_per_second = statistics::estimate(&all);
-    company.per_tenant = each.iter().map(|rates| statistics::estimate(rates)).collect();
-    company.slowdown = statistics::estimate(&slowdowns);
-    company.fairness = statistics::estimate(&fairness).map(at_most_one);
-    company.sharing_gain = statistics::estimate(&gains);
-    company.retained = statistics::estimate(&kept);
+    group.images_per_second = statistics::estimate(&all);
+    group.per_tenant = each.iter().map(|rates| statistics::estimate(rates)).collect();
+    group.slowdown = statistics::estimate(&slowdowns);
+    group.fairness = statistics::estimate(&fairness).map(at_most_one);
+    group.sharing_gain = statistics::estimate(&gains);
+    group.retained = statistics::estimate(&kept);
     let times = |tenants: &mut dyn Iterator<Item = &Tenant>| {
         let counts: Vec<(u64, u64)> = tenants.flat_map(|tenant| tenant.service_us.clone()).collect();
         figures::of_counts(&counts)
     };
-    company.latency_ms = times(&mut company.rounds.iter().flat_map(|round| &round.tenants));
-    let p99 = (0..company.tenants.len())
-        .map(|place| times(&mut company.rounds.iter().filter_map(|round| round.tenants.get(place)))?.p99);
+    group.latency_ms = times(&mut group.rounds.iter().flat_map(|round| &round.tenants));
+    let p99 = (0..group.tenants.len())
+        .map(|place| times(&mut group.rounds.iter().filter_map(|round| round.tenants.get(place)))?.p99);
     let p99: Option<Vec<f64>> = p99.collect();
-    company.worst_p99_ms = p99.and_then(|all| all.into_iter().reduce(f64::max));
+    group.worst_p99_ms = p99.and_then(|all| all.into_iter().reduce(f64::max));
 }
 
 /// Jain's fairness index (Jain, Chiu, Hawe 1984): the square of the sum over the number times the sum of squares.
@@ -137,7 +138,7 @@ pub(crate) mod tests {
 
     #[test]
     fn two_that_halve_each_other_gain_nothing() {
-        let company = |images: &[f64]| TenantGroup {
+        let group = |images: &[f64]| TenantGroup {
             rounds: (0..3)
                 .map(|round| TenantsRound {
                     round,
@@ -153,10 +154,10 @@ pub(crate) mod tests {
         };
         let mut tenants = Tenants {
             least_rate: None,
-            groups: vec![company(&[40.0]), company(&[20.0, 20.0])],
+            groups: vec![group(&[40.0]), group(&[20.0, 20.0])],
             coordination: None,
         };
-        settle(&mut tenants);
+        compute_figures(&mut tenants);
         let two = &tenants.groups[1];
         let middle = |estimate: &Option<Estimate>| estimate.as_ref().map_or(0.0, |e| e.median);
         assert!((middle(&two.slowdown) - 2.0).abs() < 1e-9, "{two:?}");

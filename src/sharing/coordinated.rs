@@ -7,7 +7,7 @@ use super::{
     tenants::{LoadedGroup, START_NOTICE, SharedWindow, SharingPlan},
 };
 use crate::{
-    analysis::tenants::settle,
+    analysis::tenants::compute_figures,
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
     study::{Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun},
@@ -147,7 +147,7 @@ impl Study {
             groups: mine.into_iter().map(of).collect(),
             coordination: Some(participant.facts().clone()),
         };
-        settle(&mut tenants);
+        compute_figures(&mut tenants);
         tenants
     }
 }
@@ -198,7 +198,7 @@ impl MachineRounds<'_> {
                     _ => {}
                 }
                 order += 1;
-                settle(tenants);
+                compute_figures(tenants);
                 save(record)?;
             }
         }

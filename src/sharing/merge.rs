@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{
     host_log,
-    merge_coordinated::{self, MeetingError},
+    merge_coordinated::{self, CoordinatedError, MachineRecord},
 };
 use crate::{
     analysis::{
@@ -42,9 +42,9 @@ pub enum MergeError {
         /// The other one's.
         b: String,
     },
-    /// Machines of a meeting that make no common account of it.
+    /// Machines of a coordinated run that make no common account of it.
     #[error(transparent)]
-    Meeting(#[from] MeetingError),
+    Coordinated(#[from] CoordinatedError),
     /// There are no arms of the same name.
     #[error(
         "no arm has the same name in both ({a} against {b}); give them the same label, such as -b cuda,label=gpu"
@@ -72,13 +72,13 @@ pub fn merge_with_host_logs(
 ) -> Result<(Record, Vec<String>), MergeError> {
     let mut merged = join(records, true)?;
     // Before arms are compared: a host log decides what they are worth.
-    let told = logs
+    let notes = logs
         .iter()
         .flat_map(|(file, log)| host_log::attach(&mut merged, file, log))
         .collect();
     merged.fleet = fleet::fleet(&merged);
     merged.comparisons = comparisons::with_first(&merged.arms, Terms::of(&merged));
-    Ok((merged, told))
+    Ok((merged, notes))
 }
 
 /// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the
@@ -143,8 +143,7 @@ pub fn without_partner(merged: &Record) -> Vec<String> {
 /// The records as one. A fleet (`apart`) has each shard once.
 fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
     let lone = records.len() == 1;
-    let parts: Vec<merge_coordinated::Part> =
-        records.iter().filter_map(merge_coordinated::Part::of).collect();
+    let machines: Vec<MachineRecord> = records.iter().filter_map(MachineRecord::of).collect();
     let mut records = records.into_iter();
     let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
     for record in records {
@@ -194,10 +193,10 @@ fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
             .find(|(arm, before)| arm.source.as_deref() == Some(id) && *before == label);
         arm.map_or_else(|| label.to_owned(), |(arm, _)| arm.label.clone())
     };
-    // One by itself stays what it is; those that are compared are no meeting.
+    // One by itself stays what it is; those that are compared are no coordinated run.
     if !lone {
         let together = apart
-            .then(|| merge_coordinated::gathered(parts, &renamed))
+            .then(|| merge_coordinated::combine(machines, &renamed))
             .transpose()?;
         merged.tenants = together.flatten();
     }
@@ -242,7 +241,7 @@ fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
             arm.label = format!("{} @ {}", arm.label, title.unwrap_or_default());
         }
     }
-    // Two studies of one name are told apart by their ids.
+    // Two studies of one name get their ids.
     let labels: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
     for arm in &mut *arms {
         if labels.iter().filter(|label| **label == arm.label).count() > 1 {

@@ -1,9 +1,11 @@
 //! The accounts of machines that were at work at the same time, as one.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use crate::{
-    analysis::tenants::settle,
+    analysis::tenants::compute_figures,
     record::{CoordinatedRun, Record, TenantGroup, Tenants, TenantsRound},
 };
 
@@ -12,28 +14,28 @@ const SAME: f64 = 1e-3;
 
 /// Why machines' accounts do not make one.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
-pub enum MeetingError {
+pub enum CoordinatedError {
     /// They were not at work at the same time.
-    #[error("{a} and {b} are of different meetings; merge the records of each by themselves")]
-    Strangers {
+    #[error("{a} and {b} are of different coordinated runs; merge the records of each by themselves")]
+    DifferentRuns {
         /// One record's id.
         a: String,
         /// The other one's.
         b: String,
     },
     /// A machine's record was not given.
-    #[error("the record of {} is missing; give those of all {count} machines of the meeting", names.join(", "))]
+    #[error("the record of {} is missing; give those of all {count} machines of the coordinated run", names.join(", "))]
     Missing {
         /// The machines.
         names: Vec<String>,
         /// How many machines there were.
         count: usize,
     },
-    /// Two were in the same place.
-    #[error("{a} and {b} were both in place {place} of the meeting; leave one out")]
-    SamePlace {
+    /// Two are of the same machine.
+    #[error("{a} and {b} are both of machine {index} of the coordinated run; leave one out")]
+    SameMachine {
         /// From 0.
-        place: usize,
+        index: usize,
         /// One record's id.
         a: String,
         /// The other one's.
@@ -41,178 +43,179 @@ pub enum MeetingError {
     },
 }
 
-/// One machine's account of a meeting.
-pub struct Part {
+/// One machine's account of a coordinated run.
+pub struct MachineRecord {
     id: String,
     tenants: Tenants,
-    meeting: CoordinatedRun,
-    place: usize,
+    run: CoordinatedRun,
+    /// Which of the run's machines it is of.
+    index: usize,
 }
 
-impl Part {
-    /// What `record` tells of a meeting; `None` where it is of none, or of all of it.
+impl MachineRecord {
+    /// What `record` has of a coordinated run; `None` where it is of none, or of all machines.
     pub fn of(record: &Record) -> Option<Self> {
         let tenants = record.tenants.clone()?;
-        let meeting = tenants.coordination.clone()?;
+        let run = tenants.coordination.clone()?;
         Some(Self {
             id: record.id.clone(),
-            place: meeting.machine_index?,
+            index: run.machine_index?,
             tenants,
-            meeting,
+            run,
         })
     }
 
-    /// Its company of the machines of `other`, beside the same load.
-    fn company(&self, other: &TenantGroup) -> Option<&TenantGroup> {
-        let mut companies = self.tenants.groups.iter();
-        companies.find(|company| alike(company, other))
+    fn name(&self) -> &str {
+        &self.run.machines[self.index]
+    }
+
+    /// Its group of the machines of `other`, beside the same load.
+    fn group(&self, other: &TenantGroup) -> Option<&TenantGroup> {
+        self.tenants.groups.iter().find(|group| same_turn(group, other))
     }
 }
 
-/// All machines' account of their meeting; `None` where there was none. `renamed` gives an arm's label in the common
+/// All machines' account of their coordinated run; `None` where there was none. `renamed` gives an arm's label in the common
 /// record, by its study's id and its label there.
-pub fn gathered(
-    mut parts: Vec<Part>,
+pub fn combine(
+    mut machines: Vec<MachineRecord>,
     renamed: &dyn Fn(&str, &str) -> String,
-) -> Result<Option<Tenants>, MeetingError> {
-    parts.sort_by_key(|part| part.place);
-    let Some(first) = parts.first() else {
+) -> Result<Option<Tenants>, CoordinatedError> {
+    machines.sort_by_key(|machine| machine.index);
+    let Some(mut run) = one_run(&machines)? else {
         return Ok(None);
     };
-    if let Some(stranger) = parts.iter().find(|part| part.meeting.id != first.meeting.id) {
-        return Err(MeetingError::Strangers {
-            a: first.id.clone(),
-            b: stranger.id.clone(),
-        });
-    }
-    if let Some(pair) = parts.windows(2).find(|pair| pair[0].place == pair[1].place) {
-        return Err(MeetingError::SamePlace {
-            place: pair[0].place,
-            a: pair[0].id.clone(),
-            b: pair[1].id.clone(),
-        });
-    }
     // It ended before anything was measured in it: what each machine did alone stands in its arms, and no other can be asked
     // for an account.
-    let companies = || parts.iter().flat_map(|part| &part.tenants.groups);
-    if companies().all(|company| company.rounds.is_empty()) {
+    let mut groups = machines.iter().flat_map(|machine| &machine.tenants.groups);
+    if groups.all(|group| group.rounds.is_empty()) {
         return Ok(None);
     }
-    let count = first.meeting.machines.len();
-    let missing: Vec<String> = first
-        .meeting
-        .machines
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| parts.iter().all(|part| part.place != *place))
-        .map(|(_, name)| name.clone())
-        .collect();
-    if !missing.is_empty() {
-        return Err(MeetingError::Missing {
-            names: missing,
-            count,
-        });
-    }
-    let mut meeting = first.meeting.clone();
-    let least_rate = parts.iter().find_map(|part| part.tenants.least_rate);
-    meeting.machine_index = None;
-    for part in &mut parts {
-        // By a timetable each knows its own name only.
-        meeting.machines[part.place].clone_from(&part.meeting.machines[part.place]);
-        for label in part.tenants.groups.iter_mut().flat_map(|c| &mut c.tenants) {
-            *label = renamed(&part.id, label);
+    all_there(&machines, &run)?;
+    run.machine_index = None;
+    for machine in &mut machines {
+        for label in machine
+            .tenants
+            .groups
+            .iter_mut()
+            .flat_map(|group| &mut group.tenants)
+        {
+            *label = renamed(&machine.id, label);
         }
     }
-    let alone = parts.iter().flat_map(|part| {
-        let own = part.tenants.groups.iter();
-        own.filter(|company| company.machines.len() < 2).cloned()
-    });
-    let mut companies: Vec<TenantGroup> = alone.collect();
-    companies.sort_by_key(|company| company.tenants.len());
-    let mut sets: Vec<&TenantGroup> = Vec::new();
-    for company in parts.iter().flat_map(|part| &part.tenants.groups) {
-        if company.machines.len() > 1 && !sets.iter().any(|other| alike(company, other)) {
-            sets.push(company);
+    let groups = || machines.iter().flat_map(|machine| &machine.tenants.groups);
+    let alone = groups().filter(|group| group.machines.len() < 2).cloned();
+    let mut all: Vec<TenantGroup> = alone.collect();
+    all.sort_by_key(|group| group.tenants.len());
+    let mut turns: Vec<&TenantGroup> = Vec::new();
+    for group in groups().filter(|group| group.machines.len() > 1) {
+        if !turns.iter().any(|other| same_turn(group, other)) {
+            turns.push(group);
         }
     }
-    sets.sort_by_key(|set| set.machines.len());
-    companies.extend(sets.into_iter().map(|set| common(set, &parts)));
-    // Those beside a load last, as on one machine.
-    companies.sort_by_key(|company| company.background_load_machine);
+    turns.sort_by_key(|group| group.machines.len());
+    all.extend(turns.into_iter().map(|group| common(group, &machines)));
+    // Those beside a background load last, as on one machine.
+    all.sort_by_key(|group| group.background_load_machine);
     let mut tenants = Tenants {
-        least_rate,
-        groups: companies,
-        coordination: Some(meeting),
+        least_rate: machines.iter().find_map(|machine| machine.tenants.least_rate),
+        groups: all,
+        coordination: Some(run),
     };
-    settle(&mut tenants);
+    compute_figures(&mut tenants);
     Ok(Some(tenants))
 }
 
+/// The one run that all `machines`, in the order of their index, are of; `None` without machines.
+fn one_run(machines: &[MachineRecord]) -> Result<Option<CoordinatedRun>, CoordinatedError> {
+    for pair in machines.windows(2) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let ids = || (a.id.clone(), b.id.clone());
+        if a.run.id != b.run.id {
+            let (a, b) = ids();
+            return Err(CoordinatedError::DifferentRuns { a, b });
+        }
+        if a.index == b.index {
+            let (index, (a, b)) = (a.index, ids());
+            return Err(CoordinatedError::SameMachine { index, a, b });
+        }
+    }
+    Ok(machines.first().map(|machine| machine.run.clone()))
+}
+
+/// Whether `machines` are all of the run's.
+fn all_there(machines: &[MachineRecord], run: &CoordinatedRun) -> Result<(), CoordinatedError> {
+    let is_missing = |index: &usize| machines.iter().all(|machine| machine.index != *index);
+    let missing = (0..run.machines.len()).filter(is_missing);
+    let names: Vec<String> = missing.map(|index| run.machines[index].clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(CoordinatedError::Missing {
+        names,
+        count: run.machines.len(),
+    })
+}
+
 /// Whether both are of the same turn.
-fn alike(a: &TenantGroup, b: &TenantGroup) -> bool {
+fn same_turn(a: &TenantGroup, b: &TenantGroup) -> bool {
     a.machines == b.machines && a.background_load_machine == b.background_load_machine
 }
 
-/// The company of the machines of `one`, which any of them had: rounds that all of them have.
-fn common(one: &TenantGroup, parts: &[Part]) -> TenantGroup {
-    let own: Vec<(&Part, Option<&TenantGroup>)> = one
-        .machines
+/// The group of the machines of `one`, which any of them had: rounds that all of them have.
+fn common(one: &TenantGroup, machines: &[MachineRecord]) -> TenantGroup {
+    let own: Vec<(&MachineRecord, Option<&TenantGroup>)> = machines
         .iter()
-        .filter_map(|place| parts.iter().find(|part| part.place == *place))
-        .map(|part| (part, part.company(one)))
+        .filter(|machine| one.machines.contains(&machine.index))
+        .map(|machine| (machine, machine.group(one)))
         .collect();
-    let labels = own
-        .iter()
-        .filter_map(|(_, company)| *company)
-        .flat_map(|c| c.tenants.clone());
+    let groups = || own.iter().filter_map(|(_, group)| *group);
+    let labels = groups().flat_map(|group| group.tenants.clone());
     let mut all = TenantGroup {
         machines: one.machines.clone(),
         background_load_machine: one.background_load_machine,
         ..TenantGroup::new(labels.collect(), one.background_load)
     };
-    all.error = own.iter().find_map(|(part, company)| {
-        let name = &part.meeting.machines[part.place];
-        match company {
-            None => Some(format!("{name} has no account of it")),
-            Some(company) => company.error.as_ref().map(|error| format!("{name}: {error}")),
+    all.error = own.iter().find_map(|(machine, group)| match group {
+        None => Some(format!("{} has no account of it", machine.name())),
+        Some(group) => {
+            let error = group.error.as_ref();
+            error.map(|error| format!("{}: {error}", machine.name()))
         }
     });
-    let mut numbers: Vec<usize> = own
-        .iter()
-        .filter_map(|(_, company)| *company)
-        .flat_map(|company| company.rounds.iter().map(|round| round.round))
+    let numbers: BTreeSet<usize> = groups()
+        .flat_map(|group| group.rounds.iter().map(|round| round.round))
         .collect();
-    numbers.sort_unstable();
-    numbers.dedup();
     for number in numbers {
-        let of_round = |(_, company): &(&Part, Option<&TenantGroup>)| {
-            company.and_then(|company| company.rounds.iter().find(|round| round.round == number).cloned())
+        let of_round = |(_, group): &(&MachineRecord, Option<&TenantGroup>)| {
+            group.and_then(|group| group.rounds.iter().find(|round| round.round == number).cloned())
         };
         let rounds: Option<Vec<TenantsRound>> = own.iter().map(of_round).collect();
-        let told = format!("round {}", number + 1);
-        match rounds {
-            None => {
-                all.error
-                    .get_or_insert_with(|| format!("{told} is not in all machines' records"));
+        let failed = match rounds {
+            None => "is not in all machines' records",
+            Some(rounds) if !same_window(&rounds) => "has different times in the machines' records",
+            Some(rounds) => {
+                all.rounds.extend(rounds.into_iter().reduce(joined));
+                continue;
             }
-            Some(rounds) if !same_window(&rounds) => {
-                all.error
-                    .get_or_insert_with(|| format!("{told}: the machines tell of different times"));
-            }
-            Some(rounds) => all.rounds.extend(rounds.into_iter().reduce(|mut all, round| {
-                all.tenants.extend(round.tenants);
-                all.clocks.extend(round.clocks);
-                if let (Some(all), Some(before)) = (&mut all.before_load, round.before_load) {
-                    all.images.extend(before.images);
-                }
-                all
-            })),
-        }
+        };
+        all.error
+            .get_or_insert_with(|| format!("round {} {failed}", number + 1));
     }
     all
 }
 
-/// Whether all tell of the same time, and of the same time before a load.
+/// The same round of two machines as one.
+fn joined(mut all: TenantsRound, round: TenantsRound) -> TenantsRound {
+    all.tenants.extend(round.tenants);
+    all.clocks.extend(round.clocks);
+    if let (Some(all), Some(before)) = (&mut all.before_load, round.before_load) {
+        all.images.extend(before.images);
+    }
+    all
+}
+
+/// Whether all have the same time, and the same time before a background load.
 fn same_window(rounds: &[TenantsRound]) -> bool {
     /// Beginning and length, seconds; no beginning is that of no other.
     fn span(from_us: Option<u64>, seconds: f64) -> (f64, f64) {
@@ -249,31 +252,31 @@ mod tests {
         }
     }
 
-    fn part(place: usize, together: f64, from_us: u64) -> Part {
-        let company = |machines: Vec<usize>, images: f64, from_us: u64| TenantGroup {
+    fn machine(index: usize, together: f64, from_us: u64) -> MachineRecord {
+        let group = |machines: Vec<usize>, images: f64, from_us: u64| TenantGroup {
             machines,
             rounds: (0..3)
                 .map(|number| round(number, images, from_us + number as u64))
                 .collect(),
             ..TenantGroup::new(vec!["cpu".to_owned()], None)
         };
-        let meeting = CoordinatedRun {
+        let run = CoordinatedRun {
             id: "m".to_owned(),
             machines: vec!["vm0".to_owned(), "vm1".to_owned()],
-            machine_index: Some(place),
+            machine_index: Some(index),
         };
-        Part {
-            id: format!("id{place}"),
-            place,
+        MachineRecord {
+            id: format!("id{index}"),
+            index,
             tenants: Tenants {
                 least_rate: None,
                 groups: vec![
-                    company(vec![place], 40.0, 1_000_000),
-                    company(vec![0, 1], together, from_us),
+                    group(vec![index], 40.0, 1_000_000),
+                    group(vec![0, 1], together, from_us),
                 ],
-                coordination: Some(meeting.clone()),
+                coordination: Some(run.clone()),
             },
-            meeting,
+            run,
         }
     }
 
@@ -282,9 +285,9 @@ mod tests {
     }
 
     #[test]
-    fn tenants_of_two_machines_become_one_company() {
-        let parts = vec![part(1, 30.0, 9_000_000), part(0, 10.0, 9_000_000)];
-        let tenants = gathered(parts, &renamed).unwrap().unwrap();
+    fn tenants_of_two_machines_become_one_group() {
+        let machines = vec![machine(1, 30.0, 9_000_000), machine(0, 10.0, 9_000_000)];
+        let tenants = combine(machines, &renamed).unwrap().unwrap();
         let all = tenants.groups.last().unwrap();
         assert_eq!(all.tenants, ["cpu @ id0", "cpu @ id1"]);
         assert_eq!((all.rounds.len(), all.rounds[0].clocks.len()), (3, 2));
@@ -299,8 +302,8 @@ mod tests {
 
     #[test]
     fn what_two_machines_keep_beside_the_load_of_a_third_is_of_both() {
-        let burdened = |place, kept: f64, before_us: u64| {
-            let mut part = part(place, 30.0, 9_000_000);
+        let beside = |index, kept: f64, before_us: u64| {
+            let mut machine = machine(index, 30.0, 9_000_000);
             let rounds = (0..3).map(|number| TenantsRound {
                 before_load: Some(crate::record::BeforeLoad {
                     seconds: 2.0,
@@ -309,25 +312,25 @@ mod tests {
                 }),
                 ..round(number, 30.0 * kept, 20_000_000)
             });
-            let beside = TenantGroup {
+            let group = TenantGroup {
                 machines: vec![0, 1],
                 background_load_machine: Some(2),
                 rounds: rounds.collect(),
                 ..TenantGroup::new(vec!["cpu".to_owned()], Some(1.0))
             };
-            part.tenants.groups.push(beside);
-            part.meeting.machines.push("vm2".to_owned());
-            part
+            machine.tenants.groups.push(group);
+            machine.run.machines.push("vm2".to_owned());
+            machine
         };
         let load = || {
-            let mut load = part(2, 0.0, 0);
+            let mut load = machine(2, 0.0, 0);
             load.tenants.groups.truncate(1);
-            load.meeting.machines.push("vm2".to_owned());
+            load.run.machines.push("vm2".to_owned());
             load
         };
         let all = |then| {
-            let parts = vec![burdened(0, 0.5, 17_000_000), burdened(1, 0.7, then), load()];
-            gathered(parts, &renamed).unwrap().unwrap()
+            let machines = vec![beside(0, 0.5, 17_000_000), beside(1, 0.7, then), load()];
+            combine(machines, &renamed).unwrap().unwrap()
         };
         let tenants = all(17_000_100);
         let last = tenants.groups.last().unwrap();
@@ -341,47 +344,47 @@ mod tests {
         assert!((kept - 0.6).abs() < 1e-9, "{kept}");
         let apart = all(18_000_000);
         let error = apart.groups.last().unwrap().error.clone().unwrap();
-        assert!(error.contains("different times"), "{error}");
-        // Both together without a load are another company.
-        let unburdened = &tenants.groups[tenants.groups.len() - 2];
-        assert_eq!((unburdened.machines.len(), unburdened.background_load), (2, None));
+        assert!(error.contains("has different times"), "{error}");
+        // Both together without a load are another group.
+        let without = &tenants.groups[tenants.groups.len() - 2];
+        assert_eq!((without.machines.len(), without.background_load), (2, None));
     }
 
     #[test]
     fn rounds_at_other_times_are_no_common_rounds() {
-        let parts = vec![part(0, 10.0, 9_000_000), part(1, 30.0, 9_100_000)];
-        let tenants = gathered(parts, &renamed).unwrap().unwrap();
+        let machines = vec![machine(0, 10.0, 9_000_000), machine(1, 30.0, 9_100_000)];
+        let tenants = combine(machines, &renamed).unwrap().unwrap();
         let all = tenants.groups.last().unwrap();
         assert!(all.rounds.is_empty());
-        assert!(all.error.as_ref().unwrap().contains("different times"));
+        assert!(all.error.as_ref().unwrap().contains("has different times"));
     }
 
     #[test]
-    fn a_meeting_is_merged_whole_or_not_at_all() {
-        let missing = gathered(vec![part(0, 1.0, 1)], &renamed).unwrap_err();
+    fn a_coordinated_run_is_merged_whole_or_not_at_all() {
+        let missing = combine(vec![machine(0, 1.0, 1)], &renamed).unwrap_err();
         assert!(
             missing.to_string().contains("the record of vm1 is missing"),
             "{missing}"
         );
-        let mut stranger = part(1, 1.0, 1);
-        stranger.meeting.id = "other".to_owned();
+        let mut stranger = machine(1, 1.0, 1);
+        stranger.run.id = "other".to_owned();
         assert!(matches!(
-            gathered(vec![part(0, 1.0, 1), stranger], &renamed),
-            Err(MeetingError::Strangers { .. })
+            combine(vec![machine(0, 1.0, 1), stranger], &renamed),
+            Err(CoordinatedError::DifferentRuns { .. })
         ));
         assert!(matches!(
-            gathered(vec![part(0, 1.0, 1), part(0, 1.0, 1)], &renamed),
-            Err(MeetingError::SamePlace { place: 0, .. })
+            combine(vec![machine(0, 1.0, 1), machine(0, 1.0, 1)], &renamed),
+            Err(CoordinatedError::SameMachine { index: 0, .. })
         ));
-        assert_eq!(gathered(Vec::new(), &renamed), Ok(None));
+        assert_eq!(combine(Vec::new(), &renamed), Ok(None));
     }
 
     #[test]
-    fn a_meeting_in_which_nothing_was_measured_is_none() {
-        let mut only = part(0, 1.0, 1);
-        for company in &mut only.tenants.groups {
-            company.rounds.clear();
+    fn a_coordinated_run_in_which_nothing_was_measured_is_none() {
+        let mut only = machine(0, 1.0, 1);
+        for group in &mut only.tenants.groups {
+            group.rounds.clear();
         }
-        assert_eq!(gathered(vec![only], &renamed), Ok(None), "vm1 has left no record");
+        assert_eq!(combine(vec![only], &renamed), Ok(None), "vm1 has left no record");
     }
 }

@@ -10,7 +10,7 @@ use super::{
     window::{window, within},
 };
 use crate::{
-    analysis::tenants::settle,
+    analysis::tenants::compute_figures,
     dataset::Dataset,
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
@@ -131,13 +131,13 @@ impl Study {
                     }
                 }
                 order += 1;
-                settle(&mut tenants);
+                compute_figures(&mut tenants);
                 record.tenants = Some(tenants.clone());
                 save(&record)?;
             }
         }
         if self.interruption.is_asked() {
-            settle(&mut tenants);
+            compute_figures(&mut tenants);
             record.tenants = Some(tenants);
             cut_short(&mut record);
             save(&record)?;
@@ -354,7 +354,7 @@ impl Study {
         })
     }
 
-    /// A process that multiplies matrices when it is told to, on the device of the first tenant that has one, or else on
+    /// A process that multiplies matrices when it is asked to, on the device of the first tenant that has one, or else on
     /// one host core. It ends when dropped.
     fn background_load(&self, arms: &[usize], dataset: &Dataset) -> Result<WorkerProcess, ProcessError> {
         let on_device = |arm: &&usize| self.environments[**arm].gpu.is_some();

@@ -1,4 +1,4 @@
-//! A worker's part in a company of tenants: photos one after the other from one point in time to another, each with when
+//! A worker's part in a tenant group: photos one after the other from one point in time to another, each with when
 //! it was begun and ended.
 
 use std::{

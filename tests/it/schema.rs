@@ -146,7 +146,7 @@ fn kept_records_are_of_this_version_and_sound() {
 
 #[test]
 fn host_logs_of_both_kinds_are_read() {
-    let old = std::fs::read_to_string(common::package("results/h100/witness.jsonl")).unwrap();
+    let old = std::fs::read_to_string(common::package("results/h100/host-log.jsonl")).unwrap();
     assert!(old.starts_with(r#"{"kind":"witness""#));
     let log = HostLog::parse(&old).unwrap().unwrap();
     assert!(log.samples.len() > 10, "{}", log.samples.len());

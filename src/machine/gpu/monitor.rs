@@ -46,7 +46,7 @@ pub struct Scheduler {
     pub policy: SchedulerPolicy,
     /// Whether it evens out overdrawn slices (adaptive round robin); null where the driver leaves it at its default.
     pub adaptive: Option<bool>,
-    /// Length of a time slice, nanoseconds; null where it is not told.
+    /// Length of a time slice, nanoseconds; null where it is unknown.
     pub timeslice_ns: Option<u64>,
     /// Who says so.
     pub source: String,
@@ -122,8 +122,8 @@ pub(super) fn board(library: &Nvml, index: u32) -> HostBoard {
         Ok(device) => device,
         Err(error) => return lost(index, &reason(&error)),
     };
-    let told = super::describe::board_and_parts(library, index);
-    let whole = told.first();
+    let found = super::describe::board_and_parts(library, index);
+    let whole = found.first();
     for field in ["uuid", "pci", "driver", "mode"] {
         if let Some(why) = whole.and_then(|gpu| gpu.unavailable.get(field)) {
             gaps.0.insert(field.to_owned(), why.clone());
@@ -156,8 +156,8 @@ fn lost(index: u32, why: &str) -> HostBoard {
 }
 
 fn scheduler(library: &Nvml, device: &Device<'_>) -> Reading<Scheduler> {
-    let told = ffi::scheduler(library, device).map_err(|error| reason(&error))?;
-    let policy = match told.policy {
+    let state = ffi::scheduler(library, device).map_err(|error| reason(&error))?;
+    let policy = match state.policy {
         nvml::NVML_VGPU_SCHEDULER_POLICY_BEST_EFFORT => SchedulerPolicy::BestEffort,
         nvml::NVML_VGPU_SCHEDULER_POLICY_EQUAL_SHARE => SchedulerPolicy::EqualShare,
         nvml::NVML_VGPU_SCHEDULER_POLICY_FIXED_SHARE => SchedulerPolicy::FixedShare,
@@ -165,12 +165,12 @@ fn scheduler(library: &Nvml, device: &Device<'_>) -> Reading<Scheduler> {
     };
     Ok(Scheduler {
         policy,
-        adaptive: match told.arr_mode {
+        adaptive: match state.arr_mode {
             nvml::NVML_VGPU_SCHEDULER_ARR_DISABLE => Some(false),
             nvml::NVML_VGPU_SCHEDULER_ARR_ENABLE => Some(true),
             _ => None,
         },
-        timeslice_ns: Some(u64::from(told.timeslice_ns)).filter(|ns| *ns > 0),
+        timeslice_ns: Some(u64::from(state.timeslice_ns)).filter(|ns| *ns > 0),
         source: "NVML".to_owned(),
     })
 }
@@ -203,10 +203,10 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
         }
     };
     let said = |error: NvmlError| reason(&error);
-    let told = counters::read(&device, None, None);
+    let read = counters::read(&device, None, None);
     BoardSample {
         uuid: gaps.keep("uuid", device.uuid().map_err(said)),
-        sm_clock_mhz: gaps.keep("sm_clock_mhz", told.sm_clock_mhz),
+        sm_clock_mhz: gaps.keep("sm_clock_mhz", read.sm_clock_mhz),
         memory_clock_mhz: gaps.keep(
             "memory_clock_mhz",
             device.clock_info(Clock::Memory).map(f64::from).map_err(said),
@@ -227,7 +227,7 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
         ),
         throttled_by: gaps.keep(
             "throttled_by",
-            told.throttled_by
+            read.throttled_by
                 .map(|words| words.into_iter().map(str::to_owned).collect()),
         ),
         vgpus: gaps.keep("vgpus", vgpus(library, &device, since)),

@@ -53,7 +53,7 @@ impl Token {
         base16ct::lower::encode_string(&self.mac(challenge).finalize().into_bytes())
     }
 
-    /// Whether `proof` answers `challenge`, in a time that tells nothing about it.
+    /// Whether `proof` answers `challenge`, in a time that does not depend on it.
     pub(super) fn proves(&self, challenge: &str, proof: &str) -> bool {
         let proof = base16ct::lower::decode_vec(proof);
         proof.is_ok_and(|proof| self.mac(challenge).verify_slice(&proof).is_ok())

@@ -107,7 +107,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the ways there and back are, the truth lies within what is told.
+        /// Whatever the ways there and back are, the truth lies within the bound.
         #[test]
         fn the_true_offset_is_within_the_bound(
             truth in -10_000_000_i64..10_000_000,
