@@ -13,7 +13,7 @@ use facebench::{
     pipeline::{Loading, Networks, Pipeline},
     runtime::{
         Runtime, SessionSettings,
-        install::{Flavor, Runtimes},
+        install::{Flavor, LibraryStore},
         onnxruntime::OnnxRuntime,
         spec::BackendSpec,
         table::BACKENDS,
@@ -29,7 +29,7 @@ const PHOTOS: usize = 8;
 fn main() -> anyhow::Result<()> {
     let home = home()?;
     let runtime =
-        Runtimes::of_process(home.clone()).find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))?;
+        LibraryStore::of_process(home.clone()).find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))?;
     let mut backends: Vec<(&str, Box<dyn Runtime>)> =
         vec![("cpu", Box::new(OnnxRuntime::cpu(&runtime.path, "CPU".into())?))];
     for backend in BACKENDS {

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use super::{Failure, machine, progress::tell, ready};
 use crate::{
     cli::SetupFlavor,
-    runtime::install::{Flavor, Runtimes},
+    runtime::install::{Flavor, LibraryStore},
 };
 
 /// Installs the runtime and writes its library's path.
@@ -21,6 +21,6 @@ pub fn setup(flavor: SetupFlavor, home: &Path, out: &mut dyn Write) -> Result<()
         SetupFlavor::Cuda13 => Flavor::Cuda13,
         SetupFlavor::Openvino => Flavor::OpenVino,
     };
-    let library = Runtimes::of_process(home.to_path_buf()).install(flavor, &tell)?;
+    let library = LibraryStore::of_process(home.to_path_buf()).install(flavor, &tell)?;
     Ok(writeln!(out, "{}", library.path.display())?)
 }

@@ -221,7 +221,7 @@ fn located(mount: &str, version: Version, controller: &str, path: &str) -> Optio
 }
 
 /// The part of `path` that is visible below a mount whose own root is `root`. A container often sees its group
-/// as the mount point itself, while the path is told from outside, or begins with `/..`.
+/// as the mount point itself, while the path is given as seen from outside, or begins with `/..`.
 fn below(root: &str, path: &str) -> String {
     let seen = path.strip_prefix(root.trim_end_matches('/')).unwrap_or_default();
     let seen = seen.trim_end_matches('/');

@@ -13,7 +13,7 @@ const CORES: &str = "/sys/devices/system/cpu";
 const POWERCAP: &str = "/sys/class/powercap";
 
 /// Environment variable that names a folder to read counters in as if it were `/`: for tests, which plant stolen time
-/// or a falling clock there. The machine's facts then say that counters are planted.
+/// or a falling clock there. The machine's facts then show that counters are planted.
 pub(super) const PLANTED: &str = "FACEBENCH_TEST_COUNTERS";
 
 /// The kernel's processor times are in hundredths of a second on every system that facebench knows.

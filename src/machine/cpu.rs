@@ -182,7 +182,8 @@ impl Topology {
         Self::from_sys(tree, online)
             .or_else(|| Self::from_cpuinfo(cpuinfo.unwrap_or_default()))
             .unwrap_or_else(|| {
-                let reason = format!("neither /sys/devices/system/cpu/cpu*/topology nor {CPUINFO} tells");
+                let reason =
+                    format!("neither /sys/devices/system/cpu/cpu*/topology nor {CPUINFO} lists them");
                 Self {
                     physical_cores: Err(reason.clone()),
                     sockets: Err(reason),
@@ -190,7 +191,7 @@ impl Topology {
             })
     }
 
-    /// Siblings share one core, so that each distinct list of siblings is one. Every core must tell.
+    /// Siblings share one core, so that each distinct list of siblings is one. Every core must list its own.
     fn from_sys(tree: &Tree, online: &[usize]) -> Option<Self> {
         let mut cores = BTreeSet::new();
         let mut packages = BTreeSet::new();

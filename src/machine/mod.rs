@@ -1,7 +1,7 @@
-//! What this machine is: processor, memory, operating system, and the facts that say whether it is virtual.
+//! What this machine is: processor, memory, operating system, and the facts that show whether it is virtual.
 //!
 //! Everything is read from a file system whose root is given, so that a test can plant a whole machine in a
-//! temporary folder. A value that cannot be read is `None`, and [`Host::unavailable`] says why: never a guess.
+//! temporary folder. A value that cannot be read is `None`, and [`Host::unavailable`] has the reason: never a guess.
 
 mod cgroup;
 mod counters;

@@ -1,6 +1,6 @@
-//! What OpenStack's metadata service tells an instance of itself, over HTTP.
+//! What an instance learns of itself from OpenStack's metadata service, over HTTP.
 //!
-//! Only what says which kind of machine this is: where it stands and which flavor it has. Names, keys, projects and user
+//! Only what shows which kind of machine this is: where it stands and which flavor it has. Names, keys, projects and user
 //! data are read past.
 
 use std::time::Duration;
@@ -19,8 +19,8 @@ struct MetaData {
     availability_zone: Option<String>,
 }
 
-/// The facts that the service at `base` (without a slash at its end) tells within `limit` a question; the reason where it
-/// does not answer. The flavor's name is told by its part that speaks EC2's words, and by no other.
+/// The facts that the service at `base` (without a slash at its end) gives within `limit` a question; the reason where it
+/// does not answer. The flavor's name comes from its part with EC2's names, and from no other.
 pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
     let agent = Agent::config_builder()
         .timeout_global(Some(limit))
@@ -30,14 +30,14 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
         .build()
         .new_agent();
     let read = |path: &str| -> Reading<String> {
-        let told = |error: ureq::Error| format!("{base}{path}: {error}");
-        let mut answer = agent.get(format!("{base}{path}")).call().map_err(told)?;
+        let failed = |error: ureq::Error| format!("{base}{path}: {error}");
+        let mut answer = agent.get(format!("{base}{path}")).call().map_err(failed)?;
         answer
             .body_mut()
             .with_config()
             .limit(LIMIT)
             .read_to_string()
-            .map_err(told)
+            .map_err(failed)
     };
     let path = "/openstack/latest/meta_data.json";
     let data: MetaData = serde_json::from_str(&read(path)?)
@@ -89,7 +89,7 @@ mod tests {
         base
     }
 
-    fn told(pages: &[(&'static str, &'static str)]) -> Reading<Vec<(String, String)>> {
+    fn facts_of(pages: &[(&'static str, &'static str)]) -> Reading<Vec<(String, String)>> {
         let facts = metadata(&serve(pages), Duration::from_secs(5))?;
         Ok(facts.into_iter().map(|fact| (fact.kind, fact.value)).collect())
     }
@@ -104,7 +104,7 @@ mod tests {
         let pages = [(PATH, data), ("/latest/meta-data/instance-type", "g1.vgpu.8\n")];
         let pair = |kind: &str, value: &str| (kind.to_owned(), value.to_owned());
         assert_eq!(
-            told(&pages),
+            facts_of(&pages),
             Ok(vec![
                 pair("openstack", "metadata service"),
                 pair("openstack-availability-zone", "nova"),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_not_told_is_left_out() {
-        let kinds = |pages: &[_]| told(pages).map(|facts| facts.len());
+        let kinds = |pages: &[_]| facts_of(pages).map(|facts| facts.len());
         assert_eq!(kinds(&[(PATH, "{}")]), Ok(1));
         assert_eq!(kinds(&[(PATH, r#"{"availability_zone": "<b>\n"}"#)]), Ok(1));
         let page = ("/latest/meta-data/instance-type", "{\"password\": \"hunter2\"}");
@@ -124,14 +124,14 @@ mod tests {
 
     #[test]
     fn a_service_that_is_another_s_or_silent_is_a_reason() {
-        assert!(told(&[]).unwrap_err().contains("404"));
+        assert!(facts_of(&[]).unwrap_err().contains("404"));
         assert!(
-            told(&[(PATH, "<html>")])
+            facts_of(&[(PATH, "<html>")])
                 .unwrap_err()
                 .contains("is no OpenStack metadata")
         );
-        let deaf = TcpListener::bind("127.0.0.1:0").expect("a socket");
-        let base = format!("http://{}", deaf.local_addr().expect("its address"));
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let base = format!("http://{}", silent.local_addr().expect("its address"));
         let began = std::time::Instant::now();
         assert!(metadata(&base, Duration::from_millis(200)).is_err());
         assert!(began.elapsed() < Duration::from_secs(5));

@@ -24,7 +24,7 @@ const MAKERS: &[(&str, &str)] = &[
 ];
 
 impl Host {
-    /// What the facts say together, such as `virtual machine (OpenStack instance), container (docker)`.
+    /// What the facts mean together, such as `virtual machine (OpenStack instance), container (docker)`.
     pub fn summary(&self) -> String {
         let mut parts = Vec::new();
         let (maker, is_virtual) = (self.maker(), self.has(VIRTUAL));

@@ -136,7 +136,7 @@ fn an_arm_machine_is_named_by_its_part() {
     );
     assert_eq!(
         host.unavailable["cpu.physical_cores"],
-        "neither /sys/devices/system/cpu/cpu*/topology nor /proc/cpuinfo tells"
+        "neither /sys/devices/system/cpu/cpu*/topology nor /proc/cpuinfo lists them"
     );
 }
 

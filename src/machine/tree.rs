@@ -32,7 +32,7 @@ impl Tree {
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// The same, where an empty file says as little as a missing one.
+    /// The same, where an empty file counts as little as a missing one.
     pub(super) fn filled(&self, path: &str) -> Reading<String> {
         let text = self.text(path)?;
         if text.is_empty() {

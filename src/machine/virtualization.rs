@@ -15,7 +15,7 @@ const CGROUP: &str = "/proc/self/cgroup";
 const DMI: &str = "/sys/class/dmi/id";
 const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
 
-/// What the firmware tells of the machine: kind and file. Serial numbers and asset tags are left alone.
+/// What the firmware calls the machine: kind and file. Serial numbers and asset tags are left alone.
 const FIRMWARE: &[(&str, &str)] = &[
     ("dmi-vendor", "sys_vendor"),
     ("dmi-product", "product_name"),
@@ -24,7 +24,7 @@ const FIRMWARE: &[(&str, &str)] = &[
     ("dmi-bios-vendor", "bios_vendor"),
 ];
 
-/// Files whose mere presence says something: kind, value and path.
+/// Files whose mere presence means something: kind, value and path.
 const MARKERS: &[(&str, &str, &str)] = &[
     ("container", "docker", "/.dockerenv"),
     ("container", "podman", "/run/.containerenv"),
@@ -46,7 +46,7 @@ const CGROUP_WORDS: &[(&str, &str)] = &[
 /// One observation and its source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
-    /// What is told, such as `hypervisor-flag`, `dmi-product`, `openstack`, `container` or `kata`.
+    /// What it is, such as `hypervisor-flag`, `dmi-product`, `openstack`, `container` or `kata`.
     pub kind: String,
     /// What was seen.
     pub value: String,
@@ -94,7 +94,7 @@ pub(super) fn read(tree: &Tree, variable: impl Fn(&str) -> Option<String>, gaps:
     facts
 }
 
-/// Whether anything says that this is a container.
+/// Whether anything shows that this is a container.
 pub(super) fn in_container(tree: &Tree, variable: &impl Fn(&str) -> Option<String>) -> bool {
     read(tree, variable, &mut Gaps::default())
         .iter()
@@ -117,7 +117,7 @@ fn hypervisor(tree: &Tree) -> Vec<Fact> {
 }
 
 /// The firmware's names, and what follows from them: deployers of `OpenStack` may change the product's name, so
-/// that its absence says nothing.
+/// that its absence means nothing.
 fn firmware(tree: &Tree, gaps: &mut Gaps) -> Vec<Fact> {
     let device_tree = "/proc/device-tree/model";
     let mut facts: Vec<Fact> = FIRMWARE
@@ -135,7 +135,7 @@ fn firmware(tree: &Tree, gaps: &mut Gaps) -> Vec<Fact> {
     if facts.is_empty() {
         gaps.0.insert(
             "facts.firmware".into(),
-            format!("neither {DMI} nor {device_tree} tells anything"),
+            format!("neither {DMI} nor {device_tree} names the machine"),
         );
     }
     let product = facts

@@ -1,4 +1,4 @@
-//! What the rest of facebench may ask about a backend: one [`BackendDescriptor`] each, a row of [`super::table::BACKENDS`].
+//! What facebench must know about a backend: one [`BackendDescriptor`] each, a row of [`super::table::BACKENDS`].
 
 use super::{
     Runtime,
@@ -8,7 +8,7 @@ use super::{
     table::{BACKENDS, REFERENCE},
 };
 
-/// One backend: what it is, what a SPEC of it may say, and what runs it.
+/// One backend: what it is, what its SPEC accepts, and what runs it.
 #[derive(Debug, Clone, Copy)]
 pub struct BackendDescriptor {
     /// The word on the command line and in records.
@@ -19,7 +19,7 @@ pub struct BackendDescriptor {
     pub device: DeviceArgument,
     /// The options that it accepts after commas.
     pub options: &'static [&'static str],
-    /// How photos get to its networks unless the SPEC says so; [`DataPath::Device`] for what runs on a device of its own.
+    /// How photos get to its networks unless the SPEC has `path`; [`DataPath::Device`] for what runs on a device of its own.
     pub data_path: DataPath,
     /// What runs its networks.
     pub engine: Engine,
@@ -125,7 +125,7 @@ impl BackendDescriptor {
 }
 
 impl DeviceArgument {
-    /// Checks what followed `word`; the error says what is right.
+    /// Checks what followed `word`; the error is what is expected.
     pub(super) fn check(self, word: &str, given: Option<&str>) -> Result<(), String> {
         match (self, given) {
             (Self::None, Some(device)) => Err(format!("takes no device, but \":{device}\" was given")),

@@ -75,7 +75,7 @@ pub trait Session: Send {
         None
     }
 
-    /// Ends profiling and says where the nodes ran; `None` where the session was loaded without profiling or the
+    /// Ends profiling; answers where the nodes ran; `None` where the session was loaded without profiling or the
     /// runtime has none.
     fn finish_profile(&mut self) -> Result<Option<Profile>, RuntimeError> {
         Ok(None)
@@ -181,7 +181,7 @@ pub struct Identity {
     pub provider: &'static str,
     /// The device, as a person would name it.
     pub device: String,
-    /// What the execution provider was told.
+    /// The options of the execution provider that are in force.
     pub options: Vec<(&'static str, String)>,
 }
 

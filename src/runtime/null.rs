@@ -16,7 +16,7 @@ use super::{
 pub struct NullOptions {
     /// The whole cost of a photo.
     pub delay: Duration,
-    /// Faces that each photo is said to have.
+    /// Faces reported for each photo.
     pub faces: usize,
     /// Each process is slower or faster by a factor of its own; this is the standard deviation of its logarithm.
     pub jitter: f64,
@@ -30,11 +30,11 @@ pub struct NullOptions {
     pub crash: Option<usize>,
     /// The worker stops answering in this block (1 is the first) of each process.
     pub hang: Option<usize>,
-    /// Share of photos, 0 to 1, whose faces are said to be elsewhere.
+    /// Share of photos, 0 to 1, whose faces are reported elsewhere.
     pub wrong: f64,
     /// Share of node time, 0 to 1, that a made-up profile places on the asked provider; the rest is the CPU's.
     pub placement: Option<f64>,
-    /// The GPU (`cuda:0`, `vgpu:0`, `mig:UUID`) that the arm is said to run on: what is read and checked of an arm's
+    /// The GPU (`cuda:0`, `vgpu:0`, `mig:UUID`) that the arm is reported to run on: what is read and checked of an arm's
     /// GPU is then read and checked of it.
     pub on: Option<String>,
 }
@@ -67,7 +67,7 @@ impl Default for NullOptions {
 }
 
 impl NullOptions {
-    /// Sets `option`, if it is one of these; the error says what it takes.
+    /// Sets `option`, if it is one of these; the error is what it takes.
     pub(super) fn set(&mut self, option: &str, value: &str) -> Option<Result<(), String>> {
         Some(match option {
             "delay" => parse_duration(value).map(|delay| self.delay = delay),

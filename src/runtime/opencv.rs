@@ -21,7 +21,7 @@ use super::{
 
 const RUNTIME: &str = "OpenCV DNN";
 
-/// `OpenCV`'s DNN module with its own kernels on the processor. Whoever loads a network sets the threads of the whole
+/// `OpenCV`'s DNN module with its own kernels on the processor. Loading a network sets the threads of the whole
 /// process: sessions that live at the same time must ask for the same number.
 pub struct OpenCv {
     identity: Identity,
@@ -68,7 +68,7 @@ impl Runtime for OpenCv {
                 .collect(),
             signature,
         };
-        // A graph that OpenCV cannot import is told now, if its sides are known.
+        // A graph that OpenCV cannot import is reported now, if its sides are known.
         if let Some(shape) = session.signature.fixed_shape() {
             net(&mut session.nets, network, &session.signature, shape)?;
         }
@@ -83,7 +83,7 @@ impl Runtime for OpenCv {
 /// Imports the model in `bytes`.
 fn import(bytes: &[u8]) -> opencv::Result<Net> {
     let mut net = read_net_from_onnx_buffer(&Vector::from_slice(bytes))?;
-    // Said in full, so that no other way of running it can be chosen by how OpenCV was built.
+    // Stated in full, so that no other way of running it can be chosen by how OpenCV was built.
     net.set_preferable_backend(DNN_BACKEND_OPENCV)?;
     net.set_preferable_target(DNN_TARGET_CPU)?;
     Ok(net)
@@ -91,25 +91,25 @@ fn import(bytes: &[u8]) -> opencv::Result<Net> {
 
 /// `OpenCV`'s message without what only its makers can read: source positions, functions, signs of quotation.
 fn words(error: &opencv::Error) -> String {
-    let mut told: Vec<&str> = Vec::new();
+    let mut kept: Vec<&str> = Vec::new();
     let mut inside_function = false;
     for word in error.message.split_whitespace() {
         match word {
             ">" => {}
             // `OpenCV(4.6.0) ./modules/dnn/src/file.cpp:10: error: (-2:Unspecified error) in function 'name'`
-            "error:" => match told.iter().rposition(|word| word.starts_with("OpenCV(")) {
-                Some(start) => told.truncate(start),
-                None => told.push(word),
+            "error:" => match kept.iter().rposition(|word| word.starts_with("OpenCV(")) {
+                Some(start) => kept.truncate(start),
+                None => kept.push(word),
             },
-            "function" if told.last() == Some(&"in") => {
-                told.pop();
+            "function" if kept.last() == Some(&"in") => {
+                kept.pop();
                 inside_function = true;
             }
             word if inside_function => inside_function = !word.ends_with('\''),
-            word => told.push(word),
+            word => kept.push(word),
         }
     }
-    told.join(" ")
+    kept.join(" ")
 }
 
 struct OpenCvSession {

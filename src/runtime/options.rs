@@ -51,7 +51,7 @@ pub enum DataPath {
     /// hands floats over.
     #[default]
     Host,
-    /// For networks that run on a device: all host cores decode and align for whoever is waiting, bytes go to the
+    /// For networks that run on a device: all host cores decode and align for any stream that waits, bytes go to the
     /// device and are normalised there, batches come in few fixed sizes.
     Device,
 }
@@ -83,7 +83,7 @@ impl std::str::FromStr for Decoding {
     }
 }
 
-/// What a SPEC says about its execution provider.
+/// Options of execution providers in a SPEC.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProviderOptions {
     /// How cuDNN chooses algorithms.
@@ -105,7 +105,7 @@ pub struct ProviderOptions {
 }
 
 impl ProviderOptions {
-    /// Sets `option`, if it is one of these; the error says what it takes.
+    /// Sets `option`, if it is one of these; the error is what it takes.
     pub fn set(&mut self, option: &str, value: &str) -> Option<Result<(), String>> {
         Some(match option {
             "conv" => ConvSearch::choose(value).map(|conv| self.conv = conv),

@@ -24,7 +24,7 @@ use super::{
 
 const RUNTIME: &str = "tract";
 
-/// The version that `Cargo.toml` pins; tract does not tell its own.
+/// The version that `Cargo.toml` pins; tract has no call for its own.
 const VERSION: &str = "0.23.9";
 
 /// tract on the processor.
@@ -81,7 +81,7 @@ impl Runtime for Tract {
             plans: ByShape::new(),
             signature,
         };
-        // A graph that tract cannot run is told now, as far as its sides are known.
+        // A graph that tract cannot run is reported now, as far as its sides are known.
         if let Some(shape) = session.signature.fixed_shape() {
             session.plan(shape)?;
         }

@@ -13,7 +13,7 @@ use crate::common::{
     few_photos, photos, record, run, short_run,
 };
 use crate::gpu::devices;
-use facebench::runtime::install::{Flavor, Runtimes};
+use facebench::runtime::install::{Flavor, LibraryStore};
 use serde_json::{Value, json};
 
 /// A home in which no runtime for GPUs is installed.
@@ -269,7 +269,7 @@ fn a_gpu_that_others_use_or_that_is_too_hot_makes_no_quiet_study() {
 
 /// Whether OpenVINO's runtime is installed, or can be.
 fn has_openvino() -> bool {
-    let runtimes = Runtimes::of_process(common::home());
+    let runtimes = LibraryStore::of_process(common::home());
     let installed = runtimes.install(Flavor::OpenVino, &|line| println!("{line}"));
     if let Err(error) = &installed {
         common::skip(error);
@@ -305,7 +305,7 @@ fn openvino_agrees_and_runs_where_it_was_asked_to() {
 fn a_session_that_falls_back_without_a_word_is_caught() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let cpu = Runtimes::of_process(common::home())
+    let cpu = LibraryStore::of_process(common::home())
         .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
         .unwrap();
     // This runtime has no OpenVINO: asked strictly it refuses, asked silently it runs on the CPU.

@@ -76,13 +76,13 @@ fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
               licence      licensed
               driver       580.95.05, CUDA up to 13.0
               compute      capability 7.0
-              memory       8.6 GB, ECC unknown (a vGPU's guest is not told this)
+              memory       8.6 GB, ECC unknown (a vGPU's guest cannot read this)
               place        fedc:02:01.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:02:01.0/numa_node: No such file or directory (os error 2))
-              clock        unknown (a vGPU's guest is not told this)
-              power        unknown (a vGPU's guest is not told this)
-              temperature  unknown (a vGPU's guest is not told this)
-              persistence  unknown (a vGPU's guest is not told this)
-              co-tenants   unknown (a vGPU's guest is not told this)
+              clock        unknown (a vGPU's guest cannot read this)
+              power        unknown (a vGPU's guest cannot read this)
+              temperature  unknown (a vGPU's guest cannot read this)
+              persistence  unknown (a vGPU's guest cannot read this)
+              co-tenants   unknown (a vGPU's guest cannot read this)
     ");
     let gpu = &devices(&world)["gpus"][0];
     assert_eq!(
@@ -98,7 +98,7 @@ fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
         "co_tenants",
     ] {
         assert_eq!(gpu[field], Value::Null);
-        assert_eq!(gpu["unavailable"][field], "a vGPU's guest is not told this");
+        assert_eq!(gpu["unavailable"][field], "a vGPU's guest cannot read this");
     }
 }
 
@@ -330,7 +330,7 @@ fn a_driver_that_does_not_start_is_told_with_a_fix() {
         told["gpus_reason"]
             .as_str()
             .unwrap()
-            .contains("does not tell the number of GPUs"),
+            .contains("does not report the number of GPUs"),
         "{told}"
     );
 }
@@ -366,7 +366,7 @@ fn a_library_that_lacks_functions_says_which() {
     assert_eq!(gpu["sm_clock_mhz"], 1755);
     let reason = gpu["unavailable"]["ecc"].as_str().unwrap();
     assert!(
-        reason.starts_with("this driver's NVML is too old to tell it")
+        reason.starts_with("this driver's NVML is too old to report it")
             && reason.contains("nvmlDeviceGetEccMode"),
         "{reason}"
     );
@@ -537,7 +537,7 @@ fn counters_of_parts_and_guests_say_what_they_lack() {
     for missing in [guest.sm_clock_mhz, guest.joules, guest.temperature_celsius] {
         assert_eq!(
             missing,
-            Err("the driver does not tell this of this device".to_owned())
+            Err("the driver does not report this for this device".to_owned())
         );
     }
     assert_eq!(nvml.licensed(uuid), Ok(true));

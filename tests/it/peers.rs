@@ -4,7 +4,7 @@
 use crate::common::{self, check, facebench, few_photos, home, package, record, run};
 use facebench::{
     model::fetch::sha256_file,
-    runtime::install::{Flavor, Runtimes},
+    runtime::install::{Flavor, LibraryStore},
 };
 
 /// A peer in Python that needs no package.
@@ -70,7 +70,7 @@ fn a_program_that_speaks_the_protocol_is_an_arm() {
 fn a_peer_that_sees_the_same_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let library = Runtimes::of_process(home())
+    let library = LibraryStore::of_process(home())
         .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
         .unwrap();
     // No arm of facebench's own: the reference answers once, and is not measured.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-use facebench::runtime::install::{Fault, Flavor, InstallError, Origin, RuntimeLibrary, Runtimes};
+use facebench::runtime::install::{Fault, Flavor, InstallError, LibraryStore, Origin, RuntimeLibrary};
 
 /// A home, and a Python whose pip does what its script says.
 struct Stage {
@@ -41,7 +41,7 @@ impl Stage {
         fs::read_to_string(self.path("bin/calls")).map_or(0, |calls| calls.lines().count())
     }
 
-    fn runtimes(&self) -> Runtimes {
+    fn runtimes(&self) -> LibraryStore {
         runtimes(self.folder.path())
     }
 
@@ -72,8 +72,8 @@ impl Stage {
     }
 }
 
-fn runtimes(stage: &Path) -> Runtimes {
-    Runtimes {
+fn runtimes(stage: &Path) -> LibraryStore {
+    LibraryStore {
         home: stage.join("home"),
         environment: None,
         search_path: stage.join("bin").into(),
@@ -144,7 +144,7 @@ fn ort_dylib_path_wins_over_cache_and_installation() {
     let stage = Stage::new("deliver");
     let own = stage.path("libonnxruntime.so");
     fs::write(&own, library()).unwrap();
-    let mut runtimes = Runtimes {
+    let mut runtimes = LibraryStore {
         environment: Some(own),
         ..stage.runtimes()
     };
@@ -291,7 +291,7 @@ fn a_wheel_with_a_library_for_another_machine_is_refused() {
 #[test]
 fn no_python_and_a_broken_one_are_told_apart() {
     let stage = Stage::new("deliver");
-    let bare = Runtimes {
+    let bare = LibraryStore {
         search_path: OsString::new(),
         ..stage.runtimes()
     };
@@ -327,9 +327,9 @@ fn a_home_that_cannot_be_written_is_named() {
 #[ignore = "downloads 28 MB; run it after a change of pins: cargo test --test it runtime_install:: -- --ignored"]
 fn the_real_wheel_installs() {
     let home = tempfile::tempdir().unwrap();
-    let runtimes = Runtimes {
+    let runtimes = LibraryStore {
         environment: None,
-        ..Runtimes::of_process(home.path().to_owned())
+        ..LibraryStore::of_process(home.path().to_owned())
     };
     let library = runtimes
         .find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))

@@ -30,7 +30,7 @@ use crate::{
     },
     runtime::{
         BackendDescriptor,
-        install::{Flavor, Runtimes},
+        install::{Flavor, LibraryStore},
         table::{BACKENDS, REFERENCE},
     },
     vision::image::Limits,
@@ -158,7 +158,7 @@ fn requested(args: &BundleArgs) -> NetworkRequest {
 /// The folder of each requested runtime, installed if it is missing. The CPU's is always one: its answers are the
 /// reference for all others.
 fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Failure> {
-    let installer = Runtimes::of_process(home.to_path_buf());
+    let installer = LibraryStore::of_process(home.to_path_buf());
     let mut seen = BTreeSet::new();
     let mut list = Vec::new();
     for flavor in std::iter::once(Flavor::Cpu).chain(args.flavors.iter().copied()) {

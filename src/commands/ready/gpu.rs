@@ -13,7 +13,7 @@ use crate::{
 /// The oldest devices that CUDA 13 computes on: Turing.
 const CUDA13_CAPABILITY: f64 = 7.5;
 
-/// The variable by which CUDA is told what it may see.
+/// The variable that limits what CUDA may see.
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
 /// The GPU that is wanted, of those that this process may see.
@@ -33,7 +33,7 @@ pub(super) fn find<'a>(
                 .fix
                 .clone()
                 .unwrap_or_else(|| {
-                    "measure where one is (a virtual machine or container must be given it), or with -b cpu; `facebench devices` says what this machine has"
+                    "measure where one is (a virtual machine or container must be given it), or with -b cpu; `facebench devices` shows what this machine has"
                         .to_owned()
                 }),
         ));
@@ -66,7 +66,7 @@ pub(super) fn find<'a>(
                 )),
                 None => Err(Missing::new(
                     format!(
-                        "whether GPU {index} ({}) is a vGPU cannot be told: {}",
+                        "whether GPU {index} ({}) is a vGPU is not known: {}",
                         gpu.name,
                         gpu.unavailable
                             .get("mode")
@@ -99,7 +99,7 @@ pub(super) fn find<'a>(
                     ),
                     match gpu.index {
                         Some(index) => format!("-b {}:{index} runs on it", word(gpu)),
-                        None => "`facebench devices` says what this machine has".to_owned(),
+                        None => "`facebench devices` shows what this machine has".to_owned(),
                     },
                 )),
                 [] => Err(Missing::new(
@@ -222,7 +222,7 @@ pub(super) fn title(gpu: &Gpu) -> String {
 }
 
 /// The flavours of ONNX Runtime that can compute on `gpu`, the best first: CUDA 13 where driver and device know it. A
-/// device that tells neither is taken for a new one.
+/// device that reports neither is taken for a new one.
 pub(super) fn flavors(gpu: &Gpu) -> Vec<Flavor> {
     let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
     let driver = number(&gpu.cuda_driver).is_none_or(|version| version >= 13.0);
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    fn said(spec: &str, visible: Option<&str>) -> String {
+    fn answer(spec: &str, visible: Option<&str>) -> String {
         let spec: crate::runtime::spec::BackendSpec = spec.parse().unwrap();
         match find(&spec.gpu().unwrap(), &machine(), visible) {
             Ok(gpu) => format!("{} {}", gpu.uuid.as_deref().unwrap(), title(gpu)),
@@ -291,26 +291,26 @@ mod tests {
 
     #[test]
     fn each_word_finds_its_device_or_says_which_word_fits() {
-        insta::assert_snapshot!(said("cuda", None), @"GPU-0 NVIDIA L4 (passthrough)");
-        insta::assert_snapshot!(said("cuda:2", None), @r"
+        insta::assert_snapshot!(answer("cuda", None), @"GPU-0 NVIDIA L4 (passthrough)");
+        insta::assert_snapshot!(answer("cuda:2", None), @r"
 GPU 2 (NVIDIA A100) is divided into MIG devices and computes by these alone
 name one of them: -b mig:MIG-7
 ");
-        insta::assert_snapshot!(said("cuda:7", None), @r"
+        insta::assert_snapshot!(answer("cuda:7", None), @r"
 there is no GPU 7
 there are: NVIDIA L4 (0), NVIDIA A100-10C (1), NVIDIA A100 (2)
 ");
-        insta::assert_snapshot!(said("vgpu:1", None), @"GPU-1 NVIDIA A100-10C (vGPU)");
-        insta::assert_snapshot!(said("vgpu", None), @r"
+        insta::assert_snapshot!(answer("vgpu:1", None), @"GPU-1 NVIDIA A100-10C (vGPU)");
+        insta::assert_snapshot!(answer("vgpu", None), @r"
 GPU 0 (NVIDIA L4) is no vGPU: it is a whole board, passed through to this virtual machine
 -b cuda:0 runs on it
 ");
-        insta::assert_snapshot!(said("mig:MIG-7", None), @"MIG-7 NVIDIA A100 MIG 1g.10gb (MIG, 1g.10gb)");
-        insta::assert_snapshot!(said("mig:MIG-8", None), @r"
+        insta::assert_snapshot!(answer("mig:MIG-7", None), @"MIG-7 NVIDIA A100 MIG 1g.10gb (MIG, 1g.10gb)");
+        insta::assert_snapshot!(answer("mig:MIG-8", None), @r"
 there is no MIG device MIG-8
 there are: -b mig:MIG-7
 ");
-        insta::assert_snapshot!(said("mig:GPU-1", None), @r"
+        insta::assert_snapshot!(answer("mig:GPU-1", None), @r"
 GPU-1 (NVIDIA A100-10C) is no MIG device: it is a vGPU
 -b vgpu:1 runs on it
 ");
@@ -318,13 +318,13 @@ GPU-1 (NVIDIA A100-10C) is no MIG device: it is a vGPU
 
     #[test]
     fn what_cuda_may_see_counts_from_0() {
-        assert!(said("cuda:0", Some("1")).starts_with("GPU-1 "));
-        assert!(said("cuda:1", Some("GPU-1,GPU-0")).starts_with("GPU-0 "));
-        insta::assert_snapshot!(said("cuda:1", Some("0,9,1")), @r#"
+        assert!(answer("cuda:0", Some("1")).starts_with("GPU-1 "));
+        assert!(answer("cuda:1", Some("GPU-1,GPU-0")).starts_with("GPU-0 "));
+        insta::assert_snapshot!(answer("cuda:1", Some("0,9,1")), @r#"
 there is no GPU 1 (CUDA_VISIBLE_DEVICES is "0,9,1")
 there are: NVIDIA L4 (0)
 "#);
-        insta::assert_snapshot!(said("cuda", Some("")), @r#"
+        insta::assert_snapshot!(answer("cuda", Some("")), @r#"
 there is no GPU 0 (CUDA_VISIBLE_DEVICES is "")
 let this process see one: CUDA_VISIBLE_DEVICES hides all of them
 "#);

@@ -13,7 +13,7 @@ use crate::{
     record::Unavailable,
     runtime::{
         descriptor::{BackendDescriptor, DeviceArgument, Engine},
-        install::{Flavor, InstallError, Origin, RuntimeLibrary, Runtimes},
+        install::{Flavor, InstallError, LibraryStore, Origin, RuntimeLibrary},
         onnxruntime::ExecutionProvider,
         options::Decoding,
         spec::{BackendSpec, GpuWanted, Precision},
@@ -54,7 +54,7 @@ pub struct Means<'a> {
     pub gpus: &'a Gpus,
     /// facebench's home.
     pub home: &'a Path,
-    /// Installs the `cpu` runtime where it is missing, and tells this; `None` to change nothing.
+    /// Installs the `cpu` runtime where it is missing, and reports this; `None` to change nothing.
     pub install: Option<&'a dyn Fn(&str)>,
 }
 
@@ -149,7 +149,7 @@ fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<R
     if let Some(path) = &spec.runtime {
         return Ok(RuntimeLibrary::from_path(path, first, Origin::Option)?);
     }
-    let runtimes = Runtimes::of_process(means.home.to_path_buf());
+    let runtimes = LibraryStore::of_process(means.home.to_path_buf());
     if let (Flavor::Cpu, Some(progress)) = (first, means.install)
         && !flavors.is_empty()
     {
@@ -211,7 +211,7 @@ pub fn cuda_flavor(gpus: &Gpus) -> (Flavor, String) {
     }
 }
 
-/// Says that this program was built without the backend, which is not the machine's fault.
+/// This program was built without the backend, which is not the machine's fault.
 fn not_built(backend: &BackendDescriptor) -> Missing {
     Missing::new(
         format!(
@@ -230,7 +230,7 @@ fn not_built(backend: &BackendDescriptor) -> Missing {
 pub fn state(backend: &BackendDescriptor, gpus: &Gpus, home: &Path) -> Result<String, Missing> {
     let mut spec = BackendSpec::bare(backend.word);
     if backend.device == DeviceArgument::Mig {
-        // Any will do to say whether one could be used.
+        // Any will do to know whether one could be used.
         let first = gpus.gpus.iter().find(|gpu| gpu.parent.is_some());
         let uuid = first.and_then(|gpu| gpu.uuid.clone()).ok_or_else(|| {
             Missing::new(
@@ -249,7 +249,7 @@ pub fn state(backend: &BackendDescriptor, gpus: &Gpus, home: &Path) -> Result<St
     }
     let installs_itself = |provider: &dyn ExecutionProvider| provider.flavors() == [Flavor::Cpu];
     if backend.provider().is_some_and(installs_itself)
-        && Runtimes::of_process(home.to_path_buf())
+        && LibraryStore::of_process(home.to_path_buf())
             .find(Flavor::Cpu)?
             .is_none()
     {

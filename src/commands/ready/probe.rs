@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A driver that wakes a device up may take a while; one that says nothing for longer is stuck.
+/// A driver that wakes a device up may take a while; one that does not answer for longer is stuck.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Loads the smallest network on the asked provider, strictly.
@@ -55,14 +55,14 @@ fn ask(job: Job, environment: &ArmEnvironment) -> Result<(), ProcessError> {
     }
 }
 
-/// Puts a worker under a quota of `cores`, which ends at once: that it can be made says nothing yet of whether a process
+/// Puts a worker under a quota of `cores`, which ends at once: that it can be made does not show that a process
 /// may be moved into it.
 pub(super) fn quota(cores: f64) -> Result<(), ProcessError> {
     let program = std::env::current_exe().map_err(ProcessError::Spawn)?;
     WorkerProcess::spawn(&program, &[], &never())?.limit(cores)
 }
 
-/// Trying out takes a moment, which nobody has to end.
+/// Trying out takes a moment and is never interrupted.
 fn never() -> Interruption {
     Interruption::new(Arc::default())
 }

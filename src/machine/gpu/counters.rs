@@ -18,11 +18,11 @@ pub struct GpuCounters {
     pub sm_clock_mhz: Reading<f64>,
     /// What holds the clock down at this moment, such as `thermal` or `power cap`; empty where nothing does.
     pub throttled_by: Reading<Vec<&'static str>>,
-    /// Joules used since the driver was loaded. Not told of a MIG device: the board counts all of them together.
+    /// Joules used since the driver was loaded. Not known of a MIG device: the board counts all of them together.
     pub joules: Reading<f64>,
     /// Device memory in use by everyone, bytes.
     pub memory_used_bytes: Reading<u64>,
-    /// Device memory in use by the process that was asked about, bytes.
+    /// Device memory in use by the process in question, bytes.
     pub process_memory_bytes: Reading<u64>,
     /// Temperature of the chip, degrees Celsius; of the whole board for a MIG device.
     pub temperature_celsius: Reading<f64>,
@@ -40,25 +40,25 @@ const REASONS: &[(ThrottleReasons, &str)] = &[
 /// The counters of `device`, which belongs to `board` where it is a MIG device; `pid` as the driver counts processes.
 pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<u32>) -> GpuCounters {
     let whole = board.unwrap_or(device);
-    let said = |error: NvmlError| reason(&error);
+    let failed = |error: NvmlError| reason(&error);
     GpuCounters {
-        sm_clock_mhz: whole.clock_info(Clock::SM).map(f64::from).map_err(said),
-        throttled_by: whole.current_throttle_reasons().map(words).map_err(said),
+        sm_clock_mhz: whole.clock_info(Clock::SM).map(f64::from).map_err(failed),
+        throttled_by: whole.current_throttle_reasons().map(words).map_err(failed),
         joules: match board {
             None => device
                 .total_energy_consumption()
                 .map(|millijoules| millijoules as f64 / 1e3)
-                .map_err(said),
+                .map_err(failed),
             Some(_) => Err("a MIG device has no energy counter of its own".to_owned()),
         },
-        memory_used_bytes: device.memory_info().map(|memory| memory.used).map_err(said),
+        memory_used_bytes: device.memory_info().map(|memory| memory.used).map_err(failed),
         process_memory_bytes: pid
-            .ok_or_else(|| "no process was asked about".to_owned())
+            .ok_or_else(|| "no process was given".to_owned())
             .and_then(|pid| process_memory(device, pid)),
         temperature_celsius: whole
             .temperature(TemperatureSensor::Gpu)
             .map(f64::from)
-            .map_err(said),
+            .map_err(failed),
     }
 }
 
@@ -70,7 +70,7 @@ fn words(reasons: ThrottleReasons) -> Vec<&'static str> {
         .collect()
 }
 
-/// Memory of one process. Inside a container it may be known by another pid, or not be told at all.
+/// Memory of one process. Inside a container it may be known by another pid, or be unknown.
 fn process_memory(device: &Device<'_>, pid: u32) -> Reading<u64> {
     let processes = device
         .running_compute_processes()
@@ -83,6 +83,6 @@ fn process_memory(device: &Device<'_>, pid: u32) -> Reading<u64> {
         })?;
     match found.used_gpu_memory {
         UsedGpuMemory::Used(bytes) => Ok(bytes),
-        UsedGpuMemory::Unavailable => Err(format!("the driver does not tell the memory of process {pid}")),
+        UsedGpuMemory::Unavailable => Err(format!("the driver does not report the memory of process {pid}")),
     }
 }

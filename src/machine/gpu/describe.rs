@@ -11,7 +11,7 @@ use nvml_wrapper::{
 use super::super::{Gaps, Reading};
 use super::{CoTenant, Gpu, GpuMode, License, VgpuProfile, fault, license, mig_profile, mig_profile_of};
 
-/// What only the driver tells; where it is silent, each of them is missing for the same reason.
+/// What only the driver knows; where it does not answer, each of them is missing for the same reason.
 pub(super) const BY_DRIVER: &[&str] = &[
     "uuid",
     "index",
@@ -52,7 +52,7 @@ pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
     std::iter::once(whole).chain(parts).collect()
 }
 
-/// A board that the driver counts and says nothing of.
+/// A board that the driver counts without describing it.
 fn lost(index: u32, reason: &str) -> Gpu {
     let mut gpu = Gpu {
         name: format!("GPU {index} of the driver's list"),
@@ -79,24 +79,24 @@ fn describe(
 ) -> Gpu {
     let whole = board.map_or(device, |(board, _)| board);
     let guest = matches!(mode, Ok(GpuVirtualizationMode::Vgpu));
-    let said = |error: NvmlError| match error {
-        NvmlError::NotSupported if guest => "a vGPU's guest is not told this".to_owned(),
+    let failed = |error: NvmlError| match error {
+        NvmlError::NotSupported if guest => "a vGPU's guest cannot read this".to_owned(),
         other => fault::reason(&other),
     };
     let mut gaps = Gaps::default();
     let name = device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
     let vgpu = VgpuProfile::of(board.map_or(name.as_str(), |(_, board)| &board.name));
     let memory = device.memory_info().map(|memory| memory.total);
-    let memory_bytes = gaps.keep("memory_bytes", memory.map_err(said));
+    let memory_bytes = gaps.keep("memory_bytes", memory.map_err(failed));
     let (mode, mode_source) = gaps
         .keep("mode", given(mode, vgpu.as_ref(), board.is_some()))
         .map_or((None, None), |(mode, source)| (Some(mode), Some(source)));
     let profile = match board {
-        Some((_, board)) => gaps.keep("profile", part_profile(device, &name, board.memory_bytes, said)),
+        Some((_, board)) => gaps.keep("profile", part_profile(device, &name, board.memory_bytes, failed)),
         None if mode.is_some_and(GpuMode::is_vgpu) => gaps.keep(
             "profile",
             vgpu.map(|profile| profile.name)
-                .ok_or_else(|| format!("the name `{name}` tells no profile")),
+                .ok_or_else(|| format!("the name `{name}` has no profile in it")),
         ),
         None => None,
     };
@@ -105,26 +105,28 @@ fn describe(
         after: None,
     });
     // A MIG device shares its board's power supply.
-    let watts = |told: Result<u32, NvmlError>| match board {
-        None => told.map(|milliwatts| f64::from(milliwatts) / 1e3).map_err(said),
+    let watts = |power: Result<u32, NvmlError>| match board {
+        None => power
+            .map(|milliwatts| f64::from(milliwatts) / 1e3)
+            .map_err(failed),
         Some(_) => Err("power is its whole board's".to_owned()),
     };
     Gpu {
-        uuid: gaps.keep("uuid", device.uuid().map_err(said)),
+        uuid: gaps.keep("uuid", device.uuid().map_err(failed)),
         index: Some(index),
         parent: board.and_then(|(_, board)| board.uuid.clone()),
-        pci: gaps.keep("pci", whole.pci_info().map(|info| address(&info)).map_err(said)),
-        driver: gaps.keep("driver", nvml.sys_driver_version().map_err(said)),
+        pci: gaps.keep("pci", whole.pci_info().map(|info| address(&info)).map_err(failed)),
+        driver: gaps.keep("driver", nvml.sys_driver_version().map_err(failed)),
         cuda_driver: gaps.keep(
             "cuda_driver",
-            nvml.sys_cuda_driver_version().map(cuda).map_err(said),
+            nvml.sys_cuda_driver_version().map(cuda).map_err(failed),
         ),
         compute_capability: gaps.keep(
             "compute_capability",
             whole
                 .cuda_compute_capability()
                 .map(|version| format!("{}.{}", version.major, version.minor))
-                .map_err(said),
+                .map_err(failed),
         ),
         memory_bytes,
         mode,
@@ -133,38 +135,41 @@ fn describe(
         mig_enabled: match board {
             None => gaps.keep(
                 "mig_enabled",
-                device.mig_mode().map(|mode| mode.current == 1).map_err(said),
+                device.mig_mode().map(|mode| mode.current == 1).map_err(failed),
             ),
             Some(_) => Some(true),
         },
         license,
-        sm_clock_mhz: gaps.keep("sm_clock_mhz", whole.clock_info(Clock::SM).map_err(said)),
-        sm_clock_max_mhz: gaps.keep("sm_clock_max_mhz", whole.max_clock_info(Clock::SM).map_err(said)),
+        sm_clock_mhz: gaps.keep("sm_clock_mhz", whole.clock_info(Clock::SM).map_err(failed)),
+        sm_clock_max_mhz: gaps.keep(
+            "sm_clock_max_mhz",
+            whole.max_clock_info(Clock::SM).map_err(failed),
+        ),
         power_watts: gaps.keep("power_watts", watts(device.power_usage())),
         power_limit_watts: gaps.keep("power_limit_watts", watts(device.enforced_power_limit())),
         temperature_celsius: gaps.keep(
             "temperature_celsius",
-            whole.temperature(TemperatureSensor::Gpu).map_err(said),
+            whole.temperature(TemperatureSensor::Gpu).map_err(failed),
         ),
         ecc: gaps.keep(
             "ecc",
             whole
                 .is_ecc_enabled()
                 .map(|state| state.currently_enabled)
-                .map_err(said),
+                .map_err(failed),
         ),
-        persistence: gaps.keep("persistence", whole.is_in_persistent_mode().map_err(said)),
-        co_tenants: gaps.keep("co_tenants", co_tenants(device).map_err(said)),
+        persistence: gaps.keep("persistence", whole.is_in_persistent_mode().map_err(failed)),
+        co_tenants: gaps.keep("co_tenants", co_tenants(device).map_err(failed)),
         name,
         unavailable: gaps.0,
-        // What the file system tells is added by whoever has one.
+        // What the file system shows is added by the caller.
         numa_node: None,
         host_driver: None,
         mps: None,
     }
 }
 
-/// How the device is given to this machine, and who says so.
+/// How the device is given to this machine, and where that was read.
 fn given(
     mode: &Result<GpuVirtualizationMode, NvmlError>,
     vgpu: Option<&VgpuProfile>,
@@ -197,17 +202,17 @@ fn part_profile(
     part: &Device<'_>,
     name: &str,
     board_bytes: Option<u64>,
-    said: impl Fn(NvmlError) -> String,
+    failed: impl Fn(NvmlError) -> String,
 ) -> Reading<String> {
     if let Some(profile) = mig_profile(name) {
         return Ok(profile.to_owned());
     }
-    let told = part.attributes().map_err(said)?;
+    let attributes = part.attributes().map_err(failed)?;
     let board_bytes = board_bytes.ok_or("its board's memory is not known")?;
     mig_profile_of(
-        told.gpu_instance_slice_count,
-        told.compute_instance_slice_count,
-        told.memory_size_mb,
+        attributes.gpu_instance_slice_count,
+        attributes.compute_instance_slice_count,
+        attributes.memory_size_mb,
         board_bytes,
     )
     .ok_or_else(|| "its attributes are all 0".to_owned())

@@ -32,25 +32,25 @@ pub enum NvmlFault {
     /// The kernel has no driver, or this process cannot reach it.
     #[error("{}: the NVIDIA kernel driver is not loaded, or cannot be reached from here", path.display())]
     DriverNotLoaded {
-        /// The library that says so.
+        /// The library that reports it.
         path: PathBuf,
     },
     /// The library is of another version than the kernel's driver.
     #[error("{}: the library is of another version than the kernel's driver", path.display())]
     VersionMismatch {
-        /// The library that says so.
+        /// The library that reports it.
         path: PathBuf,
     },
     /// This user may not talk to the driver.
     #[error("{}: this user may not talk to the NVIDIA driver", path.display())]
     NoPermission {
-        /// The library that says so.
+        /// The library that reports it.
         path: PathBuf,
     },
-    /// Anything else that it says.
+    /// Any other error.
     #[error("{}: NVML does not start: {reason}", path.display())]
     Other {
-        /// The library that says so.
+        /// The library that reports it.
         path: PathBuf,
         /// Its words.
         reason: String,
@@ -79,14 +79,14 @@ impl NvmlFault {
     }
 }
 
-/// Why the driver does not tell something of a device that it shows.
+/// Why the driver does not report something of a device that it shows.
 pub(super) fn reason(error: &NvmlError) -> String {
     match error {
-        NvmlError::NotSupported => "the driver does not tell this of this device".to_owned(),
+        NvmlError::NotSupported => "the driver does not report this for this device".to_owned(),
         NvmlError::FailedToLoadSymbol(symbol) => {
-            format!("this driver's NVML is too old to tell it: {symbol}")
+            format!("this driver's NVML is too old to report it: {symbol}")
         }
-        NvmlError::FunctionNotFound => "this driver's NVML is too old to tell it".to_owned(),
+        NvmlError::FunctionNotFound => "this driver's NVML is too old to report it".to_owned(),
         NvmlError::NoPermission => "this user may not ask the driver for it".to_owned(),
         other => format!("NVML: {other}"),
     }

@@ -46,7 +46,7 @@ pub(super) struct SchedulerState {
 pub(super) fn scheduler(nvml: &Nvml, device: &Device<'_>) -> Result<SchedulerState, NvmlError> {
     let function = nvml_sym(nvml.lib().nvmlDeviceGetVgpuSchedulerState.as_ref())?;
     let mut state = MaybeUninit::<nvmlVgpuSchedulerGetState_t>::zeroed();
-    // SAFETY: as above; all members of the union are integers, and the mode says which of them was written.
+    // SAFETY: as above; all members of the union are integers, and the mode shows which of them was written.
     unsafe {
         nvml_try(function(device.handle(), state.as_mut_ptr()))?;
         let state = state.assume_init();
@@ -116,7 +116,7 @@ pub(super) fn vgpu_utilization(
     let used = samples.iter().map(|sample| VgpuUse {
         instance: sample.vgpuInstance,
         micros: sample.timeStamp,
-        // SAFETY: NVML has said that it writes unsigned integers.
+        // SAFETY: NVML has announced that it writes unsigned integers.
         sm_percent: unsafe { sample.smUtil.uiVal },
     });
     Ok(used.collect())

@@ -13,13 +13,13 @@ use super::{fault, ffi::licensable_features};
 /// Whether a feature with which CUDA runs undiminished (vGPU for compute, virtual workstation) is enabled and licensed.
 /// A licence for desktops alone does not count.
 ///
-/// In NVML's words, `featureEnabled` says that the device is used as such, `featureState` that it is licensed.
+/// In NVML's words, `featureEnabled` means that the device is used as such, `featureState` that it is licensed.
 pub(super) fn licensed(nvml: &Nvml, device: &Device<'_>) -> Reading<bool> {
-    let told = licensable_features(nvml, device).map_err(|error| fault::reason(&error))?;
-    if told.isGridLicenseSupported == 0 {
+    let answer = licensable_features(nvml, device).map_err(|error| fault::reason(&error))?;
+    if answer.isGridLicenseSupported == 0 {
         return Err("the driver knows no licences for this device".to_owned());
     }
-    let features = &told.gridLicensableFeatures[..(told.licensableFeaturesCount as usize).min(3)];
+    let features = &answer.gridLicensableFeatures[..(answer.licensableFeaturesCount as usize).min(3)];
     Ok(features.iter().any(allows_compute))
 }
 

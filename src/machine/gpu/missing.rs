@@ -9,11 +9,13 @@ const NODES: &[&str] = &["/dev/nvidiactl", "/dev/nvidia0"];
 
 const GIVE_TO_CONTAINER: &str = "give the container its GPU: `docker run --gpus all`, `podman run --device \
     nvidia.com/gpu=all`, in Kubernetes `runtimeClassName: nvidia` and a limit of nvidia.com/gpu";
-const ASK_THE_DRIVER: &str = "nvidia-smi, and the kernel's log (`dmesg`, lines with NVRM), say more";
+const ASK_THE_DRIVER: &str = "nvidia-smi, and the kernel's log (`dmesg`, lines with NVRM), show more";
 
-/// A machine without usable GPUs, to be explained.
-pub(super) struct Place<'a> {
+/// What a machine without usable GPUs shows besides NVML.
+pub(super) struct Evidence<'a> {
+    /// Its files.
     pub(super) tree: &'a Tree,
+    /// GPUs on the PCI bus, and other devices there that might be meant.
     pub(super) bus: &'a Reading<(Vec<PciGpu>, Vec<String>)>,
     pub(super) in_container: bool,
 }
@@ -30,12 +32,12 @@ impl From<Why> for (Option<String>, Option<String>) {
 /// NVML answers, and fails at the first question.
 pub(super) fn uncounted(reason: &str) -> Why {
     Why(
-        format!("NVML starts, and does not tell the number of GPUs: {reason}"),
+        format!("NVML starts, and does not report the number of GPUs: {reason}"),
         Some(ASK_THE_DRIVER.to_owned()),
     )
 }
 
-impl Place<'_> {
+impl Evidence<'_> {
     /// NVML does not answer.
     pub(super) fn silent(&self, fault: &NvmlFault) -> Why {
         let fix = |text: &str| Some(text.to_owned());
@@ -66,7 +68,7 @@ impl Place<'_> {
         }
     }
 
-    /// The library is not there, or says that the driver is not.
+    /// The library is not there, or reports that the driver is not.
     fn unreachable(&self, fault: &NvmlFault) -> Why {
         let library_missing = *fault == NvmlFault::NotFound;
         let own = self.bus.as_ref().map_or(&[][..], |(own, _)| own);
@@ -146,7 +148,7 @@ impl Place<'_> {
                 format!("no kernel driver holds the vGPU at {address}"),
                 format!(
                     "install NVIDIA's guest driver for vGPU, of the release that fits the host's driver {}",
-                    host.as_deref().unwrap_or("(which it does not tell)")
+                    host.as_deref().unwrap_or("(which it does not report)")
                 ),
             ),
             (None, None) => (
@@ -170,7 +172,7 @@ impl Place<'_> {
                 "no NVIDIA GPU is on the PCI bus; no backend can use yet what is there: {}",
                 others.join(", ")
             ),
-            Err(reason) => format!("there is no NVIDIA driver, and the PCI bus does not tell: {reason}"),
+            Err(reason) => format!("there is no NVIDIA driver, and the PCI bus does not show it: {reason}"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The GPUs of this machine: what they are, how they are given to it, and why one cannot be used.
 //!
 //! NVML, the driver's own library, is asked first; it is loaded at run time. Where it does not answer, the PCI bus, the
-//! kernel's driver and the device nodes say what is there and what is missing. Nothing is guessed: what a virtual
+//! kernel's driver and the device nodes show what is there and what is missing. Nothing is guessed: what a virtual
 //! machine's driver hides is `None` beside its reason.
 
 mod counters;
@@ -38,7 +38,7 @@ use super::tree::Tree;
 
 /// One GPU of the machine: a board, a vGPU, or a MIG device (beside the board that it is a part of).
 ///
-/// A value that is null has its reason in `unavailable`, under its name, unless its own description says otherwise.
+/// A value that is null has its reason in `unavailable`, under its name, unless its own description states otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gpu {
     /// The driver's name for this very device: `GPU-` or `MIG-` and a UUID.
@@ -58,7 +58,7 @@ pub struct Gpu {
     /// The highest CUDA version that the driver runs, such as `13.0`.
     pub cuda_driver: Option<String>,
     /// For a vGPU, the driver's version on the machine that hands it out; null for all other devices, and where the
-    /// guest is not told.
+    /// guest does not learn it.
     pub host_driver: Option<String>,
     /// CUDA's compute capability, such as `9.0`.
     pub compute_capability: Option<String>,
@@ -90,7 +90,7 @@ pub struct Gpu {
     pub persistence: Option<bool>,
     /// The MPS daemon that this process's work would go through; null where there is none.
     pub mps: Option<Mps>,
-    /// Other processes that compute on the device. In a container or a guest only those that it is told of.
+    /// Other processes that compute on the device. In a container or a guest only those that it can see.
     pub co_tenants: Option<Vec<CoTenant>>,
     /// Why a value is missing, by its name.
     pub unavailable: BTreeMap<String, String>,
@@ -101,7 +101,7 @@ pub struct Gpu {
 pub struct CoTenant {
     /// Its number as the driver counts processes.
     pub pid: u32,
-    /// Device memory that it holds, bytes; null where the driver does not tell.
+    /// Device memory that it holds, bytes; null where the driver does not report it.
     pub memory_bytes: Option<u64>,
 }
 
@@ -168,7 +168,7 @@ pub struct Gpus {
 pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Result<Nvml, NvmlFault>) -> Gpus {
     let tree = Tree::new(root);
     let bus = pci::gpus(&tree);
-    let place = missing::Place {
+    let evidence = missing::Evidence {
         tree: &tree,
         bus: &bus,
         in_container: super::virtualization::in_container(&tree, &variable),
@@ -176,7 +176,7 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
     let (mut gpus, silence) = match nvml.as_ref().map(Nvml::gpus) {
         Ok(Ok(gpus)) => (gpus, None),
         Ok(Err(reason)) => (Vec::new(), Some(missing::uncounted(&reason))),
-        Err(fault) => (Vec::new(), Some(place.silent(fault))),
+        Err(fault) => (Vec::new(), Some(evidence.silent(fault))),
     };
     let mps = mps::read(&tree, &variable);
     for gpu in &mut gpus {
@@ -185,8 +185,8 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
     }
     let (reason, fix) = match silence {
         Some(why) => why.into(),
-        None if gpus.is_empty() => place.none_listed().into(),
-        None => (place.unseen(&gpus), None),
+        None if gpus.is_empty() => evidence.none_listed().into(),
+        None => (evidence.unseen(&gpus), None),
     };
     if gpus.is_empty() {
         let reason = reason.as_deref().unwrap_or_default();
@@ -196,7 +196,7 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
     Gpus { gpus, reason, fix }
 }
 
-/// Adds to what the driver told what the PCI bus tells.
+/// Adds what the PCI bus shows to what the driver reported.
 fn complete(gpu: &mut Gpu, tree: &Tree, bus: &[pci::PciGpu]) {
     let Some(address) = gpu.pci.clone() else {
         gpu.because("numa_node", "its place on the PCI bus is not known");
@@ -215,7 +215,7 @@ fn complete(gpu: &mut Gpu, tree: &Tree, bus: &[pci::PciGpu]) {
     }
 }
 
-/// What the PCI bus alone tells of a GPU.
+/// A GPU of which the PCI bus alone knows.
 fn without_driver(found: &pci::PciGpu, reason: &str) -> Gpu {
     let vgpu = matches!(found.vgpu, Ok(Some(_)));
     let mut gpu = Gpu {

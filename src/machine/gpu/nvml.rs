@@ -61,7 +61,7 @@ impl Nvml {
         })
     }
 
-    /// Every device that the driver shows, each MIG device after its board. A board that the driver shows and then says
+    /// Every device that the driver shows, each MIG device after its board. A board that the driver shows and then reports
     /// nothing of stands there with its reasons.
     pub fn gpus(&self) -> Reading<Vec<Gpu>> {
         let count = self
@@ -123,10 +123,10 @@ impl Nvml {
 
     /// The device `uuid`, and its board where it is a MIG device.
     fn device(&self, uuid: &str) -> Reading<(Device<'_>, Option<Device<'_>>)> {
-        let said = |error: NvmlError| format!("{uuid}: {}", fault::reason(&error));
-        let device = self.library.device_by_uuid(uuid).map_err(said)?;
+        let failed = |error: NvmlError| format!("{uuid}: {}", fault::reason(&error));
+        let device = self.library.device_by_uuid(uuid).map_err(failed)?;
         let board = if device.mig_is_mig_device_handle().unwrap_or(false) {
-            Some(device.mig_parent_device().map_err(said)?)
+            Some(device.mig_parent_device().map_err(failed)?)
         } else {
             None
         };
@@ -134,7 +134,7 @@ impl Nvml {
     }
 }
 
-/// Whether the loader only says that it knows no such library.
+/// Whether the loader only reports that it knows no such library.
 fn absent(path: &Path, error: &NvmlError) -> bool {
     let NvmlError::LibloadingError(error) = error else {
         return false;

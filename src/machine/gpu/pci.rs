@@ -19,7 +19,7 @@ pub(super) struct PciGpu {
     pub(super) numa_node: Reading<usize>,
     /// The kernel driver that holds it, such as `nvidia`, `nouveau` or `vfio-pci`.
     pub(super) driver: Option<String>,
-    /// For a vGPU, the driver of the machine that hands it out; the reason where it cannot be told whether it is one.
+    /// For a vGPU, the driver of the machine that hands it out; the reason where it is not known whether it is one.
     pub(super) vgpu: Reading<Option<HostDriver>>,
 }
 
@@ -58,9 +58,9 @@ pub(super) fn gpus(tree: &Tree) -> Reading<(Vec<PciGpu>, Vec<String>)> {
 pub(super) fn numa_node(tree: &Tree, address: &str) -> Reading<usize> {
     let path = format!("{DEVICES}/{address}/numa_node");
     let text = tree.text(&path)?;
-    // The kernel writes -1 where the firmware does not say.
+    // The kernel writes -1 where the firmware does not know.
     text.parse()
-        .map_err(|_| format!("{path} says `{text}`: the firmware does not tell"))
+        .map_err(|_| format!("{path} holds `{text}`: the firmware does not report it"))
 }
 
 /// Whether the PCI configuration space is a vGPU's: NVIDIA's guests carry a vendor-specific capability (number 9) signed

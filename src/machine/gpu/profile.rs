@@ -1,10 +1,10 @@
-//! Profiles out of names: what a vGPU's or MIG device's name tells of the share it is.
+//! Profiles out of names: the share that a vGPU's or MIG device's name stands for.
 //!
 //! vGPU names are those of NVIDIA's "Virtual GPU Software User Guide": `<board>-<GB><series>` shares the board in time,
 //! `<board>-<slices>-<GB><series>` is a MIG instance handed to a virtual machine. MIG names are those of its "MIG User
 //! Guide": `[<compute slices>c.]<slices>g.<GB>gb[+<attribute>]`.
 
-/// What the name of a vGPU tells.
+/// What the name of a vGPU means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VgpuProfile {
     /// The profile as NVIDIA writes it, such as `V100D-8Q`.
@@ -198,19 +198,19 @@ mod tests {
         ) {
             let middle = slices.map(|slices| format!("-{slices}")).unwrap_or_default();
             let name = format!("{board}{middle}-{gigabytes}{series}");
-            let told = VgpuProfile::of(&format!("{vendor}{name}")).expect("a vGPU's name");
-            prop_assert_eq!(told.name, name);
-            prop_assert_eq!((told.slices, told.gigabytes), (slices, gigabytes));
-            prop_assert_eq!(told.series.to_string(), series);
+            let profile = VgpuProfile::of(&format!("{vendor}{name}")).expect("a vGPU's name");
+            prop_assert_eq!(profile.name, name);
+            prop_assert_eq!((profile.slices, profile.gigabytes), (slices, gigabytes));
+            prop_assert_eq!(profile.series.to_string(), series);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in any::<String>()) {
-            if let Some(told) = VgpuProfile::of(&text) {
-                prop_assert!(text.contains(&told.name));
+            if let Some(profile) = VgpuProfile::of(&text) {
+                prop_assert!(text.contains(&profile.name));
             }
-            if let Some(told) = mig_profile(&text) {
-                prop_assert!(text.contains(told));
+            if let Some(profile) = mig_profile(&text) {
+                prop_assert!(text.contains(profile));
             }
         }
     }

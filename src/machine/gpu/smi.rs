@@ -1,4 +1,4 @@
-//! What nvidia-smi tells of the scheduler, where a driver's NVML does not: `nvidia-smi vgpu -ss`.
+//! The scheduler as nvidia-smi shows it, where a driver's NVML does not: `nvidia-smi vgpu -ss`.
 
 use std::process::Command;
 

@@ -70,14 +70,16 @@ fn a_machine_without_gpu_says_so() {
     let blind = Fake::new();
     assert!(
         why(&blind, not_loaded())
-            .starts_with("there is no NVIDIA driver, and the PCI bus does not tell: cannot read")
+            .starts_with("there is no NVIDIA driver, and the PCI bus does not show it: cannot read")
     );
 }
 
 #[test]
 fn a_gpu_without_driver_is_there_and_says_why_it_is_silent() {
-    let told = found(&board(), NvmlFault::NotFound);
-    let [gpu] = &told.gpus[..] else { panic!("{told:?}") };
+    let machine = found(&board(), NvmlFault::NotFound);
+    let [gpu] = &machine.gpus[..] else {
+        panic!("{machine:?}")
+    };
     assert_eq!(gpu.name, "NVIDIA GPU 0x20b5");
     assert_eq!((gpu.pci.as_deref(), gpu.numa_node), (Some(GPU), Some(1)));
     assert_eq!((&gpu.uuid, gpu.mode, gpu.memory_bytes), (&None, None, None));
@@ -85,9 +87,9 @@ fn a_gpu_without_driver_is_there_and_says_why_it_is_silent() {
     for field in describe::BY_DRIVER {
         assert_eq!(gpu.unavailable[*field], reason, "{field}");
     }
-    assert_eq!(told.reason.as_deref(), Some(reason));
+    assert_eq!(machine.reason.as_deref(), Some(reason));
     assert_eq!(
-        told.fix.as_deref(),
+        machine.fix.as_deref(),
         Some("install NVIDIA's driver, and load it with `modprobe nvidia`")
     );
 }
@@ -110,16 +112,16 @@ fn whoever_else_holds_it_is_named() {
             &format!("{BUS}/{GPU}/driver"),
             &format!("../../../bus/pci/drivers/{driver}"),
         );
-        let told = why(&fake, NvmlFault::NotFound);
-        assert!(told.contains(reason) && told.contains(fix), "{told}");
+        let text = why(&fake, NvmlFault::NotFound);
+        assert!(text.contains(reason) && text.contains(fix), "{text}");
     }
 }
 
 #[test]
 fn a_vgpu_without_driver_names_the_host_s() {
     let fake = with_device(Fake::new(), GPU, "0x10de", &vgpu_config("580.95.02"));
-    let told = found(&fake, NvmlFault::NotFound);
-    let gpu = &told.gpus[0];
+    let machine = found(&fake, NvmlFault::NotFound);
+    let gpu = &machine.gpus[0];
     assert_eq!(
         (gpu.name.as_str(), gpu.mode),
         ("NVIDIA vGPU 0x20b5", Some(GpuMode::Vgpu))
@@ -132,7 +134,8 @@ fn a_vgpu_without_driver_names_the_host_s() {
     );
     assert!(!gpu.unavailable.contains_key("mode"));
     assert!(
-        told.fix
+        machine
+            .fix
             .is_some_and(|fix| fix.contains("guest driver for vGPU") && fix.contains("580.95.02"))
     );
 }
@@ -165,10 +168,10 @@ fn what_did_not_come_into_the_container_is_named() {
         (with_nodes(container()), NvmlFault::NotFound),
         (with_nodes(container()), not_loaded()),
     ] {
-        let told = why(&fake, fault);
+        let text = why(&fake, fault);
         assert!(
-            told.contains("--gpus all") && told.contains("runtimeClassName: nvidia"),
-            "{told}"
+            text.contains("--gpus all") && text.contains("runtimeClassName: nvidia"),
+            "{text}"
         );
     }
 }
@@ -218,8 +221,8 @@ fn outside_of_containers_the_fix_is_another() {
             "wsl --update",
         ),
     ] {
-        let told = why(&fake, fault);
-        assert!(told.contains(reason) && told.contains(fix), "{told}");
+        let text = why(&fake, fault);
+        assert!(text.contains(reason) && text.contains(fix), "{text}");
     }
 }
 
@@ -235,7 +238,9 @@ fn the_default_search_ends_with_a_fault_where_there_is_no_driver() {
 #[test]
 fn a_library_that_is_named_is_the_only_one_tried() {
     let path = Path::new("/no/such/libnvidia-ml.so.1");
-    assert!(matches!(Nvml::open(Some(path)), Err(NvmlFault::Unloadable { path: told, .. }) if told == path));
+    assert!(
+        matches!(Nvml::open(Some(path)), Err(NvmlFault::Unloadable { path: named, .. }) if named == path)
+    );
 }
 
 #[test]
@@ -286,7 +291,7 @@ fn what_the_bus_tells_completes_what_the_driver_told() {
     };
     complete(&mut gpu, &Tree::new(fake.root()), &bus);
     assert_eq!(gpu.numa_node, None);
-    assert!(gpu.unavailable["numa_node"].contains("does not tell"));
+    assert!(gpu.unavailable["numa_node"].contains("does not report it"));
 }
 
 #[test]
@@ -295,7 +300,7 @@ fn gpus_that_the_driver_does_not_show_are_named() {
         .link(&format!("{BUS}/0000:65:00.0/driver"), "../vfio-pci");
     let tree = Tree::new(fake.root());
     let bus = pci::gpus(&tree);
-    let place = missing::Place {
+    let evidence = missing::Evidence {
         tree: &tree,
         bus: &bus,
         in_container: false,
@@ -305,8 +310,8 @@ fn gpus_that_the_driver_does_not_show_are_named() {
         ..Gpu::default()
     };
     assert_eq!(
-        place.unseen(&[seen(GPU)]).as_deref(),
+        evidence.unseen(&[seen(GPU)]).as_deref(),
         Some("on the PCI bus, and not shown to this process by the driver: 0000:65:00.0 (held by vfio-pci)")
     );
-    assert_eq!(place.unseen(&[seen(GPU), seen("0000:65:00.0")]), None);
+    assert_eq!(evidence.unseen(&[seen(GPU), seen("0000:65:00.0")]), None);
 }

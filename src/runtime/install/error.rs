@@ -23,7 +23,7 @@ pub enum Fault {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The file is something else than a shared library.
@@ -64,7 +64,7 @@ pub enum Fault {
     BrokenPython {
         /// The program.
         python: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// Python without its installer.
@@ -74,22 +74,22 @@ pub enum Fault {
         python: PathBuf,
     },
     /// pip could not reach its index.
-    #[error("ONNX Runtime is not installed, and pip cannot reach its package index: {said}")]
+    #[error("ONNX Runtime is not installed, and pip cannot reach its package index: {output}")]
     NoNetwork {
-        /// The telling line of pip's.
-        said: String,
+        /// The line of pip's output with the reason.
+        output: String,
     },
     /// What pip got is not what was pinned.
-    #[error("pip got another file than the pinned ONNX Runtime wheel, and refused it: {said}")]
+    #[error("pip got another file than the pinned ONNX Runtime wheel, and refused it: {output}")]
     HashMismatch {
         /// The wanted and the found hash.
-        said: String,
+        output: String,
     },
     /// pip's index does not have the wheel.
-    #[error("pip's package index does not offer the pinned ONNX Runtime: {said}")]
+    #[error("pip's package index does not offer the pinned ONNX Runtime: {output}")]
     NoWheel {
-        /// The telling line of pip's.
-        said: String,
+        /// The line of pip's output with the reason.
+        output: String,
     },
     /// No room.
     #[error("no room on the disk for ONNX Runtime under {}", path.display())]
@@ -102,14 +102,14 @@ pub enum Fault {
     NotWritable {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// pip failed in a way of its own.
-    #[error("pip could not install ONNX Runtime. Its last words:\n{said}")]
+    #[error("pip could not install ONNX Runtime. Its last words:\n{output}")]
     Pip {
         /// The last lines of its stderr.
-        said: String,
+        output: String,
     },
 }
 

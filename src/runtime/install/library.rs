@@ -28,7 +28,7 @@ pub struct RuntimeLibrary {
     pub path: PathBuf,
     /// The build that it stands for.
     pub flavor: Flavor,
-    /// The release, where the file's name says it.
+    /// The release, where the file's name has it.
     pub version: Option<String>,
     /// Of the whole file, in hex.
     pub sha256: String,
@@ -178,8 +178,8 @@ mod tests {
             (&elf(2, 3, HOST, b""), "not ONNX Runtime"),
         ];
         for (bytes, reason) in cases {
-            let said = read("libonnxruntime.so", bytes).unwrap_err();
-            let (first, fix) = said.split_once('\n').unwrap();
+            let text = read("libonnxruntime.so", bytes).unwrap_err();
+            let (first, fix) = text.split_once('\n').unwrap();
             assert!(first.contains(reason), "{first:?} lacks {reason:?}");
             assert!(fix.contains("the full path of a libonnxruntime.so"), "{fix}");
         }

@@ -21,7 +21,7 @@ pub use tool::{Interpreter, Tool, ToolError, ToolFault};
 
 /// Where runtimes are looked for and put. All that the process's environment decides is a field here.
 #[derive(Debug, Clone)]
-pub struct Runtimes {
+pub struct LibraryStore {
     /// facebench's home; the cache is its `runtimes` folder.
     pub home: PathBuf,
     /// The value of `ORT_DYLIB_PATH`, which wins for [`Flavor::Cpu`].
@@ -30,7 +30,7 @@ pub struct Runtimes {
     pub search_path: OsString,
 }
 
-impl Runtimes {
+impl LibraryStore {
     /// The runtimes under `home`, by the environment of this process.
     pub fn of_process(home: PathBuf) -> Self {
         Self {
@@ -62,9 +62,9 @@ impl Runtimes {
         }
     }
 
-    /// Makes the cache hold the pinned library, whatever `ORT_DYLIB_PATH` says; a whole one is kept as it is.
+    /// Makes the cache hold the pinned library, whatever `ORT_DYLIB_PATH` names; a whole one is kept as it is.
     ///
-    /// Each thing that takes time, or that the user should know, is told to `progress` in one line.
+    /// Each thing that takes time, or that the user should know, is reported to `progress` in one line.
     pub fn install(&self, flavor: Flavor, progress: &dyn Fn(&str)) -> Result<RuntimeLibrary, InstallError> {
         wheel::install(flavor, &self.home, &self.search_path, progress)
             .map_err(|fault| InstallError { flavor, fault })

@@ -54,14 +54,14 @@ pub(super) fn install(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let (succeeded, said) = listen(command, progress).map_err(|cause| Fault::BrokenPython {
+    let (succeeded, output) = run_to_end(command, progress).map_err(|cause| Fault::BrokenPython {
         python: python.clone(),
         cause,
     })?;
     if succeeded {
         Ok(site)
     } else {
-        Err(diagnose(&said, python, staging))
+        Err(diagnose(&output, python, staging))
     }
 }
 
@@ -83,11 +83,11 @@ pub(super) fn pythons(search_path: &OsStr, names: &'static [&str]) -> impl Itera
         .filter(runs)
 }
 
-/// Runs the command to its end and returns its stderr; pip retries for a minute or more, so the first retry is told.
-fn listen(mut command: Command, progress: &dyn Fn(&str)) -> io::Result<(bool, Vec<String>)> {
+/// Runs the command to its end and returns its stderr; pip retries for a minute or more, so the first retry is reported.
+fn run_to_end(mut command: Command, progress: &dyn Fn(&str)) -> io::Result<(bool, Vec<String>)> {
     let mut child = command.spawn()?;
-    let mut said = Vec::new();
-    let mut told = false;
+    let mut output = Vec::new();
+    let mut reported = false;
     for line in child
         .stderr
         .take()
@@ -95,19 +95,19 @@ fn listen(mut command: Command, progress: &dyn Fn(&str)) -> io::Result<(bool, Ve
         .flat_map(|stderr| BufReader::new(stderr).split(b'\n'))
     {
         let line = String::from_utf8_lossy(&line?).trim().to_owned();
-        if line.contains("WARNING: Retrying") && !told {
+        if line.contains("WARNING: Retrying") && !reported {
             progress("pip cannot reach its package index, and tries again");
-            told = true;
+            reported = true;
         }
-        said.push(line);
+        output.push(line);
     }
-    Ok((child.wait()?.success(), said))
+    Ok((child.wait()?.success(), output))
 }
 
 /// What pip's stderr means, by words that have stood in pip for years.
-fn diagnose(said: &[String], python: PathBuf, staging: &Path) -> Fault {
+fn diagnose(output: &[String], python: PathBuf, staging: &Path) -> Fault {
     let line_with = |words: &[&str]| {
-        let line = said
+        let line = output
             .iter()
             .find(|line| words.iter().any(|word| line.contains(word)));
         line.cloned()
@@ -119,14 +119,14 @@ fn diagnose(said: &[String], python: PathBuf, staging: &Path) -> Fault {
             path: staging.parent().unwrap_or(staging).to_owned(),
         }
     } else if line_with(&["DO NOT MATCH THE HASHES"]).is_some() {
-        let hashes = said
+        let hashes = output
             .iter()
             .filter(|line| line.starts_with("Expected") || line.starts_with("Got"));
         let hashes: Vec<_> = hashes.flat_map(|line| line.split_whitespace()).collect();
         Fault::HashMismatch {
-            said: hashes.join(" "),
+            output: hashes.join(" "),
         }
-    } else if let Some(said) = line_with(&[
+    } else if let Some(output) = line_with(&[
         "connection broken by",
         "NewConnectionError",
         "ConnectTimeoutError",
@@ -139,12 +139,12 @@ fn diagnose(said: &[String], python: PathBuf, staging: &Path) -> Fault {
         "Temporary failure in name resolution",
         "Network is unreachable",
     ]) {
-        Fault::NoNetwork { said }
-    } else if let Some(said) = line_with(&["No matching distribution", "is not a supported wheel"]) {
-        Fault::NoWheel { said }
+        Fault::NoNetwork { output }
+    } else if let Some(output) = line_with(&["No matching distribution", "is not a supported wheel"]) {
+        Fault::NoWheel { output }
     } else {
         Fault::Pip {
-            said: said[said.len().saturating_sub(6)..].join("\n"),
+            output: output[output.len().saturating_sub(6)..].join("\n"),
         }
     }
 }

@@ -63,7 +63,7 @@ pub enum ToolFault {
 
 impl Tool {
     /// Makes `home` hold the libraries for a Python of `search_path`; what is there is used as it is. Each thing that
-    /// takes time is told to `progress` in one line.
+    /// takes time is reported to `progress` in one line.
     pub fn ready(
         &self,
         home: &Path,
@@ -207,19 +207,21 @@ impl ToolError {
                         python.display()
                     )
                 }
-                Fault::NoNetwork { said } => {
-                    format!("{libraries} are not installed, and pip cannot reach its package index: {said}")
+                Fault::NoNetwork { output } => {
+                    format!("{libraries} are not installed, and pip cannot reach its package index: {output}")
                 }
-                Fault::NoWheel { said } => {
-                    format!("pip's package index does not offer {libraries} as they are pinned: {said}")
+                Fault::NoWheel { output } => {
+                    format!("pip's package index does not offer {libraries} as they are pinned: {output}")
                 }
-                Fault::HashMismatch { said } => {
-                    format!("pip got another file than was pinned of {libraries}, and refused it: {said}")
+                Fault::HashMismatch { output } => {
+                    format!("pip got another file than was pinned of {libraries}, and refused it: {output}")
                 }
                 Fault::DiskFull { path } => {
                     format!("no room on the disk for {libraries} under {}", path.display())
                 }
-                Fault::Pip { said } => format!("pip could not install {libraries}. Its last words:\n{said}"),
+                Fault::Pip { output } => {
+                    format!("pip could not install {libraries}. Its last words:\n{output}")
+                }
                 other => other.to_string(),
             },
         }

@@ -77,7 +77,7 @@ pub(super) fn install(
     RuntimeLibrary::read(&folder.join(library), flavor, Origin::Installed)
 }
 
-/// Holds until the returned file is dropped, or its process dies; tells of the wait for `what`.
+/// Holds until the returned file is dropped, or its process dies; reports the wait for `what`.
 pub(super) fn lock(path: &Path, what: &str, progress: &dyn Fn(&str)) -> Result<File, Fault> {
     let file = File::create(path).map_err(Fault::at(path))?;
     match file.try_lock() {

@@ -11,7 +11,7 @@ use ort::{
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Who looks at a run's outputs: the sides and numbers of each.
+/// Reads a run's outputs: the sides and numbers of each.
 pub(super) type Read<'a> = dyn FnMut(&[(Vec<usize>, &[f32])]) + 'a;
 
 /// The bound memory of one session.
@@ -185,7 +185,7 @@ impl Bindings {
         let device = Allocator::new(session, on_device)?;
         let mut input = DynTensor::new(&device, T::into_tensor_element_type(), slot.shape)?;
         slot.host.copy_into(&mut input)?;
-        // One run without a graph says how large the outputs are.
+        // One run without a graph shows how large the outputs are.
         let mut options = RunOptions::new()?;
         options.set("gpu_graph_id", "-1")?;
         let mut first = session.create_binding()?;

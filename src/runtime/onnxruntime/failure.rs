@@ -46,7 +46,7 @@ impl Failure {
         }
         spec.execution_provider()
             .and_then(|provider| provider.fix(self, spec, flavor))
-            .unwrap_or_else(|| "`facebench devices` says what this machine has".to_owned())
+            .unwrap_or_else(|| "`facebench devices` shows what this machine has".to_owned())
     }
 }
 
@@ -115,7 +115,7 @@ NVIDIA's driver is too old for this CUDA: run `facebench setup cuda12`, or insta
 ");
         insta::assert_snapshot!(explained("cuda", "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1"), @r"
 CUDA failure 100: no CUDA-capable device is detected
-no GPU is given to this process: `facebench devices` says what is here; in a container, start it with the GPU (docker run --gpus all)
+no GPU is given to this process: `facebench devices` shows what is here; in a container, start it with the GPU (docker run --gpus all)
 ");
         insta::assert_snapshot!(explained("openvino:GPU", "[ONNXRuntimeError] : 1 : FAIL : no such device"), @r"
 no such device

@@ -183,7 +183,7 @@ impl OnnxRuntime {
                 builder = beside(builder, network)?;
                 Ok((builder.commit_from_memory(&edited).map_err(ort_error)?, true))
             }
-            // The runtime says better than the editor what is wrong with a file.
+            // The runtime explains better than the editor what is wrong with a file.
             Err(_) => Ok((builder.commit_from_file(network).map_err(ort_error)?, false)),
         }
     }
@@ -251,7 +251,7 @@ impl Runtime for OnnxRuntime {
             outputs: inner.outputs().iter().map(tensor_info).collect(),
         };
         if let ([input], true) = (&mut signature.inputs[..], reads_bytes) {
-            // To whoever asks, it is still the network with planes of floats.
+            // Callers still see the network with planes of floats.
             if let [batch, height, width, channels] = input.shape[..] {
                 input.shape = vec![batch, channels, height, width];
                 input.is_f32 = true;

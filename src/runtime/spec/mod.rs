@@ -95,7 +95,7 @@ pub struct BackendSpec {
     pub decoders: Option<usize>,
     /// What the numbers inside the networks are.
     pub precision: Precision,
-    /// What they are inside the detector, where that was said.
+    /// What they are inside the detector, if it was given.
     pub detector_precision: Option<Precision>,
     /// Where the encoded photos come from.
     pub reads: Reads,
@@ -114,7 +114,7 @@ pub struct BackendSpec {
     pub label: Option<String>,
     /// A runtime library instead of the pinned one.
     pub runtime: Option<PathBuf>,
-    /// What the execution provider is told.
+    /// Options of the execution provider.
     pub provider: ProviderOptions,
     /// What `null` does.
     pub null: NullOptions,
@@ -180,7 +180,7 @@ impl BackendSpec {
     }
 
     /// Whether its two networks may differ in precision: `int8` then means the recognizer, and the detector only where
-    /// that is said.
+    /// that is asked for.
     pub fn has_own_detector_precision(&self) -> bool {
         self.precision == Precision::Int8 && self.backend().takes(DETECTOR_PRECISION)
     }

@@ -62,7 +62,7 @@ fn words() -> String {
 }
 
 impl BackendSpec {
-    /// Sets an option that the backend has; the error says what it takes.
+    /// Sets an option that the backend has; the error is what it takes.
     fn set(&mut self, option: &str, value: &str) -> Result<(), String> {
         match option {
             "threads" => self.threads = Some(count(value, 1024)?),
@@ -99,7 +99,7 @@ impl BackendSpec {
         Ok(())
     }
 
-    /// Checks what options say together; the error says which needs what.
+    /// Checks options together; the error is which needs what.
     fn check_together(&self) -> Result<(), String> {
         let on_host = self.data_path() == DataPath::Host;
         if self.detector_precision.is_some() && self.precision != Precision::Int8 {

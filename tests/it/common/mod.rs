@@ -10,7 +10,7 @@ use std::{
 };
 
 use facebench::runtime::{
-    install::{Flavor, Runtimes},
+    install::{Flavor, LibraryStore},
     onnxruntime::OnnxRuntime,
 };
 use image::{ImageFormat, Rgb, RgbImage};
@@ -35,7 +35,7 @@ pub fn home() -> PathBuf {
 
 /// The pinned runtime in this very process, installed if need be.
 pub fn runtime() -> OnnxRuntime {
-    let runtime = Runtimes::of_process(home())
+    let runtime = LibraryStore::of_process(home())
         .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
         .unwrap();
     OnnxRuntime::cpu(&runtime.path, "CPU".into()).unwrap()

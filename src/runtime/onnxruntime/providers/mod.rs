@@ -63,7 +63,7 @@ pub trait ExecutionProvider: Debug + Sync {
         Vec::new()
     }
 
-    /// What to do about a session that could not be had; `None` where what is said of every provider fits.
+    /// What to do about a session that could not be had; `None` where the advice for every provider fits.
     fn fix(&self, _failure: &Failure, _spec: &BackendSpec, _flavor: Option<Flavor>) -> Option<String> {
         None
     }

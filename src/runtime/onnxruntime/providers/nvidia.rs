@@ -47,27 +47,31 @@ pub(super) fn fix(failure: &Failure, flavor: Option<Flavor>) -> Option<String> {
         }
         None => {}
     }
-    let says = |any: &[&str]| any.iter().any(|words| failure.text.contains(words));
-    Some(if says(&["CUDA failure 35", "driver version is insufficient"]) {
-        "NVIDIA's driver is too old for this CUDA: run `facebench setup cuda12`, or install a newer driver"
+    let mentions = |any: &[&str]| any.iter().any(|words| failure.text.contains(words));
+    Some(
+        if mentions(&["CUDA failure 35", "driver version is insufficient"]) {
+            "NVIDIA's driver is too old for this CUDA: run `facebench setup cuda12`, or install a newer driver"
             .to_owned()
-    } else if says(&["CUDA failure 100", "no CUDA-capable device"]) {
-        "no GPU is given to this process: `facebench devices` says what is here; in a container, start it with the GPU (docker run --gpus all)".to_owned()
-    } else if says(&["cuDNN is not available", "cuDNN is unavailable"]) {
-        format!("run `facebench setup {flavor}`, which brings cuDNN along, or name its folder in {FOLDERS}")
-    } else if says(&["CUDA failure 802"]) {
-        "start NVIDIA's Fabric Manager of the driver's own version (systemctl start nvidia-fabricmanager)"
-            .to_owned()
-    } else if says(&["CUDA failure 46"]) {
-        "another process holds the GPU for itself (compute mode): end it".to_owned()
-    } else if says(&["CUDA failure 803", "CUDA failure 804"]) {
-        "the driver and its libraries do not fit: take cuda/compat out of LD_LIBRARY_PATH, or restart after the upgrade".to_owned()
-    } else if says(&["CUDA failure 2:", "out of memory"]) {
-        "the GPU's memory is full: end what uses it, or give the arm fewer streams or a smaller batch"
-            .to_owned()
-    } else if says(&["no kernel image is available"]) {
-        "this ONNX Runtime has no code for so old a GPU: run `facebench setup cuda12`".to_owned()
-    } else {
-        return None;
-    })
+        } else if mentions(&["CUDA failure 100", "no CUDA-capable device"]) {
+            "no GPU is given to this process: `facebench devices` shows what is here; in a container, start it with the GPU (docker run --gpus all)".to_owned()
+        } else if mentions(&["cuDNN is not available", "cuDNN is unavailable"]) {
+            format!(
+                "run `facebench setup {flavor}`, which brings cuDNN along, or name its folder in {FOLDERS}"
+            )
+        } else if mentions(&["CUDA failure 802"]) {
+            "start NVIDIA's Fabric Manager of the driver's own version (systemctl start nvidia-fabricmanager)"
+                .to_owned()
+        } else if mentions(&["CUDA failure 46"]) {
+            "another process holds the GPU for itself (compute mode): end it".to_owned()
+        } else if mentions(&["CUDA failure 803", "CUDA failure 804"]) {
+            "the driver and its libraries do not fit: take cuda/compat out of LD_LIBRARY_PATH, or restart after the upgrade".to_owned()
+        } else if mentions(&["CUDA failure 2:", "out of memory"]) {
+            "the GPU's memory is full: end what uses it, or give the arm fewer streams or a smaller batch"
+                .to_owned()
+        } else if mentions(&["no kernel image is available"]) {
+            "this ONNX Runtime has no code for so old a GPU: run `facebench setup cuda12`".to_owned()
+        } else {
+            return None;
+        },
+    )
 }

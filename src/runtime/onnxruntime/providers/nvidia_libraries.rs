@@ -1,5 +1,5 @@
-//! NVIDIA's libraries that ONNX Runtime's GPU providers load: found beside the runtime or where the user says, and
-//! loaded by path before it asks for them by name, so that nobody needs `LD_LIBRARY_PATH`.
+//! NVIDIA's libraries that ONNX Runtime's GPU providers load: found beside the runtime or in folders that the user names, and
+//! loaded by path before it asks for them by name, so that no user needs `LD_LIBRARY_PATH`.
 
 use std::{
     collections::BTreeMap,

@@ -83,7 +83,7 @@ fn dispatch(arm: &Provider, session: &SessionNeeds<'_>) -> ExecutionProviderDisp
         .as_ref()
         .zip(session.model)
         .map(|(cache, model)| cache.join(&model.key));
-    // Without the folder the provider builds the engine all the same, and says that it cannot keep it.
+    // Without the folder the provider builds the engine all the same, and logs that it cannot keep it.
     if let Some(cache) = own_cache.filter(|cache| std::fs::create_dir_all(cache).is_ok()) {
         let cache = cache.display().to_string();
         tensorrt = tensorrt
