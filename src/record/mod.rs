@@ -105,6 +105,22 @@ impl Record {
         self.sources.iter().find(|source| &source.id == id)
     }
 
+    /// A study's own record as the source that it is in a merged one.
+    pub fn as_source(&self) -> Source {
+        Source {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            created_at: self.created_at.clone(),
+            tool: self.tool.clone(),
+            host: self.host.clone(),
+            gpus: self.gpus.clone(),
+            plan: self.plan.clone(),
+            quick: self.quick,
+            interrupted: self.interrupted,
+            shard: self.workload.dataset.shard.clone(),
+        }
+    }
+
     /// The GPU that `arm` ran on, of the machine that measured it; `None` where it ran on none, or on one that the machine
     /// was not told of.
     pub fn gpu_of(&self, arm: &Arm) -> Option<&Gpu> {

@@ -60,6 +60,10 @@ pub enum MergeError {
     Nothing,
 }
 
+fn title_of(record: &Record) -> String {
+    title(record.name.as_deref(), &record.id)
+}
+
 /// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
     merge_with_host_logs(records, &[]).map(|(merged, _)| merged)
@@ -94,8 +98,8 @@ pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
     let (before, after) = (labels(&old), labels(&new));
     if old.workload.dataset.shard != new.workload.dataset.shard {
         return Err(MergeError::Different {
-            a: title(old.name.as_deref(), &old.id),
-            b: title(new.name.as_deref(), &new.id),
+            a: title_of(&old),
+            b: title_of(&new),
             differences: vec!["the shard".to_owned()],
         });
     }
@@ -140,48 +144,15 @@ pub fn without_partner(merged: &Record) -> Vec<String> {
     labels.filter(|label| !compared(label)).collect()
 }
 
-/// The records as one. A fleet (`apart`) has each shard once.
+/// The records as one. Where they are kept `apart`, as parts of a fleet or a coordinated run, each shard is there once.
 fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
     let lone = records.len() == 1;
     let machines: Vec<MachineRecord> = records.iter().filter_map(MachineRecord::of).collect();
-    let mut records = records.into_iter();
-    let mut merged = in_parts(records.next().ok_or(MergeError::Nothing)?);
+    let mut records = records.into_iter().map(with_source);
+    let mut merged = records.next().ok_or(MergeError::Nothing)?;
     for record in records {
-        let record = in_parts(record);
-        let differences = differences(&merged, &record);
-        if !differences.is_empty() {
-            let name = |record: &Record| title(record.name.as_deref(), &record.id);
-            return Err(MergeError::Different {
-                a: name(&merged),
-                b: name(&record),
-                differences,
-            });
-        }
-        if let Some(twice) = record
-            .sources
-            .iter()
-            .find(|s| merged.sources.iter().any(|other| other.id == s.id))
-        {
-            return Err(MergeError::Twice(title(twice.name.as_deref(), &twice.id)));
-        }
-        if let Some(shard) = same_shard(&merged, &record).filter(|_| apart) {
-            return Err(MergeError::SameShard {
-                shard,
-                a: title(merged.name.as_deref(), &merged.id),
-                b: title(record.name.as_deref(), &record.id),
-            });
-        }
-        merged.arms.extend(record.arms);
-        merged.sources.extend(record.sources);
-        merged.unavailable.extend(record.unavailable);
-        for skipped in record.skipped {
-            if !merged.skipped.contains(&skipped) {
-                merged.skipped.push(skipped);
-            }
-        }
-        merged.quick |= record.quick;
-        merged.interrupted |= record.interrupted;
-        merged.plan.margin = merged.plan.margin.max(record.plan.margin);
+        fits(&merged, &record, apart)?;
+        add(&mut merged, record);
     }
     let Record { arms, sources, .. } = &mut merged;
     let before: Vec<String> = arms.iter().map(|arm| arm.label.clone()).collect();
@@ -206,24 +177,52 @@ fn join(records: Vec<Record>, apart: bool) -> Result<Record, MergeError> {
     Ok(merged)
 }
 
+/// Whether `record` may be a part of one record with `merged`.
+fn fits(merged: &Record, record: &Record, apart: bool) -> Result<(), MergeError> {
+    let differences = differences(merged, record);
+    if !differences.is_empty() {
+        return Err(MergeError::Different {
+            a: title_of(merged),
+            b: title_of(record),
+            differences,
+        });
+    }
+    let is_there = |source: &&Source| merged.sources.iter().any(|other| other.id == source.id);
+    if let Some(twice) = record.sources.iter().find(is_there) {
+        return Err(MergeError::Twice(title(twice.name.as_deref(), &twice.id)));
+    }
+    if let Some(shard) = same_shard(merged, record).filter(|_| apart) {
+        return Err(MergeError::SameShard {
+            shard,
+            a: title_of(merged),
+            b: title_of(record),
+        });
+    }
+    Ok(())
+}
+
+/// Puts what `record` has into `merged`.
+fn add(merged: &mut Record, record: Record) {
+    merged.arms.extend(record.arms);
+    merged.sources.extend(record.sources);
+    merged.unavailable.extend(record.unavailable);
+    for skipped in record.skipped {
+        if !merged.skipped.contains(&skipped) {
+            merged.skipped.push(skipped);
+        }
+    }
+    merged.quick |= record.quick;
+    merged.interrupted |= record.interrupted;
+    merged.plan.margin = merged.plan.margin.max(record.plan.margin);
+}
+
 /// A record whose arms name their source.
-fn in_parts(mut record: Record) -> Record {
+fn with_source(mut record: Record) -> Record {
     if record.sources.is_empty() {
         for arm in &mut record.arms {
             arm.source = Some(record.id.clone());
         }
-        record.sources = vec![Source {
-            id: record.id.clone(),
-            name: record.name.clone(),
-            created_at: record.created_at.clone(),
-            tool: record.tool.clone(),
-            host: record.host.clone(),
-            gpus: record.gpus.clone(),
-            plan: record.plan.clone(),
-            quick: record.quick,
-            interrupted: record.interrupted,
-            shard: record.workload.dataset.shard.clone(),
-        }];
+        record.sources = vec![record.as_source()];
     }
     record
 }

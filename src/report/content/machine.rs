@@ -12,7 +12,7 @@ use super::sources;
 pub(in crate::report) fn grid(record: &Record) -> Grid {
     let own;
     let sources: Vec<&Source> = if record.sources.is_empty() {
-        own = itself(record);
+        own = record.as_source();
         vec![&own]
     } else {
         record.sources.iter().collect()
@@ -37,22 +37,6 @@ pub(in crate::report) fn grid(record: &Record) -> Grid {
         note: String::new(),
         columns,
         rows: rows.collect(),
-    }
-}
-
-/// A study's own record as the source that it would be in a merged one.
-fn itself(record: &Record) -> Source {
-    Source {
-        id: record.id.clone(),
-        name: record.name.clone(),
-        created_at: record.created_at.clone(),
-        tool: record.tool.clone(),
-        host: record.host.clone(),
-        gpus: record.gpus.clone(),
-        plan: record.plan.clone(),
-        quick: record.quick,
-        interrupted: record.interrupted,
-        shard: record.workload.dataset.shard.clone(),
     }
 }
 
