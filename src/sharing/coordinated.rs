@@ -4,7 +4,8 @@ use std::io;
 
 use super::{
     coordination::{Span, StepError, StepResult, SyncError, Turn, participant::Participant, turns},
-    tenants::{LoadedGroup, START_NOTICE, SharedWindow, SharingPlan},
+    group::{LoadedGroup, START_NOTICE, SharedWindow},
+    tenants::SharingPlan,
 };
 use crate::{
     analysis::tenants::compute_figures,

@@ -5,6 +5,7 @@
 //! [`auth`] that it may. Times that machines send each other are of the *common* clock, which is that of the machine in
 //! place 0; each machine converts them by its own [`ClockReading`](crate::record::ClockReading).
 
+mod admission;
 pub mod auth;
 pub mod clock;
 mod messages;

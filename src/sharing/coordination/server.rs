@@ -18,6 +18,7 @@ use std::{
 
 use super::{
     Offer,
+    admission::{differences, unfit},
     auth::{self, Token},
     messages::{
         ClientMessage, Hello, LONGEST_LINE, Received, Receiver, ServerMessage, StepMessage, keep_alive, send,
@@ -37,8 +38,6 @@ const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_STRANGERS: usize = 32;
 /// The longest line of one that has not proved it, with room for a hello.
 const LONGEST_HELLO: usize = 16 << 10;
-const LONGEST_NAME: usize = 100;
-const MOST_TENANT_GROUPS: usize = 100;
 
 /// A server that listens until it is dropped.
 pub struct BarrierServer {
@@ -398,89 +397,21 @@ fn refuse(stream: &TcpStream, reason: String) -> io::Result<()> {
     send(&mut &*stream, &ServerMessage::Refused { reason })
 }
 
-/// Why nobody could work with what a machine says of itself: names are shown on others' terminals, and turns are counted by
-/// tenant groups.
-fn unfit(hello: &Hello) -> Option<String> {
-    let name = &hello.name;
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Some(format!(
-            "a name has 1 to {LONGEST_NAME} characters that can be shown: give --name"
-        ));
-    }
-    let Offer {
-        tenant_groups,
-        background_load,
-    } = hello.offer;
-    if !(1..=MOST_TENANT_GROUPS).contains(&tenant_groups) {
-        return Some(format!(
-            "{tenant_groups} tenant groups; 1 to {MOST_TENANT_GROUPS} can be"
-        ));
-    }
-    let share = background_load.filter(|share| !(*share > 0.0 && *share <= 1.0))?;
-    Some(format!(
-        "a background load of {share}; above 0 and up to 1 can be"
-    ))
-}
-
-/// What is not the same, each with both values.
-fn differences(first: &[(String, String)], other: &[(String, String)]) -> Vec<String> {
-    fn value<'a>(terms: &'a [(String, String)], name: &str) -> Option<&'a str> {
-        let (_, value) = terms.iter().find(|(other, _)| other == name)?;
-        Some(value)
-    }
-    let only_there = other.iter().filter(|(name, _)| value(first, name).is_none());
-    let names = first.iter().chain(only_there).map(|(name, _)| name);
-    let unlike = |name: &String| {
-        let (here, there) = (value(first, name), value(other, name));
-        let shown = |value: Option<&str>| value.unwrap_or("none").to_owned();
-        (here != there).then(|| format!("{name} ({} against {})", shown(there), shown(here)))
-    };
-    names.filter_map(unlike).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use super::*;
 
-    fn hello(name: &str, tenant_groups: usize) -> Hello {
+    fn hello(name: &str) -> Hello {
         Hello {
             name: name.to_owned(),
             offer: Offer {
-                tenant_groups,
+                tenant_groups: 1,
                 background_load: None,
             },
             terms: Vec::new(),
         }
-    }
-
-    #[test]
-    fn machines_that_nobody_could_work_with_are_refused() {
-        assert_eq!(unfit(&hello("vm1", 1)), None);
-        assert_eq!(unfit(&hello("K\u{f6}ln 2", 100)), None);
-        assert!(unfit(&hello("", 1)).is_some() && unfit(&hello("\u{1b}[2J", 1)).is_some());
-        assert!(unfit(&hello(&"a".repeat(101), 1)).is_some());
-        assert!(unfit(&hello("vm1", 0)).is_some() && unfit(&hello("vm1", usize::MAX)).is_some());
-        let with = |share| {
-            let mut hello = hello("vm1", 1);
-            hello.offer.background_load = Some(share);
-            unfit(&hello)
-        };
-        assert_eq!(with(1.0), None);
-        assert!(with(0.0).is_some() && with(1.5).is_some() && with(f64::NAN).is_some());
-    }
-
-    #[test]
-    fn what_differs_is_told_with_both_values() {
-        let terms = |seconds: &str| vec![("--duration".to_owned(), seconds.to_owned())];
-        assert!(differences(&terms("3 s"), &terms("3 s")).is_empty());
-        assert_eq!(
-            differences(&terms("3 s"), &terms("2 s")),
-            ["--duration (2 s against 3 s)"]
-        );
-        assert_eq!(differences(&terms("3 s"), &[]), ["--duration (none against 3 s)"]);
-        assert_eq!(differences(&[], &terms("3 s")), ["--duration (3 s against none)"]);
     }
 
     const TOKEN: &str = "token of all";
@@ -546,7 +477,7 @@ mod tests {
             let proof = Token::parse(token).unwrap().proof(&client.challenge);
             client.send(&ClientMessage::Hello {
                 proof,
-                hello: hello(name, 1),
+                hello: hello(name),
             });
             client
         }
@@ -574,13 +505,13 @@ mod tests {
         let overheard = Token::parse(TOKEN).unwrap().proof("the challenge of another");
         replayed.send(&ClientMessage::Hello {
             proof: overheard,
-            hello: hello("vm1", 1),
+            hello: hello("vm1"),
         });
         assert!(replayed.refused().contains("its token"));
         let mut none = Client::connect(&server);
         none.send(&ClientMessage::Hello {
             proof: String::new(),
-            hello: hello("vm1", 1),
+            hello: hello("vm1"),
         });
         assert!(none.refused().contains("its token"));
         // The place is still free.
