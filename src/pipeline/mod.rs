@@ -249,7 +249,7 @@ impl Pipeline {
 
     /// Has a device prepare itself for detector runs of `batch` photos: it compiles, plans and captures for each shape,
     /// which is no part of anything measured. Does nothing for the batch that it is prepared for, unless `anew`.
-    pub fn settle(&mut self, batch: usize, anew: bool) -> Result<(), ModelError> {
+    pub fn prepare_shapes(&mut self, batch: usize, anew: bool) -> Result<(), ModelError> {
         self.detector.settle(batch, anew)?;
         let faces = self.recognizer.batch();
         self.recognizer.settle(faces, anew)

@@ -1,18 +1,18 @@
-//! A worker for load generators of others: photos by number come in, answers go out, one a line.
-//!
-//! Each line of the input is an id and a photo's number (`17 3`), or several such pairs; each line of the output is the
-//! id of an answered photo. Photos are answered by as many streams as the job has, in the order in which they came.
+//! A worker for load generators of others: photos by number come in, answers go out, in the order in which they came, by
+//! as many streams as the job has.
 
 use std::{
-    collections::VecDeque,
     io::{BufRead, Write},
-    sync::{Mutex, PoisonError},
-    thread,
+    sync::atomic::AtomicUsize,
 };
 
 use super::{
-    Worker, WorkerError,
+    WorkerError,
+    load_generator::ExternalQueries,
+    loaded_arm::LoadedArm,
+    parallel::on_each,
     protocol::{Job, Ready},
+    stream_loop::StreamLoop,
 };
 
 /// Loads `job`, writes what `ready` makes of it as a first line, and answers `input` on `output` until the input ends.
@@ -25,101 +25,20 @@ pub fn answer_queries(
     output: &mut (dyn Write + Send),
 ) -> Result<(), WorkerError> {
     let photos = job.photos.len();
-    let (account, mut worker) = Worker::prepare(job)?;
+    let (account, mut arm) = LoadedArm::load(job)?;
     writeln!(output, "{}", ready(&account))?;
     output.flush()?;
-    let queue = Mutex::new(Queue {
-        input,
-        line: String::new(),
-        waiting: VecDeque::new(),
-        photos,
-    });
-    let output = Mutex::new(output);
-    thread::scope(|scope| {
-        let streams: Vec<_> = worker
-            .streams
-            .iter_mut()
-            .map(|stream| {
-                let (queue, output, failed) = (&queue, &output, &failed);
-                scope.spawn(move || -> Result<(), WorkerError> {
-                    let mut faces = [Vec::new()];
-                    // The free stream reads for itself: handing a query over would cost a wake-up more.
-                    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let mut answer = || -> Result<bool, WorkerError> {
-                        let Some((id, photo)) = next()? else {
-                            return Ok(false);
-                        };
-                        stream.process(photo..photo + 1, &mut faces)?;
-                        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-                        output.write_all(format!("{id}\n").as_bytes())?;
-                        output.flush()?;
-                        Ok(true)
-                    };
-                    loop {
-                        match answer() {
-                            Ok(true) => {}
-                            Ok(false) => return Ok(()),
-                            Err(error) => {
-                                failed(&error);
-                                return Err(error);
-                            }
-                        }
-                    }
-                })
-            })
-            .collect();
-        for stream in streams {
-            stream
-                .join()
-                .map_err(|_| WorkerError::Protocol("a stream panicked".into()))??;
-        }
-        Ok(())
-    })
-}
-
-/// Queries that came and are not taken up.
-struct Queue<'a> {
-    input: &'a mut (dyn BufRead + Send),
-    line: String,
-    waiting: VecDeque<(u64, usize)>,
-    photos: usize,
-}
-
-impl Queue<'_> {
-    fn next(&mut self) -> Result<Option<(u64, usize)>, WorkerError> {
-        while self.waiting.is_empty() {
-            self.line.clear();
-            if self.input.read_line(&mut self.line)? == 0 {
-                return Ok(None);
-            }
-            self.waiting.extend(queries(&self.line, self.photos)?);
-        }
-        Ok(self.waiting.pop_front())
-    }
-}
-
-/// The pairs of id and photo of one line.
-fn queries(line: &str, photos: usize) -> Result<Vec<(u64, usize)>, WorkerError> {
-    let wrong = || {
-        WorkerError::Protocol(format!(
-            "expected pairs of an id and a photo's number below {photos}, such as \"17 3\", not \"{}\"",
-            line.trim()
-        ))
+    let done = AtomicUsize::new(0);
+    let stream_loop = StreamLoop {
+        schedule: &ExternalQueries::new(input, output, photos),
+        batch: 1,
+        done: &done,
     };
-    let numbers: Vec<u64> = line
-        .split_whitespace()
-        .map(|word| word.parse().map_err(|_| wrong()))
-        .collect::<Result<_, _>>()?;
-    if !numbers.len().is_multiple_of(2) {
-        return Err(wrong());
-    }
-    numbers
-        .chunks_exact(2)
-        .map(|pair| {
-            let photo = usize::try_from(pair[1]).ok().filter(|photo| *photo < photos);
-            Ok((pair[0], photo.ok_or_else(wrong)?))
-        })
-        .collect()
+    let answer = |stream: &mut Box<dyn super::stream::Stream>| {
+        let answered = stream_loop.run(stream.as_mut(), &mut |_| ());
+        answered.inspect_err(&failed)
+    };
+    on_each(&mut arm.streams, answer, |_| Ok(())).map(drop)
 }
 
 #[cfg(test)]
@@ -170,17 +89,6 @@ mod tests {
             host_cores: Vec::new(),
             cores: 2,
             gallery: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn lines_are_pairs_of_id_and_photo() {
-        assert_eq!(queries("17 3\n", 4).unwrap(), [(17, 3)]);
-        assert_eq!(queries("1 0 2 1", 4).unwrap(), [(1, 0), (2, 1)]);
-        assert_eq!(queries("\n", 4).unwrap(), []);
-        for bad in ["1", "1 4", "a 1", "1 -1"] {
-            let error = queries(bad, 4).unwrap_err().to_string();
-            assert!(error.contains(bad) && error.contains("below 4"), "{error}");
         }
     }
 }

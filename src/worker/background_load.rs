@@ -2,6 +2,7 @@
 //! the tenants' own device, until its study is gone.
 
 use std::{
+    convert::Infallible,
     hint::black_box,
     thread,
     time::{Duration, Instant},
@@ -9,8 +10,11 @@ use std::{
 
 use ndarray::{Array2, Array4};
 
-use super::{WorkerError, open_runtime, protocol::Job, share::Clock, stay_on};
-use crate::runtime::{Session, SessionSettings, onnx, options::DataPath};
+use super::{WorkerError, loaded_arm::open_runtime, protocol::Job, system::stay_on};
+use crate::{
+    machine::wall_clock::WallClock,
+    runtime::{Session, SessionSettings, onnx, options::DataPath},
+};
 
 /// On the host work and rest take turns within so long; on a device a run and its rest are shorter on most.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -24,8 +28,8 @@ const PRODUCTS: usize = 4;
 /// Runs before the first that counts: libraries are loaded and kernels chosen in them.
 const FIRST_RUNS: usize = 3;
 
-/// A load, ready to work.
-pub(super) enum Load {
+/// A background load, ready to work.
+pub(super) enum BackgroundLoad {
     /// Matrices in the host's memory.
     Host {
         a: Array2<f32>,
@@ -37,7 +41,7 @@ pub(super) enum Load {
     Device(Box<dyn Session>, Array4<f32>),
 }
 
-impl Load {
+impl BackgroundLoad {
     /// Where the arm of `job` has its networks: on its device, or else on one host core.
     pub(super) fn prepare(job: &Job) -> Result<Self, WorkerError> {
         // On a device too: what hands it work takes no core that the study was not given.
@@ -70,15 +74,15 @@ impl Load {
         Ok(load)
     }
 
-    /// Works from `begin_us` (microseconds since 1970) on for `share` of the time, and tells `begun` when it does. Whoever
+    /// Works from `begin_us` (microseconds since 1970) on for `share` of the time, and calls `begun` as it begins. Whoever
     /// closes standard input ends it.
     pub(super) fn work(
         mut self,
         share: f64,
         begin_us: u64,
         begun: impl FnOnce(u64) -> Result<(), WorkerError>,
-    ) -> Result<(), WorkerError> {
-        let clock = Clock::now();
+    ) -> Result<Infallible, WorkerError> {
+        let clock = WallClock::now();
         thread::sleep(clock.instant(begin_us).saturating_duration_since(Instant::now()));
         begun(clock.micros(Instant::now()))?;
         let rest = (1.0 / share - 1.0).max(0.0);

@@ -6,16 +6,21 @@
 
 use std::{
     ops::Range,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
 use super::{
-    Site, Voice, Worker, WorkerError,
-    load_generator::{Feeder, Until},
-    protocol::{BlockSpec, Ceiling, Job, LoadPattern},
-    stream::Stream,
+    WorkerError,
+    load_generator::{Closed, Schedule},
+    loaded_arm::LoadedArm,
+    parallel::on_each,
+    protocol::Ceiling,
+    reply_writer::ReplyWriter,
+    stream::{BareRuns, Stream},
+    stream_loop::StreamLoop,
+    stream_stats::StreamStats,
+    system::Usage,
 };
 use crate::{pipeline::StageTimes, vision::face::Face};
 
@@ -24,38 +29,28 @@ const ROW: usize = 8;
 /// Turns of a bare loop and of the same loop in facebench's hands.
 const TURNS: usize = 8;
 
-/// Mean times of bare runs, all streams at work.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Bare {
-    /// For each photo of a detector run.
-    pub detector: Duration,
-    /// For each face of a recognizer run.
-    pub recognizer: Duration,
-}
-
-impl Worker {
+impl LoadedArm {
     /// Measures all of it, each part for about `duration`.
-    pub(super) fn ceiling(&mut self, voice: &Voice, duration: Duration) -> Result<Ceiling, WorkerError> {
+    pub(super) fn ceiling(
+        &mut self,
+        writer: &ReplyWriter,
+        duration: Duration,
+    ) -> Result<Ceiling, WorkerError> {
         let all = self.streams.len();
-        let whole_passes = Until::WholePasses(BlockSpec {
-            duration,
-            images: 0,
-            streams: all,
-            batch: ROW,
-            pattern: LoadPattern::Closed,
-            counts: false,
-        });
-        let pixels = self.workers.busy();
         // More photos at a time than the networks take: every stage then does all of them before the next begins.
-        let row = self.work(voice, whole_passes, all, ROW.max(self.job.batch), None)?;
-        let pixels = self.workers.busy().zip(pixels);
-        let bare = self.on_every_stream(|stream| stream.bare(duration))?;
-        let mean = |of: fn(&Bare) -> Duration| bare.iter().map(of).sum::<Duration>() / all as u32;
+        let batch = ROW.max(self.job.batch);
+        let before = Usage::now(&self.workers);
+        self.begin(batch)?;
+        let schedule = Closed::for_at_least(duration, self.job.photos.len(), batch);
+        let row = self.count(writer, &schedule, (all, batch))?;
+        let after = Usage::now(&self.workers);
+        let bare = on_each(&mut self.streams, |stream| stream.bare(duration), |_| Ok(()))?;
+        let mean = |of: fn(&BareRuns) -> Duration| bare.iter().map(of).sum::<Duration>() / all as u32;
         Ok(Ceiling {
             images: row.images,
             faces: row.faces,
             stages: row.stages,
-            pixel_seconds: pixels.map(|(after, before)| after.saturating_sub(before).as_secs_f64()),
+            pixel_seconds: after.pixel_seconds_since(&before),
             detector: mean(|bare| bare.detector),
             recognizer: mean(|bare| bare.recognizer),
             harness_overhead: self.overhead(duration)?,
@@ -65,37 +60,35 @@ impl Worker {
     /// What a bare loop over both networks loses when its work is handed out and timed as photos are, by turns.
     fn overhead(&mut self, duration: Duration) -> Result<f64, WorkerError> {
         let turn = duration / TURNS as u32;
-        let job = std::sync::Arc::clone(&self.job);
+        let job = Arc::clone(&self.job);
         let mut losses = Vec::new();
         for _ in 0..TURNS {
-            let bare: f64 = self
-                .on_every_stream(|stream| {
-                    let (started, mut runs) = (Instant::now(), 0u32);
-                    while started.elapsed() < turn {
-                        stream.networks()?;
-                        runs += 1;
-                    }
-                    Ok(f64::from(runs) / started.elapsed().as_secs_f64())
-                })?
-                .iter()
-                .sum();
-            let feeder = Feeder::new(
-                job.photos.len(),
-                1,
-                Until::WholePasses(BlockSpec {
-                    duration: turn,
-                    images: 0,
-                    streams: self.streams.len(),
-                    batch: 1,
-                    pattern: LoadPattern::Closed,
-                    counts: false,
-                }),
-            );
-            let done = AtomicUsize::new(0);
-            let timed: f64 = self
-                .on_every_stream(|stream| handed_out(stream, &feeder, &job, &done, turn))?
-                .iter()
-                .sum();
+            let bare = self.rate(|stream| {
+                let (started, mut runs) = (Instant::now(), 0u32);
+                while started.elapsed() < turn {
+                    stream.networks()?;
+                    runs += 1;
+                }
+                Ok(f64::from(runs) / started.elapsed().as_secs_f64())
+            })?;
+            let schedule = Closed::for_at_least(turn, job.photos.len(), 1);
+            let stream_loop = StreamLoop {
+                schedule: &schedule,
+                batch: 1,
+                done: &AtomicUsize::new(0),
+            };
+            let timed = self.rate(|stream| {
+                let started = Instant::now();
+                let mut prepared = Prepared {
+                    stream,
+                    schedule: &schedule,
+                    until: started + turn,
+                };
+                let mut stats = StreamStats::new(&job)?;
+                stream_loop.run(&mut prepared, &mut |answer| stats.record(answer, &job.strata))?;
+                let seconds = stats.end.map_or(turn, |end| end - started).as_secs_f64();
+                Ok(stats.images as f64 / seconds)
+            })?;
             losses.push(1.0 - timed / bare);
         }
         losses.sort_by(f64::total_cmp);
@@ -103,63 +96,21 @@ impl Worker {
         Ok(f64::midpoint(losses[TURNS / 2 - 1], losses[TURNS / 2]))
     }
 
-    /// The same on every stream at the same time.
-    fn on_every_stream<R: Send>(
+    /// The sum of the rates that `work` has on each stream, all at work at the same time.
+    fn rate(
         &mut self,
-        work: impl Fn(&mut dyn Stream) -> Result<R, WorkerError> + Sync,
-    ) -> Result<Vec<R>, WorkerError> {
-        thread::scope(|scope| {
-            let work = &work;
-            let threads: Vec<_> = self
-                .streams
-                .iter_mut()
-                .map(|stream| scope.spawn(move || work(stream.as_mut())))
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .map_err(|_| WorkerError::Protocol("a stream panicked".into()))?
-                })
-                .collect()
-        })
+        work: impl Fn(&mut dyn Stream) -> Result<f64, WorkerError> + Sync,
+    ) -> Result<f64, WorkerError> {
+        let rates = on_each(&mut self.streams, |stream| work(stream.as_mut()), |_| Ok(()))?;
+        Ok(rates.iter().sum())
     }
-}
-
-/// Runs of the networks a second where each counts as a photo: drawn from the feeder, timed, tallied.
-fn handed_out(
-    stream: &mut dyn Stream,
-    feeder: &Feeder,
-    job: &Job,
-    done: &AtomicUsize,
-    turn: Duration,
-) -> Result<f64, WorkerError> {
-    let site = Site {
-        feeder,
-        job,
-        batch: 1,
-        done,
-        observer: None,
-        warm_up: None,
-    };
-    let mut prepared = Prepared {
-        stream,
-        feeder,
-        until: Instant::now() + turn,
-    };
-    let started = Instant::now();
-    let tally = site.run(&mut prepared)?;
-    let seconds = tally.end.map_or(turn, |end| end - started).as_secs_f64();
-    done.store(0, Ordering::Relaxed);
-    Ok(tally.images as f64 / seconds)
 }
 
 /// A stream whose photos are tensors that are there already. It ends the work in the middle of a pass: passes of many
 /// photos would last too long.
 struct Prepared<'a> {
     stream: &'a mut dyn Stream,
-    feeder: &'a Feeder,
+    schedule: &'a dyn Schedule,
     until: Instant,
 }
 
@@ -167,7 +118,7 @@ impl Stream for Prepared<'_> {
     fn process(&mut self, _: Range<usize>, _: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
         self.stream.networks()?;
         if Instant::now() >= self.until {
-            self.feeder.stop();
+            self.schedule.stop();
         }
         Ok(StageTimes::default())
     }

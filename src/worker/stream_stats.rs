@@ -7,22 +7,24 @@ use hdrhistogram::Histogram;
 use super::{
     WorkerError,
     protocol::{Block, Job},
+    stream_loop::Answer,
 };
 use crate::pipeline::StageTimes;
 
 /// What one stream did.
-pub(super) struct Tally {
+pub(super) struct StreamStats {
     pub images: usize,
-    pub faces: usize,
-    pub stages: StageTimes,
-    pub strata: Vec<(usize, Duration)>,
-    pub service: Times,
-    pub response: Times,
-    pub scheduling_delay: Times,
+    faces: usize,
+    stages: StageTimes,
+    strata: Vec<(usize, Duration)>,
+    service: Times,
+    response: Times,
+    scheduling_delay: Times,
+    /// When the last photo was answered.
     pub end: Option<Instant>,
 }
 
-impl Tally {
+impl StreamStats {
     pub(super) fn new(job: &Job) -> Result<Self, WorkerError> {
         let strata = job.strata.iter().flatten().max().map_or(0, |last| last + 1);
         Ok(Self {
@@ -36,10 +38,31 @@ impl Tally {
             end: None,
         })
     }
+
+    /// Takes note of an answer. `strata` has the numbers of those that each photo belongs to.
+    pub(super) fn record(&mut self, answer: &Answer<'_>, strata: &[Vec<usize>]) {
+        let photos = &answer.batch.photos;
+        let time = answer.ended - answer.begun;
+        self.images += photos.len();
+        self.faces += answer.faces.iter().map(Vec::len).sum::<usize>();
+        self.stages += answer.stages;
+        self.service.record(time, photos.len());
+        if let Some(delay) = answer.batch.scheduling_delay {
+            self.scheduling_delay.record(delay, 1);
+        }
+        for response in answer.responses {
+            self.response.record(*response, 1);
+        }
+        for stratum in strata.get(photos.start).into_iter().flatten() {
+            self.strata[*stratum].0 += 1;
+            self.strata[*stratum].1 += time;
+        }
+        self.end = Some(answer.ended);
+    }
 }
 
 /// Times in a histogram of three significant digits.
-pub(super) struct Times(Histogram<u64>);
+struct Times(Histogram<u64>);
 
 impl Times {
     fn new() -> Result<Self, WorkerError> {
@@ -49,7 +72,7 @@ impl Times {
     }
 
     /// Takes note of `count` times. The histogram grows as it must, up to more years than a study lasts.
-    pub(super) fn record(&mut self, time: Duration, count: usize) {
+    fn record(&mut self, time: Duration, count: usize) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
         let _ = self.0.record_n(micros, count as u64);
     }
@@ -67,25 +90,29 @@ impl Times {
 }
 
 /// All streams together, over `time`.
-pub(super) fn total(tallies: Vec<Tally>, time: Duration, with_strata: bool) -> Result<Block, WorkerError> {
+pub(super) fn total(
+    streams: &[StreamStats],
+    time: Duration,
+    with_strata: bool,
+) -> Result<Block, WorkerError> {
     let mut block = Block {
         seconds: time.as_secs_f64(),
         ..Block::default()
     };
     let (mut service, mut response, mut scheduling_delay) = (Times::new()?, Times::new()?, Times::new()?);
-    for tally in tallies {
-        block.images += tally.images;
-        block.faces += tally.faces;
-        block.stages += tally.stages;
-        block.strata.resize(tally.strata.len(), (0, 0.0));
-        for (sum, (images, time)) in block.strata.iter_mut().zip(&tally.strata) {
+    for stream in streams {
+        block.images += stream.images;
+        block.faces += stream.faces;
+        block.stages += stream.stages;
+        block.strata.resize(stream.strata.len(), (0, 0.0));
+        for (sum, (images, time)) in block.strata.iter_mut().zip(&stream.strata) {
             sum.0 += images;
             sum.1 += time.as_secs_f64();
         }
         // All have three digits and resize themselves: they can always be added.
-        let _ = service.0.add(&tally.service.0);
-        let _ = response.0.add(&tally.response.0);
-        let _ = scheduling_delay.0.add(&tally.scheduling_delay.0);
+        let _ = service.0.add(&stream.service.0);
+        let _ = response.0.add(&stream.response.0);
+        let _ = scheduling_delay.0.add(&stream.scheduling_delay.0);
     }
     if !with_strata {
         block.strata.clear();

@@ -1,0 +1,33 @@
+//! The worker's way to its study, shared by all its threads.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::AsFd,
+    sync::{Mutex, PoisonError},
+};
+
+use super::protocol::Reply;
+
+/// Writes replies, one a line.
+pub(super) struct ReplyWriter(Mutex<File>);
+
+impl ReplyWriter {
+    /// Takes standard output for the protocol alone: what a native library prints goes to standard error from now on.
+    pub(super) fn take_stdout() -> io::Result<Self> {
+        let own = io::stdout().as_fd().try_clone_to_owned()?;
+        #[cfg(unix)]
+        rustix::stdio::dup2_stdout(io::stderr())?;
+        Ok(Self(Mutex::new(File::from(own))))
+    }
+
+    /// Sends `reply`; an error means that the study is gone.
+    pub(super) fn send(&self, reply: &Reply) -> io::Result<()> {
+        let mut line = serde_json::to_vec(reply)?;
+        line.push(b'\n');
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(&line)
+    }
+}

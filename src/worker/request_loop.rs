@@ -1,0 +1,93 @@
+//! Takes the study's requests one after the other and has each done.
+
+use std::{
+    io::{self, BufRead},
+    path::Path,
+    sync::mpsc,
+    thread,
+};
+
+use super::{
+    WorkerError,
+    background_load::BackgroundLoad,
+    loaded_arm::{LoadedArm, probe},
+    protocol::{Reply, Request},
+    reply_writer::ReplyWriter,
+};
+use crate::machine;
+
+/// Reads requests from standard input until the one to finish; returns whether all went well. When the study dies its
+/// end of the pipe closes, and the worker ends with it, even in the middle of a block.
+pub fn main() -> bool {
+    let (sender, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+        std::process::exit(1);
+    });
+    let Ok(writer) = ReplyWriter::take_stdout() else {
+        return false;
+    };
+    match serve(&requests, &writer) {
+        Ok(()) => true,
+        Err(error) => {
+            let _ = writer.send(&Reply::Failed {
+                reason: error.to_string(),
+            });
+            false
+        }
+    }
+}
+
+fn serve(requests: &mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), WorkerError> {
+    let mut arm: Option<LoadedArm> = None;
+    let mut load: Option<BackgroundLoad> = None;
+    for line in requests {
+        let request: Request =
+            serde_json::from_str(&line).map_err(|e| WorkerError::Protocol(e.to_string()))?;
+        let reply = match (request, arm.as_mut()) {
+            (Request::Probe(job), _) => {
+                probe(&job)?;
+                Reply::Probed
+            }
+            (Request::Prepare(job), _) => {
+                let (ready, loaded) = LoadedArm::load(*job)?;
+                arm = Some(loaded);
+                Reply::Ready(Box::new(ready))
+            }
+            (Request::PrepareBackgroundLoad(job), _) => {
+                load = Some(BackgroundLoad::prepare(&job)?);
+                Reply::BackgroundLoadReady
+            }
+            (Request::BackgroundLoad { share, begin_us }, _) => {
+                let load = load.take().ok_or_else(|| {
+                    WorkerError::Protocol("a background load that was not prepared".to_owned())
+                })?;
+                match load.work(share, begin_us, |began_us| {
+                    Ok(writer.send(&Reply::BackgroundLoadBegan { began_us })?)
+                })? {}
+            }
+            (Request::Observe, Some(arm)) => Reply::Observed {
+                profile: arm.observe(writer)?,
+            },
+            (Request::WarmUp { least, most }, Some(arm)) => arm.warm_up(writer, least, most)?,
+            (Request::Block(spec), Some(arm)) => Reply::Block(Box::new(arm.block(writer, spec)?)),
+            (Request::Ceiling { duration }, Some(arm)) => {
+                Reply::Ceiling(Box::new(arm.ceiling(writer, duration)?))
+            }
+            (Request::Share(sharing), Some(arm)) => Reply::Shared(Box::new(arm.share(writer, sharing)?)),
+            (Request::Finish, _) => {
+                let rss_peak_bytes = machine::peak_rss_bytes(Path::new("/"));
+                writer.send(&Reply::Finished { rss_peak_bytes })?;
+                return Ok(());
+            }
+            (other, None) => return Err(WorkerError::Protocol(format!("{other:?} before prepare"))),
+        };
+        writer.send(&reply)?;
+    }
+    Ok(())
+}
