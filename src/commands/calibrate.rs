@@ -11,7 +11,7 @@ use ndarray::{ArrayView4, Axis, s};
 use tempfile::TempPath;
 use thiserror::Error;
 
-use super::{Failure, cpu, progress::tell, workload::DETECTOR};
+use super::{Failure, cpu, progress::notify, workload::DETECTOR};
 use crate::{
     dataset::{Dataset, Photo, Survey},
     machine::Host,
@@ -109,7 +109,7 @@ impl Calibrator {
     ) -> Result<Self, Failure> {
         let Survey { mut dataset, skipped } = Survey::of(folder, Limits::default())?;
         for (name, reason) in skipped {
-            tell(&format!("skipped {name}: {reason}"));
+            notify(&format!("skipped {name}: {reason}"));
         }
         let photos_sha256 = dataset.sha256();
         let runtime = cpu(home)?;
@@ -169,7 +169,7 @@ impl Calibrator {
                 bytes.and_then(|bytes| decode(&bytes, Limits::default()).map_err(|error| error.to_string()));
             match decoded {
                 Ok(pixels) => self.input.run(pixels)?,
-                Err(reason) => tell(&format!("skipped {}: {reason}", photo.name)),
+                Err(reason) => notify(&format!("skipped {}: {reason}", photo.name)),
             }
         }
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,7 +182,7 @@ impl Calibrator {
             }
             .into());
         }
-        tell(&match self.input {
+        notify(&match self.input {
             CalibrationInput::Photos(_) => format!("calibrating on {} photos", samples.len()),
             CalibrationInput::Crops { .. } => format!(
                 "calibrating on {} faces of {} photos",

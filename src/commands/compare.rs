@@ -24,7 +24,7 @@ pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
         return Ok(0);
     };
     let (code, text) = gate(&merged, limit);
-    super::progress::tell(&text);
+    super::progress::notify(&text);
     Ok(code)
 }
 
@@ -109,7 +109,7 @@ pub fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<(), Failure> {
     }
     let (merged, notes) = merge::merge_with_host_logs(records, &logs)?;
     for line in &notes {
-        super::progress::tell(line);
+        super::progress::notify(line);
     }
     merged.save(&args.output).map_err(Failure::output(&args.output))?;
     show(out, &table::render(&merged))?;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, progress::tell};
+use super::{Failure, progress::notify};
 use crate::{
     cli::CoordinationArgs,
     sharing::coordination::{
@@ -42,7 +42,7 @@ pub fn join(
         terms: terms(study),
     };
     let join =
-        |address: &str, token: &Token| Participant::join(address, token, hello, &study.interruption, &tell);
+        |address: &str, token: &Token| Participant::join(address, token, hello, &study.interruption, &notify);
     if let (Some(address), Some(machines)) = (args.lead, args.machines) {
         let (server, own) = lead(address, machines, given_token(args)?)?;
         let participant = join(&within_reach(server.address()).to_string(), &own)?;
@@ -88,8 +88,8 @@ fn lead(
         token,
         own: own.clone(),
     };
-    let server = BarrierServer::start(address, settings, tell).map_err(failed)?;
-    tell(&format!(
+    let server = BarrierServer::start(address, settings, notify).map_err(failed)?;
+    notify(&format!(
         "listening at {}; waiting for {} more: facebench tenants --join HOST:{}{how}",
         server.address(),
         machines - 1,

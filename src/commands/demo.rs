@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write, path::Path, time::Duration};
 use super::{
     Failure, machine,
     output::{exit_code, export, show},
-    progress::tell,
+    progress::notify,
     ready,
     request::{Layout, NetworkRequest, OutputRequest, StudyRequest, WorkloadRequest},
     run::measure,
@@ -55,11 +55,11 @@ pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Wri
         );
     }
     show(out, &format!("{text}\n{sentence}\n"))?;
-    tell(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.display()));
     for (name, ending) in [("chart", "svg"), ("page", "html")] {
         let path = path.with_extension(ending);
         report::export(&record, Some(&sentence), &DEMO_2019, &path)?;
-        tell(&format!("{name}:  {}", path.display()));
+        notify(&format!("{name}:  {}", path.display()));
     }
     export(&exports, &record, Some(&sentence), &DEMO_2019)?;
     Ok(exit_code(&record))

@@ -14,7 +14,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, cpu, progress::tell, request::NetworkRequest, workload::networks};
+use super::{Failure, cpu, progress::notify, request::NetworkRequest, workload::networks};
 use crate::{
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
@@ -122,7 +122,7 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
         return Err(Failure::Photo("no photo could be read".to_owned()));
     }
     if skipped > 0 {
-        tell(&format!("{done} photos, {skipped} files skipped"));
+        notify(&format!("{done} photos, {skipped} files skipped"));
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ fn skip(strict: bool, name: &str, reason: &str, skipped: &mut usize) -> Result<(
         let (photo, reason) = (name.to_owned(), reason.to_owned());
         return Err(StudyError::Strict { photo, reason }.into());
     }
-    tell(&format!("skipped {name}: {reason}"));
+    notify(&format!("skipped {name}: {reason}"));
     *skipped += 1;
     Ok(())
 }
@@ -170,7 +170,7 @@ fn enrol(
         let faces = match answer {
             Ok(faces) => faces,
             Err(reason) => {
-                tell(&format!("gallery: skipped {}: {reason}", photo.name));
+                notify(&format!("gallery: skipped {}: {reason}", photo.name));
                 return Ok(());
             }
         };
@@ -182,7 +182,7 @@ fn enrol(
         });
         match (largest.and_then(|face| face.embedding), people.get(&photo.name)) {
             (Some(embedding), Some(person)) => enrolled.push((person.clone(), embedding)),
-            _ => tell(&format!("gallery: no face in {}", photo.name)),
+            _ => notify(&format!("gallery: no face in {}", photo.name)),
         }
         Ok(())
     })?;

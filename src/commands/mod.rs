@@ -37,7 +37,7 @@ use std::{
 
 use thiserror::Error;
 
-use self::{calibrate::CalibrateError, progress::tell};
+use self::{calibrate::CalibrateError, progress::notify};
 use crate::{
     dataset::{DatasetError, identities::IdentitiesError},
     machine::Gpus,
@@ -211,7 +211,7 @@ pub fn home() -> Result<PathBuf, Failure> {
 
 /// ONNX Runtime on this machine's processor, installed if it is missing: for commands that run networks without measuring.
 fn cpu(home: &Path) -> Result<OnnxRuntime, Failure> {
-    let environment = ready::environment(&BackendSpec::reference(), &Gpus::default(), home, &tell)
+    let environment = ready::environment(&BackendSpec::reference(), &Gpus::default(), home, &notify)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     let library = environment
         .library

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     Failure, machine,
-    progress::{on_interrupt, tell},
+    progress::{notify, on_interrupt},
 };
 use crate::{
     machine::{
@@ -39,7 +39,7 @@ pub fn monitor(
         Path::new("results").join(format!("{time}-host-log.jsonl"))
     });
     if gpus.iter().all(|gpu| gpu.mode != Some(GpuMode::VgpuHost)) {
-        tell("NVML reports no GPU here that hands out vGPUs; what can be read is logged all the same");
+        notify("NVML reports no GPU here that hands out vGPUs; what can be read is logged all the same");
     }
     let mut since = vec![0; gpus.len()];
     let header = HostLogHeader {
@@ -56,7 +56,7 @@ pub fn monitor(
     };
     let mut file = create(&path).map_err(unwritten)?;
     append(&mut file, &header).map_err(unwritten)?;
-    tell(&format!(
+    notify(&format!(
         "host log: {}; Ctrl-C ends it and keeps what was logged",
         path.display()
     ));
@@ -77,7 +77,7 @@ pub fn monitor(
             thread::sleep(POLL_INTERVAL.min(due.saturating_sub(start.elapsed())));
         }
     }
-    tell(&format!(
+    notify(&format!(
         "host log: {samples} samples in {}; join them to the guests' records: facebench merge RECORD... {} -o ALL.json",
         path.display(),
         path.display()
@@ -116,7 +116,7 @@ fn open() -> Result<(Nvml, Vec<HostBoard>), Failure> {
     Ok((opened, gpus))
 }
 
-/// Asks nvidia-smi for a scheduler that NVML did not tell, of a board that hands out vGPUs.
+/// Asks nvidia-smi for a scheduler that NVML did not report, of a board that hands out vGPUs.
 fn ask_smi(gpu: &mut HostBoard) {
     let Some(pci) = gpu.pci.as_ref().filter(|_| gpu.scheduler.is_none()) else {
         return;

@@ -4,7 +4,7 @@ use std::{fs, io::Write, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, progress::tell};
+use super::{Failure, progress::notify};
 use crate::{
     machine::Host,
     record::{Comparison, Record, Status, limits::MARGIN},
@@ -112,7 +112,7 @@ pub fn keep(record: &Record, backend: &str, home: &Path) -> Result<(), Failure> 
     } else {
         ""
     };
-    tell(&format!(
+    notify(&format!(
         "noise floor of {backend}: {:.1} %, kept for this machine; smaller differences than {:.1} % count as none{doubt}",
         floor * 100.0,
         floor.max(MARGIN) * 100.0

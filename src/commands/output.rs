@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, progress::tell};
+use super::{Failure, progress::notify};
 use crate::{
     record::{Record, Status},
     report::{self, Format, published::Published},
@@ -20,7 +20,7 @@ pub fn export(
 ) -> Result<(), Failure> {
     for (format, path) in exports {
         report::export_as(*format, record, answer, published, path)?;
-        tell(&format!("export: {}", path.display()));
+        notify(&format!("export: {}", path.display()));
     }
     Ok(())
 }

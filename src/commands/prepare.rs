@@ -8,7 +8,7 @@ use super::{
     machine, noise_floor,
     output::{default_output, try_output},
     plan::{plan, prices},
-    progress::{on_interrupt, tell},
+    progress::{notify, on_interrupt},
     ready,
     request::{OutputRequest, StudyRequest},
     workload::Workload,
@@ -160,7 +160,7 @@ fn find_environments(
 ) -> Vec<ArmEnvironment> {
     let mut environments = Vec::new();
     plan.arms
-        .retain(|arm| match ready::environment(&arm.spec, gpus, home, &tell) {
+        .retain(|arm| match ready::environment(&arm.spec, gpus, home, &notify) {
             Ok(environment) => {
                 environments.push(environment);
                 true
@@ -212,7 +212,7 @@ fn extra_reference(
     }
     let mut arm = PlannedArm::resolve(BackendSpec::reference(), plan.scenario, plan.cores)?;
     "cpu fp32 (check pass only)".clone_into(&mut arm.label);
-    match ready::environment(&arm.spec, gpus, home, &tell) {
+    match ready::environment(&arm.spec, gpus, home, &notify) {
         Ok(environment) => Ok(Some((arm, environment))),
         Err(missing) => Err(Failure::Unavailable(vec![missing])),
     }

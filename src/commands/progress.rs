@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// One line on standard error. If nobody can read it, the study still goes on.
-pub fn tell(line: &str) {
+pub fn notify(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -50,8 +50,8 @@ impl Progress {
     /// One line that stays on the screen.
     pub fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| tell(text)),
-            None => tell(text),
+            Some(bar) => bar.suspend(|| notify(text)),
+            None => notify(text),
         }
     }
 
@@ -74,7 +74,7 @@ impl Observer for Progress {
     fn phase(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None => tell(text),
+            None => notify(text),
         }
     }
 
@@ -90,7 +90,7 @@ impl Observer for Progress {
                 bar.inc(1);
                 bar.set_message(text);
             }
-            None => tell(&format!("  {text}")),
+            None => notify(&format!("  {text}")),
         }
     }
 }
@@ -104,10 +104,10 @@ pub fn on_interrupt() -> Arc<AtomicBool> {
         if set.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        tell("stopping; what has been measured is kept (press Ctrl-C again to end at once)");
+        notify("stopping; what has been measured is kept (press Ctrl-C again to end at once)");
     });
     if let Err(error) = handler {
-        tell(&format!("Ctrl-C will not keep what has been measured: {error}"));
+        notify(&format!("Ctrl-C will not keep what has been measured: {error}"));
     }
     flag
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::{
     Failure,
     calibrate::{Calibrator, Tensors},
-    progress::tell,
+    progress::notify,
 };
 use crate::{
     cli::QuantizeArgs,
@@ -104,7 +104,7 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
         .is_ok_and(|origin| origin.as_ref().is_some_and(is_current))
         && let Ok(Some(path)) = derived::find(home, &network.sha256, target)
     {
-        tell(&format!("{} already exists in {}", network.name, target.name()));
+        notify(&format!("{} already exists in {}", network.name, target.name()));
         return Ok(writeln!(out, "{}", path.display())?);
     }
     let folder = derived::folder(home);
@@ -114,7 +114,7 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
         .map(|calibrator| calibrator.tensors(&folder))
         .transpose()?;
     let search_path = std::env::var_os("PATH").unwrap_or_default();
-    let python = TOOL.ready(home, &search_path, &tell)?;
+    let python = TOOL.ready(home, &search_path, &notify)?;
     let path = convert(&network, target, &python, converter, tensors, home)?;
     Ok(writeln!(out, "{}", path.display())?)
 }

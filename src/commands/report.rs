@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use super::{Failure, output::show, progress::tell};
+use super::{Failure, output::show, progress::notify};
 use crate::{
     cli::ReportArgs,
     record::Record,
@@ -54,7 +54,7 @@ pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
         Format::Html if records.len() > 1 => report::write(output, html::pages(&records)?.as_bytes())?,
         Format::Html | Format::Markdown | Format::Csv => report::export(first, None, beside(first), output)?,
     }
-    tell(&format!("report: {}", output.display()));
+    notify(&format!("report: {}", output.display()));
     Ok(())
 }
 

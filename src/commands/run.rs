@@ -7,7 +7,7 @@ use super::{
     output::{exit_code, export, show},
     plan::print_plan,
     prepare::PreparedStudy,
-    progress::{Progress, tell},
+    progress::{Progress, notify},
     request::StudyRequest,
 };
 use crate::{cli::RunArgs, record::Record, report::table};
@@ -24,7 +24,7 @@ pub fn run(args: RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -
     if noise_floor {
         noise_floor::keep(&record, &backend, home)?;
     }
-    tell(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.display()));
     export(&exports, &record, None, &[])?;
     Ok(exit_code(&record))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, machine, plan::cores, progress::tell, ready, workload::Workload};
+use super::{Failure, machine, plan::cores, progress::notify, ready, workload::Workload};
 use crate::{
     cli::ServeArgs,
     machine::Host,
@@ -39,7 +39,7 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref().map(|list| &list.0[..]), &host)?;
     let arm = PlannedArm::resolve(args.backend, args.scenario, count)?;
-    let environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &tell)
+    let environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &notify)
         .map_err(|missing| Failure::Unavailable(vec![missing]))?;
     restart_with(&environment.variables)?;
     let workload = Workload::load(&args.workload.into(), !arm.spec.is_null(), home)?;
@@ -81,7 +81,7 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     let mut input = io::BufReader::new(io::stdin());
     // Streams that wait for input cannot be stopped, and the sender should learn of the failure at once.
     let failed = |error: &worker::WorkerError| {
-        tell(&format!("error: {error}"));
+        notify(&format!("error: {error}"));
         std::process::exit(1);
     };
     worker::answer_queries(job, ready, failed, &mut input, out)?;

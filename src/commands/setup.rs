@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path};
 
-use super::{Failure, machine, progress::tell, ready};
+use super::{Failure, machine, progress::notify, ready};
 use crate::{
     cli::SetupFlavor,
     runtime::install::{Flavor, LibraryStore},
@@ -14,13 +14,13 @@ pub fn setup(flavor: SetupFlavor, home: &Path, out: &mut dyn Write) -> Result<()
         SetupFlavor::Cpu => Flavor::Cpu,
         SetupFlavor::Cuda => {
             let (flavor, why) = ready::cuda_flavor(&machine::gpus(&machine::nvml()));
-            tell(&format!("{} ({why})", flavor.title()));
+            notify(&format!("{} ({why})", flavor.title()));
             flavor
         }
         SetupFlavor::Cuda12 => Flavor::Cuda12,
         SetupFlavor::Cuda13 => Flavor::Cuda13,
         SetupFlavor::Openvino => Flavor::OpenVino,
     };
-    let library = LibraryStore::of_process(home.to_path_buf()).install(flavor, &tell)?;
+    let library = LibraryStore::of_process(home.to_path_buf()).install(flavor, &notify)?;
     Ok(writeln!(out, "{}", library.path.display())?)
 }

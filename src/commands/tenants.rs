@@ -7,7 +7,7 @@ use super::{
     output::{exit_code, export, show},
     plan::print_plan,
     prepare::PreparedStudy,
-    progress::{Progress, tell},
+    progress::{Progress, notify},
     request::{Layout, StudyRequest},
 };
 use crate::{
@@ -66,15 +66,15 @@ pub fn tenants(
     };
     progress.finish();
     if let Some(error) = &error {
-        tell(&format!(
+        notify(&format!(
             "the machines are in step no more: {error}; what was measured before is kept"
         ));
     }
     if record.arms.is_empty() {
-        tell("nothing was measured on this machine, so it leaves no record");
+        notify("nothing was measured on this machine, so it leaves no record");
         return Ok(1);
     }
-    tell(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.display()));
     export(&output.exports, &record, None, &[])?;
     let mut text = table::render(&record);
     for line in sentences(&record) {
@@ -170,7 +170,7 @@ fn keep_those_that_run(sharing: &mut SharingPlan, asked: &[BackendSpec], plan: &
     let missing = all - sharing.groups.len();
     if missing > 0 {
         let (plural, are) = if missing == 1 { ("", "is") } else { ("s", "are") };
-        tell(&format!(
+        notify(&format!(
             "{missing} tenant group{plural} {are} left out: not all of their arms can run"
         ));
     }

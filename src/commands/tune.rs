@@ -10,7 +10,7 @@ use super::{
     output::{exit_code, export, show, try_output},
     plan::print_plan,
     prepare::PreparedStudy,
-    progress::{Progress, tell},
+    progress::{Progress, notify},
     request::{Layout, StudyRequest},
 };
 use crate::{
@@ -63,10 +63,10 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
         tune.chosen.clone_from(&best);
     }
     record.save(&path).map_err(Failure::output(&path))?;
-    tell(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.display()));
     if let (Some(file), Some(spec)) = (&spec_file, &best) {
         std::fs::write(file, format!("{spec}\n")).map_err(Failure::output(file))?;
-        tell(&format!("SPEC: {}", file.display()));
+        notify(&format!("SPEC: {}", file.display()));
     }
     export(&exports, &record, None, &[])?;
     show(out, &answer(&record))?;

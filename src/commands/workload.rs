@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Failure,
-    progress::{Progress, tell},
+    progress::{Progress, notify},
     request::{NetworkRequest, WorkloadRequest},
 };
 use crate::{
@@ -83,7 +83,7 @@ impl Workload {
             Ok(BTreeMap::new())
         };
         let people = people.unwrap_or_else(|error| {
-            tell(&format!("no face verification: {error}"));
+            notify(&format!("no face verification: {error}"));
             BTreeMap::new()
         });
         let own_networks = request.networks.detector.is_some() || request.networks.recognizer.is_some();
@@ -179,7 +179,7 @@ fn render(folder: &Path) -> Result<(), Failure> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(&unwritable)?;
     let beside = tempfile::tempdir_in(parent).map_err(&unwritable)?;
-    tell(&format!(
+    notify(&format!(
         "rendering {DEMO_PHOTOS} photos into {}",
         folder.display()
     ));

@@ -17,7 +17,7 @@ pub use self::pack::PackError;
 use self::{pack::Pack, parts::PartFile};
 use super::{
     Failure,
-    progress::tell,
+    progress::notify,
     request::NetworkRequest,
     workload::{demo_photos, networks},
 };
@@ -100,7 +100,7 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
     let detector = pack_network(&mut pack, &chosen.detector, args.detector.as_ref(), home)?;
     let recognizer = pack_network(&mut pack, &chosen.recognizer, args.recognizer.as_ref(), home)?;
     for (flavor, folder) in &runtimes {
-        tell(&format!("packing the {} runtime", flavor.name()));
+        notify(&format!("packing the {} runtime", flavor.name()));
         let to = below(home, folder);
         pack.folder(folder, &to, !args.without_nvidia_libraries)?;
     }
@@ -165,7 +165,7 @@ fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Fa
         if !seen.insert(flavor.name()) {
             continue;
         }
-        let library = installer.install(flavor, &tell)?;
+        let library = installer.install(flavor, &notify)?;
         let parent = home.join("runtimes");
         // A library's path has its links resolved.
         let parent = fs::canonicalize(&parent).map_err(Failure::output(&parent))?;
@@ -202,7 +202,7 @@ impl Photos {
         match self {
             Self::Own(Survey { dataset, skipped }, folder) => {
                 for (name, reason) in skipped {
-                    tell(&format!("left out: {name}: {reason}"));
+                    notify(&format!("left out: {name}: {reason}"));
                 }
                 let to = Path::new("photos");
                 for photo in &dataset.photos {
@@ -266,7 +266,7 @@ fn pack_network(
 
 fn warn(home: &Path, network: &Network) {
     let missing = derived::missing(home, network, Target::Fp16, network);
-    tell(&format!(
+    notify(&format!(
         "arms with precision=fp16 will not run from this bundle: {missing}"
     ));
 }
