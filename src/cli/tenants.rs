@@ -33,10 +33,10 @@ pub struct TenantsArgs {
     /// Divide the host cores among the tenants, so that each has its own as far as they go
     #[arg(long)]
     pub pin: bool,
-    /// Measure all of it once more beside a process that multiplies matrices for this share of the time, above 0 and up to 1,
-    /// on the tenants' device or, on the processor, one core: inference beside light training. It begins late, and what
-    /// tenants keep of their speed is shown. On several machines it is beside the tenants of all the others, while this
-    /// machine's rest
+    /// Measure everything once more beside a background load, a process that multiplies matrices for this share of the time
+    /// (above 0, up to 1) on the tenants' device or, on the processor, on one core: inference beside light training. The
+    /// report shows what the tenants keep of their speed. With several machines, this machine's tenants rest meanwhile, and
+    /// those of all the others are measured
     #[arg(long, alias = "neighbour", value_name = "SHARE", value_parser = share)]
     pub background_load: Option<f32>,
     /// Tenants on several machines.
@@ -57,8 +57,8 @@ pub struct TenantsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several machines at the same time")]
 pub struct CoordinationArgs {
-    /// Keep several machines in step and measure as the first of them: listen at this address for the others, which come
-    /// with --join and the same token. What they send is not encrypted; port 0 takes a free one
+    /// Coordinate several machines and measure as the first of them: listen at this address for the others, which use --join
+    /// and the same token. Messages are not encrypted; port 0 takes a free port
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -66,11 +66,11 @@ pub struct CoordinationArgs {
         conflicts_with_all = ["join", "counts", "keep_going"]
     )]
     pub lead: Option<SocketAddr>,
-    /// How many machines come, the one with --lead included
+    /// Number of machines, including the one with --lead
     #[arg(long, value_name = "N", requires = "lead", value_parser = machines)]
     pub machines: Option<usize>,
-    /// Take part in what the machine there leads. Clocks need not agree: each reads the leader's. Give all machines the
-    /// same photos, networks and durations, then put their records together with `merge`
+    /// Take part in the run that the machine at this address leads. Clocks need not agree: each machine reads the leader's.
+    /// Give all machines the same photos, networks and durations, then combine their records with `merge`
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -78,8 +78,8 @@ pub struct CoordinationArgs {
         conflicts_with_all = ["counts", "keep_going"]
     )]
     pub join: Option<String>,
-    /// A secret that all these machines share. Other users of a machine can read its command lines: better use --token-file,
-    /// or the environment variable `FACEBENCH_TOKEN` [default with --lead: a random one, which is shown]
+    /// A secret that all these machines share. Other users of a machine can see its command lines, so --token-file or the
+    /// environment variable `FACEBENCH_TOKEN` is safer [default with --lead: a random one, which is printed]
     #[arg(long, value_name = "TEXT", conflicts_with = "token_file")]
     pub token: Option<String>,
     /// A file that holds the token

@@ -27,7 +27,7 @@ pub fn tenants(
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
-    let (request, mut sharing, coordination) = understood(args)?;
+    let (request, mut sharing, coordination) = request(args)?;
     let (dry_run, asked, output) = (request.dry_run, request.backends.clone(), request.output.clone());
     let prepared = PreparedStudy::new(request, home)?;
     keep_those_that_run(&mut sharing, &asked, &prepared.plan);
@@ -67,7 +67,7 @@ pub fn tenants(
     progress.finish();
     if let Some(error) = &error {
         notify(&format!(
-            "the machines are in step no more: {error}; what was measured before is kept"
+            "the coordinated run ended early: {error}; what was measured before is kept"
         ));
     }
     if record.arms.is_empty() {
@@ -102,7 +102,7 @@ fn offer(sharing: &SharingPlan) -> Offer {
 }
 
 /// The study of the arms alone, and which of them stand side by side.
-fn understood(args: TenantsArgs) -> Result<(StudyRequest, SharingPlan, CoordinationArgs), Failure> {
+fn request(args: TenantsArgs) -> Result<(StudyRequest, SharingPlan, CoordinationArgs), Failure> {
     if args.background_load == Some(0.0) {
         return Err(Failure::Usage(
             "--background-load: one that never works is none".to_owned(),
