@@ -15,6 +15,7 @@
 //! - [`sizing`]: how many machines serve a load
 //! - [`record`]: what a study writes; plain data
 //! - [`report`]: what people read; drawn from records and nothing else
+//! - [`files`]: how all of them write a file and know one again
 //! - [`commands`] and [`cli`]: what each command does with the modules above, and its arguments
 //!
 //! Imports point one way; `tests/it/layering.rs` checks it.
@@ -23,6 +24,7 @@ pub mod analysis;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
+pub mod files;
 pub mod machine;
 pub mod model;
 pub mod pipeline;

@@ -1,11 +1,12 @@
 //! The noise floor of a machine: how different two equal arms appear. Kept in facebench's home, for this machine only.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, progress::notify};
 use crate::{
+    files::write_atomic,
     machine::Host,
     record::{Comparison, Record, Status, limits::MARGIN},
 };
@@ -99,14 +100,9 @@ pub fn keep(record: &Record, backend: &str, home: &Path) -> Result<(), Failure> 
     all.retain(|old| (&old.backend, &old.machine) != (&kept.backend, &kept.machine));
     all.push(kept);
     let path = home.join(FILE);
-    let write = || {
-        fs::create_dir_all(home)?;
-        let mut file = tempfile::NamedTempFile::new_in(home)?;
-        file.write_all(serde_json::to_string_pretty(&all)?.as_bytes())?;
-        file.persist(&path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(Failure::output(&path))?;
+    let text = serde_json::to_string_pretty(&all).map_err(std::io::Error::from);
+    text.and_then(|text| write_atomic(&path, text.as_bytes()))
+        .map_err(Failure::output(&path))?;
     let doubt = if record.arms.iter().any(|arm| arm.status == Status::Unstable) {
         "; the study was unstable: measure it again when the machine is quiet"
     } else {

@@ -7,6 +7,7 @@ use std::{
 
 use super::{Failure, progress::notify};
 use crate::{
+    files,
     record::{Record, Status},
     report::{self, Format, published::Published},
 };
@@ -68,10 +69,7 @@ fn attempt(path: &Path) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::other("it exists and is not an ordinary file"));
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = files::folder_of(path);
     std::fs::create_dir_all(folder)?;
-    tempfile::NamedTempFile::new_in(folder).map(drop)
+    files::draft(folder, "").map(drop)
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     cli::QuantizeArgs,
+    files,
     model::{
         ModelError,
         catalog::Role,
@@ -145,10 +146,7 @@ fn convert(
     home: &Path,
 ) -> Result<std::path::PathBuf, Failure> {
     let folder = derived::folder(home);
-    let made = tempfile::Builder::new()
-        .prefix(".making-")
-        .suffix(".onnx")
-        .tempfile_in(&folder)
+    let made = files::draft(&folder, ".onnx")
         .map_err(unwritable(&folder))?
         .into_temp_path();
     let shown = network.path.display().to_string();

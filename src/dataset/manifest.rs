@@ -1,11 +1,12 @@
 //! The ground truth of a dataset: photos, the faces in them, and pairs to verify.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::files::write_atomic;
 
 /// The name of the manifest in a dataset's folder.
 pub const FILE_NAME: &str = "manifest.json";
@@ -159,18 +160,7 @@ impl Manifest {
     /// Writes the manifest whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let text = self.to_json().map_err(|source| json_error(path, source))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let persist = || {
-            let mut part = tempfile::NamedTempFile::new_in(folder)?;
-            part.write_all(text.as_bytes())?;
-            part.as_file().sync_all()?;
-            part.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        persist().map_err(|source| io_error(path, source))
+        write_atomic(path, text.as_bytes()).map_err(|source| io_error(path, source))
     }
 
     /// The manifest as JSON, one photo, person or pair to a line.

@@ -4,8 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{catalog::Role, fetch::sha256_file, network::Network};
+use crate::files;
 
 /// What a network can be converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -190,7 +190,8 @@ pub fn folder(home: &Path) -> PathBuf {
     home.join("models/derived")
 }
 
-/// Keeps the file `made` (in [`folder`]) and its record: the record last, so that where it stands, the network does.
+/// Keeps `made`, a [draft](files::draft) in [`folder`], and its record: the record last, so that where it stands, the
+/// network does.
 pub fn keep(home: &Path, made: tempfile::TempPath, origin: &Origin) -> Result<PathBuf, DerivedError> {
     let path = path(home, &origin.source_sha256, origin.target);
     let record = path.with_extension("json");
@@ -205,25 +206,11 @@ pub fn keep(home: &Path, made: tempfile::TempPath, origin: &Origin) -> Result<Pa
         }
         _ => {}
     }
-    readable(&made).map_err(io("write", &path))?;
-    made.persist(&path)
-        .map_err(|error| io("write", &path)(error.error))?;
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder(home))?;
-        serde_json::to_writer_pretty(&mut file, origin)?;
-        readable(file.path())?;
-        file.persist(&record).map_err(|error| error.error)
-    };
-    write().map_err(io("write", &record))?;
+    files::put_in_place(made, &path).map_err(io("write", &path))?;
+    let text = serde_json::to_vec_pretty(origin).map_err(io::Error::from);
+    text.and_then(|text| files::write_atomic(&record, &text))
+        .map_err(io("write", &record))?;
     Ok(path)
-}
-
-/// Temporary files are private; a network is an ordinary file, and is on the disk before its record is.
-fn readable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let file = File::open(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
-    file.sync_all()
 }
 
 fn command(name: &str, target: Target) -> String {
@@ -250,7 +237,7 @@ mod tests {
 
     fn made(home: &Path, bytes: &[u8]) -> PathBuf {
         fs::create_dir_all(folder(home)).unwrap();
-        let file = tempfile::NamedTempFile::new_in(folder(home)).unwrap();
+        let file = files::draft(&folder(home), ".onnx").unwrap();
         fs::write(file.path(), bytes).unwrap();
         let origin = Origin {
             source_name: "net".into(),

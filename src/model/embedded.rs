@@ -1,11 +1,12 @@
 //! The networks inside the program, and their way onto the disk: runtimes load networks from files.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use super::fetch::sha256_file;
+use crate::files::write_atomic;
 
 /// A network whose bytes are in the program.
 #[derive(Debug, Clone, Copy)]
@@ -37,15 +38,12 @@ impl Embedded {
     /// Writes the network below `home` unless it is there already, and says where. Its file carries a part of its
     /// hash `sha256` in the name, so that programs with other networks do not take each other's.
     pub fn unpack(&self, home: &Path, sha256: &str) -> io::Result<PathBuf> {
-        let folder = home.join("models");
-        let path = folder.join(format!("{}-{}.onnx", self.name, &sha256[..8.min(sha256.len())]));
+        let hash = &sha256[..8.min(sha256.len())];
+        let path = home.join("models").join(format!("{}-{hash}.onnx", self.name));
         if sha256_file(&path).is_ok_and(|found| found == sha256) {
             return Ok(path);
         }
-        std::fs::create_dir_all(&folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-        file.write_all(self.bytes)?;
-        file.persist(&path).map_err(|error| error.error)?;
+        write_atomic(&path, self.bytes)?;
         Ok(path)
     }
 }

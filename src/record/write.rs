@@ -9,27 +9,12 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use super::Record;
+use crate::files::write_atomic;
 
 impl Record {
     /// Writes the record to `path` in one step: a reader sees the old file or the new one, never half of one.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(self.to_text()?.as_bytes())?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; a record is an ordinary file.
-            file.as_file()
-                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+        write_atomic(path, self.to_text()?.as_bytes())
     }
 
     /// The record as JSON text, a line break at its end.

@@ -1,7 +1,7 @@
 //! A record as a file: the form by the file's ending, written in one step.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use super::{
     published::Published,
     table,
 };
-use crate::record::Record;
+use crate::{files::write_atomic, record::Record};
 
 /// What a record can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,28 +139,14 @@ pub fn export_as(
 
 /// Writes a file in one step: a reader sees the old one or the new one, never half of one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let whole = || -> io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        // What is no ordinary file (a pipe, a terminal, a link) is written to, and not replaced.
-        if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-            return std::fs::write(path, bytes);
-        }
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; a report is an ordinary file.
-            file.as_file()
-                .set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map(drop).map_err(|error| error.error)
+    // What is no ordinary file (a pipe, a terminal, a link) is written to, and not replaced.
+    let special = std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+    let written = if special {
+        std::fs::write(path, bytes)
+    } else {
+        write_atomic(path, bytes)
     };
-    whole().map_err(|source| ExportError::Write {
+    written.map_err(|source| ExportError::Write {
         path: path.to_owned(),
         source,
     })

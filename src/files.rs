@@ -1,0 +1,104 @@
+//! Files written whole or not at all. It stands at the crate's root because every module that keeps something needs this
+//! one rule, and they share no other.
+
+use std::{
+    fs::{File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use tempfile::{Builder, NamedTempFile, TempPath};
+
+/// Writes `bytes` to `path` in one step: a reader sees the old file or the new one, never half of one, and whatever fails
+/// leaves the old one. Makes the folder where it is missing.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder)?;
+    let mut file = draft(folder, "")?;
+    file.write_all(bytes)?;
+    put_in_place(file.into_temp_path(), path)
+}
+
+/// An empty file in `folder` whose name ends in `suffix`. It goes when it is dropped, unless [`put_in_place`] takes it.
+pub fn draft(folder: &Path, suffix: &str) -> io::Result<NamedTempFile> {
+    // Temporary files are private unless told otherwise. The umask is taken from these permissions, as from those of
+    // every new file: a home that root made then serves others too, where root's umask lets it.
+    Builder::new()
+        .prefix(".draft-")
+        .suffix(suffix)
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+}
+
+/// Renames a finished [`draft`] to `path`, on the same disk, in place of what stands there; its bytes are on the disk
+/// before its name is.
+pub fn put_in_place(draft: TempPath, path: &Path) -> io::Result<()> {
+    File::open(&draft)?.sync_all()?;
+    draft.persist(path).map_err(|failed| failed.error)
+}
+
+/// The folder that `path` lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_gets_the_mode_of_any_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |name: &str| {
+            let facts = fs::metadata(folder.path().join(name)).unwrap();
+            facts.permissions().mode()
+        };
+        File::create(folder.path().join("plain")).unwrap();
+        write_atomic(&folder.path().join("new"), b"1").unwrap();
+        assert_eq!(mode("new"), mode("plain"));
+        // What an earlier version left private is put right.
+        fs::write(folder.path().join("old"), "0").unwrap();
+        fs::set_permissions(folder.path().join("old"), Permissions::from_mode(0o600)).unwrap();
+        write_atomic(&folder.path().join("old"), b"1").unwrap();
+        assert_eq!(mode("old"), mode("plain"));
+    }
+
+    #[test]
+    fn what_fails_leaves_the_old_and_nothing_else() {
+        // Not even root writes here.
+        assert!(write_atomic(Path::new("/proc/facebench"), b"1").is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        write_atomic(&file, b"old").unwrap();
+        assert!(write_atomic(&file.join("inside"), b"new").is_err());
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(write_atomic(&folder.path().join("taken"), b"new").is_err());
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a draft is left");
+    }
+
+    #[test]
+    fn a_reader_sees_the_old_or_the_new_and_never_half() {
+        const LENGTH: usize = 1 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/file");
+        write_atomic(&path, &[0; LENGTH]).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for value in 1..=30 {
+                    write_atomic(&path, &[value; LENGTH]).unwrap();
+                }
+            });
+            while !writer.is_finished() {
+                let seen = fs::read(&path).unwrap();
+                assert!(seen.len() == LENGTH && seen.iter().all(|byte| *byte == seen[0]));
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
+    }
+}
