@@ -8,8 +8,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use facebench::{
     dataset::render::render_photo,
     model::{
-        detector::{DetectorFamily, Sample},
         gallery::{Gallery, Matcher},
+        outputs::{FaceDecoder, Sample},
         scrfd::Scrfd,
         yunet::Yunet,
     },
@@ -17,10 +17,10 @@ use facebench::{
     vision::{
         align::{TEMPLATE, align},
         decoder::{Decoder, JPEG_DECODER, SCALES},
+        encoded::{FORMATS, Limits},
         face::{Detection, Embedding},
-        image::{FORMATS, Limits},
         nms::suppress,
-        photo::{Photo, Scale},
+        photo::{DecodedPhoto, Scale},
         resize::{Letterbox, Resizer},
         tensor::{ChannelOrder, Normalization, Numbers, Slot},
     },
@@ -43,7 +43,7 @@ fn decoding(c: &mut Criterion) {
     let photo = photo();
     let (width, height) = photo.dimensions();
     let mut decoder = Decoder::new(Limits::default());
-    let mut into = Photo::default();
+    let mut into = DecodedPhoto::default();
     for format in FORMATS.into_iter().filter(|format| *format != ImageFormat::Gif) {
         let mut bytes = Cursor::new(Vec::new());
         if photo.write_to(&mut bytes, format).is_err() {
@@ -136,7 +136,7 @@ fn detectors(c: &mut Criterion) {
             })
             .collect(),
     };
-    let mut bench = |name: &str, family: &dyn DetectorFamily, names: &[String], tensors: &[Array3<f32>]| {
+    let mut bench = |name: &str, family: &dyn FaceDecoder, names: &[String], tensors: &[Array3<f32>]| {
         let outputs: Vec<Output<'_>> = names
             .iter()
             .zip(tensors)

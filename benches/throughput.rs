@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput};
 use facebench::{
     commands::home,
     dataset::render::{encode_jpeg, render_photo},
-    model::{catalog::Role, gallery::Gallery, network::Network},
+    model::{Role, gallery::Gallery, network::Network},
     pipeline::{Loading, Networks, Pipeline},
     runtime::{
         Runtime, SessionSettings,
@@ -18,7 +18,7 @@ use facebench::{
         spec::BackendSpec,
         table::BACKENDS,
     },
-    vision::image::Limits,
+    vision::encoded::Limits,
 };
 use ndarray::Array4;
 

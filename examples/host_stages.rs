@@ -6,8 +6,8 @@ use std::hint::black_box;
 use anyhow::{Context, bail};
 use facebench::{
     model::{
-        detector::{DetectorFamily, Sample},
         gallery::{Gallery, Matcher},
+        outputs::{FaceDecoder, Sample},
         scrfd::Scrfd,
         yunet::Yunet,
     },
@@ -71,7 +71,7 @@ fn aligned(count: usize, shift: f32) {
 }
 
 /// Outputs with a few high scores among low ones, decoded and suppressed.
-fn detected(count: usize, family: &dyn DetectorFamily, names: &[String], columns: &[usize], anchors: usize) {
+fn detected(count: usize, family: &dyn FaceDecoder, names: &[String], columns: &[usize], anchors: usize) {
     let tensors: Vec<Array3<f32>> = columns
         .iter()
         .enumerate()

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use facebench::dataset::manifest::Face;
+use facebench::dataset::manifest::AnnotatedFace;
 use facebench::dataset::render::{
     Identity, PortraitStyle, SceneStyle, encode_jpeg, render_photo, render_portrait, render_scene,
 };
@@ -128,7 +128,7 @@ fn scene(
     dice: &mut Dice,
     most: usize,
     (smallest, largest): (f32, f32),
-) -> anyhow::Result<(RgbImage, Vec<Face>)> {
+) -> anyhow::Result<(RgbImage, Vec<AnnotatedFace>)> {
     let faces = 1 + dice.below(most);
     let style = SceneStyle {
         width: WINDOW,
@@ -144,7 +144,7 @@ fn scene(
 }
 
 /// A window of a photo as the letterbox shows it to the detector.
-fn photo_window(seed: u64, index: usize, dice: &mut Dice) -> anyhow::Result<(RgbImage, Vec<Face>)> {
+fn photo_window(seed: u64, index: usize, dice: &mut Dice) -> anyhow::Result<(RgbImage, Vec<AnnotatedFace>)> {
     let (photo, truth) = render_photo(seed, index);
     let photo = through_jpeg(&photo, truth.jpeg_quality)?;
     let letterbox = Letterbox::fit(photo.dimensions(), (CANVAS, CANVAS));
@@ -162,7 +162,7 @@ fn photo_window(seed: u64, index: usize, dice: &mut Dice) -> anyhow::Result<(Rgb
     let faces = truth
         .faces
         .into_iter()
-        .map(|face| Face {
+        .map(|face| AnnotatedFace {
             bounds: std::array::from_fn(|side| place(face.bounds[side], side % 2)),
             landmarks: face.landmarks.map(|[x, y]| [place(x, 0), place(y, 1)]),
             ..face
@@ -173,7 +173,7 @@ fn photo_window(seed: u64, index: usize, dice: &mut Dice) -> anyhow::Result<(Rgb
 }
 
 /// Box, landmarks and the shown share of a face: 15 numbers.
-fn row(face: &Face) -> Vec<f32> {
+fn row(face: &AnnotatedFace) -> Vec<f32> {
     let numbers = face
         .bounds
         .into_iter()
@@ -185,7 +185,7 @@ fn row(face: &Face) -> Vec<f32> {
 }
 
 /// The share of a face's box that lies in the window.
-fn shown(face: &Face) -> f32 {
+fn shown(face: &AnnotatedFace) -> f32 {
     let [left, top, right, bottom] = face.bounds;
     let [inner_left, inner_top, inner_right, inner_bottom] = face.bounds.map(|v| v.clamp(0.0, WINDOW as f32));
     (inner_right - inner_left) * (inner_bottom - inner_top) / ((right - left) * (bottom - top))

@@ -1,13 +1,14 @@
-//! Files written whole or not at all. It stands at the crate's root because every module that keeps something needs this
-//! one rule, and they share no other.
+//! Files written whole or not at all, and known again by their hash. It stands at the crate's root because every module
+//! that keeps something needs these rules, and they share no other.
 
 use std::{
     fs::{File, Permissions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
 
+use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// Writes `bytes` to `path` in one step: a reader sees the old file or the new one, never half of one, and whatever fails
@@ -22,7 +23,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// An empty file in `folder` whose name ends in `suffix`. It goes when it is dropped, unless [`put_in_place`] takes it.
 pub fn draft(folder: &Path, suffix: &str) -> io::Result<NamedTempFile> {
-    // Temporary files are private unless told otherwise. The umask is taken from these permissions, as from those of
+    // Temporary files are private by default. The umask is taken from these permissions, as from those of
     // every new file: a home that root made then serves others too, where root's umask lets it.
     Builder::new()
         .prefix(".draft-")
@@ -43,6 +44,27 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// SHA-256 of the file at `path`: 64 lower-case hex digits, as `sha256sum` prints them.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    hash_into(&mut File::open(path)?, &mut hasher)?;
+    Ok(base16ct::lower::encode_string(&hasher.finalize()))
+}
+
+/// Feeds what is left of `file` to `hasher`; returns how many bytes that was.
+pub fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
+    let mut chunk = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    loop {
+        let got = file.read(&mut chunk)?;
+        if got == 0 {
+            return Ok(bytes);
+        }
+        hasher.update(&chunk[..got]);
+        bytes += got as u64;
+    }
 }
 
 #[cfg(test)]
@@ -87,11 +109,11 @@ mod tests {
         const LENGTH: usize = 1 << 20;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/file");
-        write_atomic(&path, &[0; LENGTH]).unwrap();
+        write_atomic(&path, &vec![0; LENGTH]).unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 for value in 1..=30 {
-                    write_atomic(&path, &[value; LENGTH]).unwrap();
+                    write_atomic(&path, &vec![value; LENGTH]).unwrap();
                 }
             });
             while !writer.is_finished() {
@@ -100,5 +122,14 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_hash_is_written_as_sha256sum_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("empty");
+        write_atomic(&path, b"").unwrap();
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256(&path).unwrap(), empty);
     }
 }

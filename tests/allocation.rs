@@ -20,7 +20,7 @@ use std::{
 use facebench::{
     dataset::render::render_photo,
     model::{
-        catalog::{Family, Role},
+        Family, Role,
         gallery::{Gallery, Matcher},
         network::Network,
     },
@@ -28,9 +28,9 @@ use facebench::{
     runtime::{Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature, TensorInfo},
     vision::{
         decoder::Decoder,
+        encoded::Limits,
         face::{Embedding, Face},
-        image::Limits,
-        photo::{Photo, Scale},
+        photo::{DecodedPhoto, Scale},
     },
 };
 use image::ImageFormat;
@@ -230,7 +230,7 @@ fn stages_allocate_nothing_once_they_have_run() {
         .into();
     let mut faces: [Vec<Face>; 1] = [Vec::new()];
     let mut decoder = Decoder::new(Limits::default());
-    let mut decoded = Photo::default();
+    let mut decoded = DecodedPhoto::default();
     let mut matcher = Matcher::default();
     let probes = [
         Embedding::from_raw(&[0.5; EMBEDDING]),

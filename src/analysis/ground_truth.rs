@@ -54,7 +54,7 @@ enum Hit {
 
 /// Greedy, best score first, as COCO's evaluation does it: each known face answers for one found face, and those that
 /// count are offered first.
-fn assign(known: &[manifest::Face], found: &[Face], least: f32) -> Vec<Hit> {
+fn assign(known: &[manifest::AnnotatedFace], found: &[Face], least: f32) -> Vec<Hit> {
     let mut taken = vec![false; known.len()];
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by(|a, b| found[*b].detection.score.total_cmp(&found[*a].detection.score));
@@ -84,7 +84,7 @@ fn assign(known: &[manifest::Face], found: &[Face], least: f32) -> Vec<Hit> {
 
 /// Average precision at IoU 0.5 over all photos, by COCO's 101 points of recall; `None` without any face that counts.
 /// Found faces below a detector's threshold are not there, so its answers should come with a low one.
-pub fn average_precision(photos: &[(&[manifest::Face], &[Face])], sizes: Sizes) -> Option<f64> {
+pub fn average_precision(photos: &[(&[manifest::AnnotatedFace], &[Face])], sizes: Sizes) -> Option<f64> {
     let total = photos
         .iter()
         .flat_map(|(known, _)| *known)
@@ -128,7 +128,7 @@ pub fn average_precision(photos: &[(&[manifest::Face], &[Face])], sizes: Sizes) 
 pub type People<'a> = BTreeMap<(usize, usize), (&'a str, &'a Embedding)>;
 
 /// The known people among the found faces, where the faces themselves are known.
-pub fn people<'a>(photos: &[(&'a [manifest::Face], &'a [Face])], sizes: Sizes) -> People<'a> {
+pub fn people<'a>(photos: &[(&'a [manifest::AnnotatedFace], &'a [Face])], sizes: Sizes) -> People<'a> {
     let mut people = People::new();
     for (number, (known, faces)) in photos.iter().enumerate() {
         for (face, hit) in faces.iter().zip(assign(known, faces, sizes.verification)) {
@@ -253,8 +253,8 @@ mod tests {
     use super::*;
     use crate::vision::face::Detection;
 
-    fn known(left: f32, size: f32, name: &str) -> manifest::Face {
-        manifest::Face {
+    fn known(left: f32, size: f32, name: &str) -> manifest::AnnotatedFace {
+        manifest::AnnotatedFace {
             bounds: [left, 0.0, left + size, size],
             landmarks: [[0.0; 2]; 5],
             identity: Some(name.to_owned()),
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    fn ap(known: &[manifest::Face], found: &[Face]) -> f64 {
+    fn ap(known: &[manifest::AnnotatedFace], found: &[Face]) -> f64 {
         average_precision(&[(known, found)], Sizes::default()).unwrap()
     }
 

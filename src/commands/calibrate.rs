@@ -16,21 +16,17 @@ use crate::{
     dataset::{Dataset, Photo, Survey},
     machine::Host,
     model::{
-        ModelError,
-        arcface::Recognizer,
-        catalog::Role,
+        ModelError, Role,
         derived::{Calibration, DerivedError},
         detector::Detector,
         network::{Network, NetworkName},
+        recognizer::Recognizer,
     },
     runtime::{
         Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
         onnxruntime::OnnxRuntime,
     },
-    vision::{
-        image::{Limits, decode},
-        workers::Workers,
-    },
+    vision::{decoder::decode, encoded::Limits, workers::Workers},
 };
 
 /// Most photos for a detector: more change its ranges little, and each is 5 MB of numbers.

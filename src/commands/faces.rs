@@ -24,9 +24,10 @@ use crate::{
     runtime::{Runtime, RuntimeError},
     study::StudyError,
     vision::{
+        decoder::decode,
         draw::draw_face,
+        encoded::Limits,
         face::{Embedding, Face},
-        image::{Limits, decode},
     },
 };
 

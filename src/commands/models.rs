@@ -7,7 +7,8 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::model::{
-    catalog::{Catalog, CatalogEntry, CatalogError, Settings},
+    Settings,
+    catalog::{Catalog, CatalogEntry, CatalogError},
     fetch::{self, FetchError, FetchOptions, LocalState},
 };
 

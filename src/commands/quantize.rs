@@ -19,10 +19,8 @@ use crate::{
     cli::QuantizeArgs,
     files,
     model::{
-        ModelError,
-        catalog::Role,
+        ModelError, Role,
         derived::{self, Converter, DerivedError, Origin, Target},
-        fetch::sha256_file,
         network::{Network, NetworkName},
     },
     runtime::install::{Interpreter, Tool},
@@ -200,7 +198,7 @@ fn convert(
         source_name: network.name.clone(),
         source_sha256: network.sha256.clone(),
         target,
-        sha256: sha256_file(&made).map_err(unwritable(&folder))?,
+        sha256: files::sha256(&made).map_err(unwritable(&folder))?,
         calibration: tensors.map(|tensors| tensors.calibration),
         converter: Converter {
             sha256: converter,

@@ -14,7 +14,7 @@ use crate::{
     record::{LatencyBound, Scenario},
     report::Format,
     runtime::spec::BackendSpec,
-    vision::image::Limits,
+    vision::encoded::Limits,
 };
 
 /// How many processes and blocks a study has, and how long they are.

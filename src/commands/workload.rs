@@ -18,7 +18,7 @@ use crate::{
         render::{RENDERER_VERSION, render_dataset},
     },
     model::{
-        catalog::Role,
+        Role,
         network::{Network, NetworkName},
     },
     pipeline::Networks,
@@ -121,7 +121,7 @@ impl Workload {
     }
 
     /// The true faces of each photo of the dataset; `None` unless all are known.
-    pub fn truth(&self) -> Option<Vec<Vec<manifest::Face>>> {
+    pub fn truth(&self) -> Option<Vec<Vec<manifest::AnnotatedFace>>> {
         let manifest = self.manifest.as_ref()?;
         let faces = |name: &str| {
             Some(

@@ -9,7 +9,7 @@ use super::Dataset;
 /// The file beside the photos.
 pub const FILE: &str = "identities.csv";
 
-/// Why nobody can be told.
+/// Why nobody can be identified.
 #[derive(Debug, Error)]
 pub enum IdentitiesError {
     /// The file cannot be understood.
@@ -62,7 +62,7 @@ pub fn identities(folder: &Path, dataset: &Dataset) -> Result<BTreeMap<String, S
 mod tests {
     use super::super::Survey;
     use super::*;
-    use crate::vision::image::Limits;
+    use crate::vision::encoded::Limits;
 
     fn folder(photos: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_and_broken_files_are_told() {
+    fn nobody_and_broken_files_are_reported() {
         let nobody = folder(&["1.png"]);
         assert!(matches!(read(nobody.path()), Err(IdentitiesError::Nobody { .. })));
         std::fs::write(nobody.path().join(FILE), "photo,person\nonly-one\n").unwrap();

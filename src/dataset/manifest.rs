@@ -27,7 +27,7 @@ pub struct Manifest {
     #[serde(default)]
     pub identities: Vec<Person>,
     /// The photos, in order.
-    pub photos: Vec<Photo>,
+    pub photos: Vec<AnnotatedPhoto>,
     /// Pairs of faces to verify.
     #[serde(default)]
     pub pairs: Vec<Pair>,
@@ -59,7 +59,7 @@ pub struct Person {
 /// One photo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Photo {
+pub struct AnnotatedPhoto {
     /// File name, relative to the manifest's folder.
     pub file: String,
     /// Pixels, after EXIF orientation.
@@ -67,13 +67,13 @@ pub struct Photo {
     /// Pixels, after EXIF orientation.
     pub height: u32,
     /// The faces, nearest first.
-    pub faces: Vec<Face>,
+    pub faces: Vec<AnnotatedFace>,
 }
 
 /// One face.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Face {
+pub struct AnnotatedFace {
     /// Left, top, right, bottom in pixels: forehead to chin, ear to ear.
     #[serde(rename = "box")]
     pub bounds: [f32; 4],
@@ -110,7 +110,7 @@ pub struct Pair {
 pub struct FaceRef {
     /// Index into [`Manifest::photos`].
     pub photo: usize,
-    /// Index into [`Photo::faces`].
+    /// Index into [`AnnotatedPhoto::faces`].
     pub face: usize,
 }
 
@@ -122,7 +122,7 @@ pub enum ManifestError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         source: std::io::Error,
     },
     /// The file is no manifest.
@@ -130,7 +130,7 @@ pub enum ManifestError {
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's message.
         source: serde_json::Error,
     },
     /// The manifest contradicts itself.
@@ -187,7 +187,7 @@ impl Manifest {
     }
 
     /// The face that a pair refers to.
-    pub fn face(&self, at: FaceRef) -> Option<&Face> {
+    pub fn face(&self, at: FaceRef) -> Option<&AnnotatedFace> {
         self.photos.get(at.photo)?.faces.get(at.face)
     }
 
@@ -219,11 +219,11 @@ impl Manifest {
         }
         let known = a.identity.is_some() && b.identity.is_some();
         (known && (a.identity == b.identity) != pair.same)
-            .then(|| "says otherwise than the identities of its faces".into())
+            .then(|| "contradicts the identities of its faces".into())
     }
 }
 
-impl Photo {
+impl AnnotatedPhoto {
     fn problem(&self) -> Option<String> {
         let plain = Path::new(&self.file);
         let outside = plain.is_absolute()
@@ -243,7 +243,7 @@ impl Photo {
     }
 }
 
-impl Face {
+impl AnnotatedFace {
     fn problem(&self) -> Option<String> {
         let [left, top, right, bottom] = self.bounds;
         let numbers = self.bounds.iter().chain(self.landmarks.iter().flatten());
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     fn small() -> Manifest {
-        let face = |identity: &str| Face {
+        let face = |identity: &str| AnnotatedFace {
             bounds: [1.0, 2.0, 31.5, 42.25],
             landmarks: [
                 [10.0, 12.0],
@@ -308,7 +308,7 @@ mod tests {
                 name: "one".into(),
                 look_alike_group: Some(3),
             }],
-            photos: vec![Photo {
+            photos: vec![AnnotatedPhoto {
                 file: "a.jpg".into(),
                 width: 64,
                 height: 48,
@@ -336,19 +336,20 @@ mod tests {
     fn contradictions_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE_NAME);
-        let told = |change: fn(&mut Manifest)| {
+        let problem = |change: fn(&mut Manifest)| {
             let mut manifest = small();
             change(&mut manifest);
             manifest.write(&path).unwrap();
             Manifest::read(&path).unwrap_err().to_string()
         };
-        assert!(told(|m| m.version = 9).contains("format version 9"));
+        assert!(problem(|m| m.version = 9).contains("format version 9"));
         assert!(
-            told(|m| m.photos[0].faces[1].bounds = [5.0, 5.0, 5.0, 9.0]).contains("face 1: its box is empty")
+            problem(|m| m.photos[0].faces[1].bounds = [5.0, 5.0, 5.0, 9.0])
+                .contains("face 1: its box is empty")
         );
-        assert!(told(|m| m.photos[0].file = "../a.jpg".into()).contains("folder"));
-        assert!(told(|m| m.pairs[0].b.face = 7).contains("not there"));
-        assert!(told(|m| m.pairs[0].same = true).contains("otherwise"));
+        assert!(problem(|m| m.photos[0].file = "../a.jpg".into()).contains("folder"));
+        assert!(problem(|m| m.pairs[0].b.face = 7).contains("not there"));
+        assert!(problem(|m| m.pairs[0].same = true).contains("contradicts"));
         fs::write(&path, "{}").unwrap();
         assert!(
             Manifest::read(&path)

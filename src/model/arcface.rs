@@ -1,21 +1,8 @@
 //! Recognizers of the `ArcFace` family: aligned 112x112 crops in, embeddings out (Deng and others: "`ArcFace`: Additive
 //! Angular Margin Loss for Deep Face Recognition", 2019; `MobileFaceNet`, `SFace` and the w600k networks share it).
 
-use super::{
-    ModelError,
-    catalog::{Family, Settings},
-    family::list,
-    input::{Input, SETTLING_RUNS},
-};
-use crate::{
-    runtime::{Session, Signature},
-    vision::{
-        align::{self, CROP_SIZE},
-        face::Landmarks,
-        photo::Photo,
-        workers::Workers,
-    },
-};
+use super::outputs::list;
+use crate::{runtime::Signature, vision::align::CROP_SIZE};
 
 /// Shortest embedding that is taken for one.
 const SHORTEST: usize = 64;
@@ -40,102 +27,9 @@ pub fn check(signature: &Signature) -> Result<Option<usize>, String> {
     }
 }
 
-/// A loaded recognizer with its settings and buffers.
-pub struct Recognizer {
-    session: Box<dyn Session>,
-    input: Input,
-}
-
-impl Recognizer {
-    /// Puts `session` to work with `settings`; at most `batch` faces go into one run, fewer where the graph has a
-    /// fixed batch. `network` names it in errors.
-    pub fn new(
-        network: &str,
-        session: Box<dyn Session>,
-        settings: &Settings,
-        batch: usize,
-    ) -> Result<Self, ModelError> {
-        check(session.signature()).map_err(|reason| ModelError::NotOfFamily {
-            network: network.to_owned(),
-            family: Family::Arcface,
-            reason,
-        })?;
-        let side = CROP_SIZE as usize;
-        let input = Input::new(
-            session.as_ref(),
-            batch,
-            (side, side),
-            settings.input.normalization(),
-        );
-        Ok(Self { session, input })
-    }
-
-    /// Most faces in one run.
-    pub fn batch(&self) -> usize {
-        self.input.batch()
-    }
-
-    /// The session, for its profile.
-    pub fn session(&mut self) -> &mut dyn Session {
-        self.session.as_mut()
-    }
-
-    /// Has a device prepare itself for batches of `size`, to which all are padded from now on: some runs on whatever the
-    /// input holds. Does nothing where `anew` is not asked for and the size is the one that it was.
-    pub fn settle(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
-        if self.input.settle(size) || anew {
-            for _ in 0..SETTLING_RUNS {
-                self.input.run(self.session.as_mut(), 1, &mut |_, _| {})?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs the network on whatever its input holds, all places of it, and looks at nothing.
-    pub fn run_alone(&mut self) -> Result<(), ModelError> {
-        let all = self.batch();
-        Ok(self.input.run(self.session.as_mut(), all, &mut |_, _| {})?)
-    }
-
-    /// Aligns faces, each of its photo, to the first places of the batch; `workers` do it. At most
-    /// [`Recognizer::batch`] faces.
-    pub fn align<'f>(&mut self, faces: impl Iterator<Item = (&'f Photo, &'f Landmarks)>, workers: &Workers) {
-        let side = CROP_SIZE as usize;
-        workers.each(faces.zip(self.input.slots()), |((photo, landmarks), mut slot)| {
-            slot.begin(side, side);
-            align::align(&photo.pixels, &photo.in_pixels(landmarks), |y, row| {
-                slot.write_row(y, row);
-            });
-        });
-    }
-
-    /// Gives `take` the raw numbers of each of the first `count` places, in their order.
-    pub fn embed(&mut self, count: usize, take: &mut dyn FnMut(&[f32])) -> Result<(), ModelError> {
-        let mut read = Ok(());
-        self.input
-            .run(self.session.as_mut(), count, &mut |batch, outputs| {
-                let output = &outputs[0];
-                let values = output.values.as_slice().unwrap_or_default();
-                if values.is_empty() || output.values.shape()[0] != batch {
-                    let shape = output.values.shape().to_vec();
-                    read = Err(ModelError::Shape {
-                        output: output.name.to_owned(),
-                        shape,
-                    });
-                    return;
-                }
-                values
-                    .chunks_exact(values.len() / batch)
-                    .take(count)
-                    .for_each(&mut *take);
-            })?;
-        read
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::family::tests::signature;
+    use super::super::outputs::tests::signature;
     use super::*;
 
     #[test]

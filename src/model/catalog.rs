@@ -1,15 +1,16 @@
 //! The networks that facebench knows by name, one TOML file each under `models/`, embedded in the program.
 //!
-//! An entry says which family decodes a network's tensors, what it eats, where its file comes from, how to know that
+//! An entry says which family decodes a network's tensors, what it is fed, where its file comes from, how to know that
 //! file again, and under which licence it may be used. A network outside the catalog works by path with
 //! [`Family::defaults`].
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use crate::vision::tensor::{ChannelOrder, Normalization};
+use super::{
+    family::Family,
+    hint::hint,
+    settings::{InputSettings, Settings},
+};
 
 /// The one list of entries: a new network is a TOML file and its name here.
 macro_rules! embedded {
@@ -53,67 +54,6 @@ pub enum CatalogError {
         /// Every name, joined by commas.
         known: String,
     },
-    /// A word that no family has.
-    #[error("no family of networks is called `{name}`{hint}; known: {known}")]
-    UnknownFamily {
-        /// The word as given.
-        name: String,
-        /// "; did you mean ..?", or nothing.
-        hint: String,
-        /// Every family, joined by commas.
-        known: String,
-    },
-}
-
-/// How a network's output tensors are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// Detector: `cls`, `obj`, `bbox` and `kps` for strides 8, 16 and 32.
-    Yunet,
-    /// Detector: scores, distances to the four sides and landmarks, two anchors a cell.
-    Scrfd,
-    /// Recognizer: one embedding for each aligned crop.
-    Arcface,
-}
-
-/// Which half of the work a network does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Photo to faces.
-    Detector,
-    /// Aligned crop to embedding.
-    Recognizer,
-}
-
-/// The input tensor: `[batch, 3, height, width]`, each value `(pixel - mean) / divisor` of a pixel in 0..=255.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// Order of the channel planes.
-    pub channels: ChannelOrder,
-    /// Subtracted from each pixel.
-    pub mean: f32,
-    /// Divides what is left.
-    pub divisor: f32,
-}
-
-/// All that a network needs beside its file: a family's defaults, or those with an entry's own values in their place.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    /// The input tensor.
-    pub input: Input,
-    /// Least score of a face, 0 to 1; recognizers do not read it.
-    pub score_threshold: f32,
-    /// Greatest `IoU` of two faces that are both kept, 0 to 1; recognizers do not read it.
-    pub nms_threshold: f32,
-    /// Least cosine at which two embeddings are one person, where somebody published one.
-    pub match_threshold: Option<f32>,
 }
 
 /// The terms of use.
@@ -160,7 +100,7 @@ pub struct CatalogEntry {
     /// Values in an embedding (recognizers).
     pub embedding: Option<u32>,
     /// In place of the family's input.
-    pub input: Option<Input>,
+    pub input: Option<InputSettings>,
     /// In place of the family's score threshold.
     pub score_threshold: Option<f32>,
     /// In place of the family's NMS threshold.
@@ -172,100 +112,6 @@ pub struct CatalogEntry {
 /// Every known network, in the order in which they are listed.
 #[derive(Debug, Clone)]
 pub struct Catalog(Vec<CatalogEntry>);
-
-impl Input {
-    /// How a pixel becomes a number of this tensor.
-    pub fn normalization(&self) -> Normalization {
-        Normalization {
-            channels: self.channels,
-            mean: self.mean,
-            divisor: self.divisor,
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Detector => "detector",
-            Self::Recognizer => "recognizer",
-        })
-    }
-}
-
-impl Family {
-    /// Whether several pictures may go into one run, where the graph leaves the batch open. Many exports of SCRFD fold the
-    /// batch into the rows, and some of those reject a batch of two.
-    pub fn batches(self) -> bool {
-        self != Self::Scrfd
-    }
-
-    /// Every family.
-    pub const ALL: [Self; 3] = [Self::Yunet, Self::Scrfd, Self::Arcface];
-
-    /// The word for it in specifications, records and TOML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Yunet => "yunet",
-            Self::Scrfd => "scrfd",
-            Self::Arcface => "arcface",
-        }
-    }
-
-    /// Which half of the work it does.
-    pub fn role(self) -> Role {
-        match self {
-            Self::Yunet | Self::Scrfd => Role::Detector,
-            Self::Arcface => Role::Recognizer,
-        }
-    }
-
-    /// The settings of a network of this family that is given by path.
-    pub fn defaults(self) -> Settings {
-        let (side, channels, mean, divisor, nms_threshold) = match self {
-            Self::Yunet => (640, ChannelOrder::Bgr, 0.0, 1.0, 0.3),
-            Self::Scrfd => (640, ChannelOrder::Rgb, 127.5, 128.0, 0.4),
-            Self::Arcface => (112, ChannelOrder::Rgb, 127.5, 127.5, 0.4),
-        };
-        let input = Input {
-            width: side,
-            height: side,
-            channels,
-            mean,
-            divisor,
-        };
-        Settings {
-            input,
-            score_threshold: 0.6,
-            nms_threshold,
-            match_threshold: None,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Family {
-    type Err = CatalogError;
-
-    fn from_str(word: &str) -> Result<Self, CatalogError> {
-        Self::ALL
-            .into_iter()
-            .find(|family| family.as_str() == word)
-            .ok_or_else(|| {
-                let known = Self::ALL.map(Self::as_str);
-                CatalogError::UnknownFamily {
-                    name: word.into(),
-                    hint: hint(word, &known),
-                    known: known.join(", "),
-                }
-            })
-    }
-}
 
 impl CatalogEntry {
     /// The family's defaults with this entry's own values in their place.
@@ -338,23 +184,12 @@ impl<'a> IntoIterator for &'a Catalog {
     }
 }
 
-/// "; did you mean `x`?" where a known word is near enough to be meant, else nothing.
-fn hint(word: &str, known: &[&str]) -> String {
-    let near = |candidate: &&str| strsim::jaro_winkler(&word.to_lowercase(), candidate);
-    let best = known
-        .iter()
-        .max_by(|a, b| near(a).total_cmp(&near(b)))
-        .filter(|best| near(best) > 0.7);
-    best.map(|best| format!("; did you mean `{best}`?"))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::*;
+    use super::{super::settings::Role, *};
 
     #[test]
     fn every_file_under_models_is_embedded_once() {
@@ -481,12 +316,6 @@ mod tests {
                 .to_string()
                 .contains("did you mean")
         );
-        let message = "Yunnet".parse::<Family>().unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "no family of networks is called `Yunnet`; did you mean `yunet`?; known: yunet, scrfd, arcface"
-        );
-        assert_eq!("arcface".parse::<Family>().unwrap(), Family::Arcface);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{catalog::Role, fetch::sha256_file, network::Network};
+use super::{network::Network, settings::Role};
 use crate::files;
 
 /// What a network can be converted to.
@@ -20,7 +20,7 @@ use crate::files;
 pub enum Target {
     /// Weights and arithmetic in 16-bit floats; inputs and outputs stay 32-bit.
     Fp16,
-    /// 8-bit integers where they pay, with ranges seen in photos; inputs and outputs stay 32-bit floats.
+    /// 8-bit integers where they pay, with ranges measured on photos; inputs and outputs stay 32-bit floats.
     Int8,
 }
 
@@ -28,7 +28,7 @@ impl Target {
     /// Every target.
     pub const ALL: &[Self] = &[Self::Fp16, Self::Int8];
 
-    /// The word for it on the command line, in file names and in records.
+    /// Its name on the command line, in file names and in records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fp16 => "fp16",
@@ -36,7 +36,7 @@ impl Target {
         }
     }
 
-    /// The target of that word; `None` for precisions that need no other network, such as `fp32`.
+    /// The target of that name; `None` for precisions that need no other network, such as `fp32`.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|target| target.name() == word)
     }
@@ -53,7 +53,7 @@ pub struct Origin {
     pub target: Target,
     /// Hash of the derived network itself.
     pub sha256: String,
-    /// What its ranges were seen in; `None` where it has none.
+    /// What its ranges were measured on; `None` where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
     /// Who converted it.
@@ -112,7 +112,7 @@ pub enum DerivedError {
         doing: &'static str,
         /// Of what.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         cause: io::Error,
     },
 }
@@ -123,7 +123,7 @@ pub fn find(home: &Path, sha256: &str, target: Target) -> Result<Option<PathBuf>
     let Some(origin) = origin(home, sha256, target)? else {
         return Ok(None);
     };
-    let reason = match sha256_file(&path) {
+    let reason = match files::sha256(&path) {
         Ok(found) if found == origin.sha256 => return Ok(Some(path)),
         Ok(found) => format!("its SHA-256 is {found} where {} belongs", origin.sha256),
         Err(error) => error.to_string(),
@@ -148,7 +148,7 @@ pub fn origin(home: &Path, sha256: &str, target: Target) -> Result<Option<Origin
     if origin.source_sha256 == sha256 && origin.target == target {
         Ok(Some(origin))
     } else {
-        Err(damaged(record, "it tells of another network".into(), target))
+        Err(damaged(record, "it describes another network".into(), target))
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
             source_sha256: SOURCE.into(),
             target: Target::Fp16,
             calibration: None,
-            sha256: sha256_file(file.path()).unwrap(),
+            sha256: files::sha256(file.path()).unwrap(),
             converter: Converter {
                 sha256: String::new(),
                 python: "3.11".into(),

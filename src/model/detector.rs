@@ -1,21 +1,18 @@
-//! A detector: photos in, faces out. What the families share is here; what their tensors mean is in
-//! [`yunet`](super::yunet) and [`scrfd`](super::scrfd).
-
-use ndarray::ArrayView2;
+//! A detector: photos in, faces out. What the families share is here; what their tensors mean is in their own files, such
+//! as [`yunet`](super::yunet).
 
 use super::{
-    ModelError,
-    catalog::{Family, Settings},
-    input::{Input, SETTLING_RUNS},
-    scrfd::Scrfd,
-    yunet::Yunet,
+    error::ModelError,
+    input::InputTensor,
+    outputs::{FaceDecoder, Sample},
+    settings::Settings,
 };
 use crate::{
-    runtime::{Output, Session},
+    runtime::Session,
     vision::{
         face::Detection,
         nms,
-        photo::Photo,
+        photo::DecodedPhoto,
         resize::{Letterbox, Resizer},
         workers::Workers,
     },
@@ -24,65 +21,13 @@ use crate::{
 /// Sides of what a detector sees are whole multiples of its largest stride.
 const STEP: usize = 32;
 
-/// What the output tensors of one family of detectors mean.
-pub trait DetectorFamily: Send {
-    /// Appends to `found` what photo `sample` of the `batch` shows with a score of at least `threshold`, in pixels
-    /// of the `canvas` (width, height). Overlapping candidates are left in.
-    fn decode(
-        &self,
-        outputs: &[Output<'_>],
-        sample: Sample,
-        threshold: f32,
-        found: &mut Vec<Detection>,
-    ) -> Result<(), ModelError>;
-}
-
-/// Which part of a run's outputs is meant.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample {
-    /// Number of the photo in the run.
-    pub index: usize,
-    /// Photos in the run.
-    pub batch: usize,
-    /// Width and height of the canvas.
-    pub canvas: (usize, usize),
-}
-
-impl Sample {
-    /// This photo's rows of `output`, `columns` numbers each. Serves `[batch, rows, columns]` as well as
-    /// `[batch * rows, columns]`.
-    pub fn rows<'a>(
-        &self,
-        output: &'a Output<'_>,
-        rows: usize,
-        columns: usize,
-    ) -> Result<ArrayView2<'a, f32>, ModelError> {
-        let length = rows * columns;
-        output
-            .values
-            .as_slice()
-            .filter(|values| values.len() == length * self.batch)
-            .and_then(|values| {
-                ArrayView2::from_shape(
-                    (rows, columns),
-                    &values[self.index * length..(self.index + 1) * length],
-                )
-                .ok()
-            })
-            .ok_or_else(|| ModelError::Shape {
-                output: output.name.to_owned(),
-                shape: output.values.shape().to_vec(),
-            })
-    }
-}
-
 /// A loaded detector with its settings and buffers.
 pub struct Detector {
     session: Box<dyn Session>,
-    family: Box<dyn DetectorFamily>,
+    decoder: Box<dyn FaceDecoder>,
     score_threshold: f32,
     nms_threshold: f32,
-    input: Input,
+    input: InputTensor,
     /// Whether the network sees no more of the canvas than the photo needs.
     trims: bool,
     /// One for each picture of a batch.
@@ -96,44 +41,19 @@ struct Fit {
 }
 
 impl Detector {
-    /// Puts `session`, of `family`, to work with `settings`; at most `batch` photos go into one run, fewer where the
-    /// graph or the family allows fewer. `network` names it in errors.
+    /// Puts `session`, whose outputs `decoder` reads, to work with `settings`; at most `batch` photos go into one run,
+    /// fewer where the graph has a fixed batch.
     pub fn new(
-        network: &str,
         session: Box<dyn Session>,
-        family: Family,
+        decoder: Box<dyn FaceDecoder>,
         settings: &Settings,
         batch: usize,
-    ) -> Result<Self, ModelError> {
-        let signature = session.signature();
-        let not_of_family = |reason: String| ModelError::NotOfFamily {
-            network: network.to_owned(),
-            family,
-            reason,
-        };
-        let decoder: Box<dyn DetectorFamily> = match family {
-            Family::Yunet => Box::new(Yunet::new(signature).map_err(not_of_family)?),
-            Family::Scrfd => Box::new(Scrfd::new(signature).map_err(not_of_family)?),
-            Family::Arcface => {
-                let given = super::catalog::Role::Detector;
-                return Err(ModelError::WrongRole {
-                    network: network.to_owned(),
-                    family,
-                    given,
-                });
-            }
-        };
-        let open_batch = if family.batches() { batch } else { 1 };
+    ) -> Self {
         let canvas = (settings.input.width as usize, settings.input.height as usize);
-        let input = Input::new(
-            session.as_ref(),
-            open_batch,
-            canvas,
-            settings.input.normalization(),
-        );
-        Ok(Self {
+        let input = InputTensor::new(session.as_ref(), batch, canvas, settings.input.normalization());
+        Self {
             session,
-            family: decoder,
+            decoder,
             score_threshold: settings.score_threshold,
             nms_threshold: settings.nms_threshold,
             trims: false,
@@ -144,7 +64,7 @@ impl Detector {
                 })
                 .collect(),
             input,
-        })
+        }
     }
 
     /// From now on the network sees no more of the canvas than a photo needs, where runs are of one photo: what is black
@@ -170,15 +90,10 @@ impl Detector {
         self.session.as_mut()
     }
 
-    /// Has a device prepare itself for batches of `size`, to which all are padded from now on: some runs on whatever the
-    /// input holds. Does nothing where `anew` is not asked for and the size is the one that it was.
-    pub fn settle(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
-        if self.input.settle(size) || anew {
-            for _ in 0..SETTLING_RUNS {
-                self.input.run(self.session.as_mut(), 1, &mut |_, _| {})?;
-            }
-        }
-        Ok(())
+    /// Has a device prepare itself for batches of `size`, to which all are padded from now on. Does nothing where `anew` is
+    /// not asked for and the size is the one that it was.
+    pub fn prepare_shapes(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
+        Ok(self.input.prepare_shapes(self.session.as_mut(), size, anew)?)
     }
 
     /// Runs the network on whatever its input holds, all places of it, and looks at nothing.
@@ -191,7 +106,7 @@ impl Detector {
     /// in pixels of the photo. `workers` resize.
     pub fn detect(
         &mut self,
-        photos: &[Photo],
+        photos: &[DecodedPhoto],
         found: &mut [Vec<Detection>],
         workers: &Workers,
     ) -> Result<(), ModelError> {
@@ -204,7 +119,7 @@ impl Detector {
     }
 
     /// Puts photos, at most a batch, onto the canvas.
-    pub fn prepare(&mut self, photos: &[Photo], workers: &Workers) {
+    pub fn prepare(&mut self, photos: &[DecodedPhoto], workers: &Workers) {
         let canvas = self.canvas();
         for (photo, fit) in photos.iter().zip(&mut self.fits) {
             fit.letterbox = Letterbox::fit(photo.size, (canvas.0 as u32, canvas.1 as u32));
@@ -227,13 +142,13 @@ impl Detector {
     /// Finds the faces on the canvas, for as many photos as `found` has places.
     pub fn find(&mut self, found: &mut [Vec<Detection>]) -> Result<(), ModelError> {
         let canvas = self.input.seen();
-        let (family, threshold) = (&self.family, self.score_threshold);
+        let (decoder, threshold) = (&self.decoder, self.score_threshold);
         let mut decoded = Ok(());
         self.input
             .run(self.session.as_mut(), found.len(), &mut |batch, outputs| {
                 decoded = found.iter_mut().enumerate().try_for_each(|(index, found)| {
                     found.clear();
-                    family.decode(outputs, Sample { index, batch, canvas }, threshold, found)
+                    decoder.decode(outputs, Sample { index, batch, canvas }, threshold, found)
                 });
             })?;
         decoded?;

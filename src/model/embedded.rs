@@ -5,8 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::fetch::sha256_file;
-use crate::files::write_atomic;
+use crate::files;
 
 /// A network whose bytes are in the program.
 #[derive(Debug, Clone, Copy)]
@@ -40,10 +39,10 @@ impl Embedded {
     pub fn unpack(&self, home: &Path, sha256: &str) -> io::Result<PathBuf> {
         let hash = &sha256[..8.min(sha256.len())];
         let path = home.join("models").join(format!("{}-{hash}.onnx", self.name));
-        if sha256_file(&path).is_ok_and(|found| found == sha256) {
+        if files::sha256(&path).is_ok_and(|found| found == sha256) {
             return Ok(path);
         }
-        write_atomic(&path, self.bytes)?;
+        files::write_atomic(&path, self.bytes)?;
         Ok(path)
     }
 }
@@ -62,10 +61,10 @@ mod tests {
             assert_eq!(entry.bytes, Some(network.bytes.len() as u64), "{}", network.name);
             let sha256 = entry.sha256.as_deref().unwrap();
             let path = network.unpack(home.path(), sha256).unwrap();
-            assert_eq!(sha256_file(&path).unwrap(), sha256, "{}", network.name);
+            assert_eq!(files::sha256(&path).unwrap(), sha256, "{}", network.name);
             std::fs::write(&path, b"spoilt").unwrap();
             assert_eq!(
-                sha256_file(&network.unpack(home.path(), sha256).unwrap()).unwrap(),
+                files::sha256(&network.unpack(home.path(), sha256).unwrap()).unwrap(),
                 sha256
             );
         }

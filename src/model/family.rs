@@ -1,132 +1,205 @@
-//! Telling a network's family from its graph's inputs and outputs.
+//! The families of networks: a row each, with what reads their outputs and what they are fed unless the catalog says
+//! otherwise. A new family is a file with its reader, a name in [`Family`] and a row in the table here.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    ModelError,
-    catalog::{Family, Role},
+    arcface,
+    hint::hint,
+    outputs::FaceDecoder,
     scrfd::Scrfd,
+    settings::{InputSettings, Role, Settings},
     yunet::Yunet,
 };
-use crate::runtime::{Signature, TensorInfo};
+use crate::{runtime::Signature, vision::tensor::ChannelOrder};
 
-/// Whether a graph with `signature` is one of `family`; the error says what does not fit.
-fn fits(family: Family, signature: &Signature) -> Result<(), String> {
-    match family {
-        Family::Yunet => Yunet::new(signature).map(drop),
-        Family::Scrfd => Scrfd::new(signature).map(drop),
-        Family::Arcface => super::arcface::check(signature).map(drop),
-    }
+/// How a network's output tensors are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Detector: `cls`, `obj`, `bbox` and `kps` for strides 8, 16 and 32.
+    Yunet,
+    /// Detector: scores, distances to the four sides and landmarks, two anchors a cell.
+    Scrfd,
+    /// Recognizer: one embedding for each aligned crop.
+    Arcface,
 }
 
-/// The family of a graph with `signature`; `network` names it in errors.
-pub fn recognise(network: &str, signature: &Signature) -> Result<Family, ModelError> {
-    let unknown = |reason: String| ModelError::UnknownFamily {
-        network: network.to_owned(),
-        reason,
-    };
-    if let Some(family) = Family::ALL
-        .into_iter()
-        .find(|family| fits(*family, signature).is_ok())
-    {
-        return Ok(family);
-    }
-    let outputs = list(&signature.outputs);
-    let names: Vec<_> = signature.outputs.iter().map(|o| o.name.as_str()).collect();
-    Err(unknown(
-        if names.contains(&"scores") && names.contains(&"boxes") {
-            format!("a detector without landmarks (outputs {outputs}): its faces cannot be aligned")
-        } else if names.contains(&"loc") && names.contains(&"conf") {
-            format!("a YuNet of 2022 or older (outputs {outputs}): use the 2023mar export")
-        } else {
-            format!("its outputs {outputs} fit no family")
+/// What reads a family's outputs, for a graph that is of the family; else the error says what does not fit.
+#[derive(Clone, Copy)]
+pub(super) enum Reader {
+    /// Of a detector.
+    Faces(fn(&Signature) -> Result<Box<dyn FaceDecoder>, String>),
+    /// Of a recognizer, whose one output is the embedding and needs no decoder.
+    Embeddings(fn(&Signature) -> Result<(), String>),
+}
+
+/// All that is known of a family.
+struct Row {
+    family: Family,
+    /// Its name in specifications, records and TOML.
+    word: &'static str,
+    reader: Reader,
+    /// Whether several pictures may go into one run, where the graph leaves the batch open.
+    batches: bool,
+    defaults: Settings,
+}
+
+/// In the order of [`Family`].
+static FAMILIES: [Row; 3] = [
+    Row {
+        family: Family::Yunet,
+        word: "yunet",
+        reader: Reader::Faces(|signature| Ok(Box::new(Yunet::new(signature)?))),
+        batches: true,
+        defaults: Settings {
+            input: square(640, ChannelOrder::Bgr, 0.0, 1.0),
+            score_threshold: 0.6,
+            nms_threshold: 0.3,
+            match_threshold: None,
         },
-    ))
+    },
+    Row {
+        family: Family::Scrfd,
+        word: "scrfd",
+        reader: Reader::Faces(|signature| Ok(Box::new(Scrfd::new(signature)?))),
+        // Many exports fold the batch into the rows, and some of those reject a batch of two.
+        batches: false,
+        defaults: Settings {
+            input: square(640, ChannelOrder::Rgb, 127.5, 128.0),
+            score_threshold: 0.6,
+            nms_threshold: 0.4,
+            match_threshold: None,
+        },
+    },
+    Row {
+        family: Family::Arcface,
+        word: "arcface",
+        reader: Reader::Embeddings(|signature| arcface::check(signature).map(drop)),
+        batches: true,
+        defaults: Settings {
+            input: square(112, ChannelOrder::Rgb, 127.5, 127.5),
+            score_threshold: 0.6,
+            nms_threshold: 0.4,
+            match_threshold: None,
+        },
+    },
+];
+
+const fn square(side: u32, channels: ChannelOrder, mean: f32, divisor: f32) -> InputSettings {
+    InputSettings {
+        width: side,
+        height: side,
+        channels,
+        mean,
+        divisor,
+    }
 }
 
-/// Holds a graph against the family that somebody named, or finds it out where `named` is `None`; then against the
-/// `role` that it was given.
-pub fn settle(
-    network: &str,
-    signature: &Signature,
-    named: Option<Family>,
-    role: Role,
-) -> Result<Family, ModelError> {
-    let family = match named {
-        None => recognise(network, signature)?,
-        Some(family) => {
-            fits(family, signature).map_err(|reason| ModelError::NotOfFamily {
-                network: network.to_owned(),
-                family,
-                reason,
-            })?;
-            family
+impl Family {
+    /// Every family.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FAMILIES.iter().map(|row| row.family)
+    }
+
+    fn row(self) -> &'static Row {
+        &FAMILIES[self as usize]
+    }
+
+    /// Its name in specifications, records and TOML.
+    pub fn as_str(self) -> &'static str {
+        self.row().word
+    }
+
+    /// Which half of the work it does.
+    pub fn role(self) -> Role {
+        match self.row().reader {
+            Reader::Faces(_) => Role::Detector,
+            Reader::Embeddings(_) => Role::Recognizer,
         }
-    };
-    if family.role() == role {
-        Ok(family)
-    } else {
-        Err(ModelError::WrongRole {
-            network: network.to_owned(),
-            family,
-            given: role,
+    }
+
+    /// What reads its outputs.
+    pub(super) fn reader(self) -> Reader {
+        self.row().reader
+    }
+
+    /// Whether several pictures may go into one run, where the graph leaves the batch open.
+    pub fn batches(self) -> bool {
+        self.row().batches
+    }
+
+    /// The settings of a network of this family that is given by path.
+    pub fn defaults(self) -> Settings {
+        self.row().defaults
+    }
+
+    /// Whether a graph with `signature` is one of this family; the error says what does not fit.
+    pub fn check(self, signature: &Signature) -> Result<(), String> {
+        match self.reader() {
+            Reader::Faces(decoder) => decoder(signature).map(drop),
+            Reader::Embeddings(check) => check(signature),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that no family has.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no family of networks is called `{word}`{hint}; known: {known}")]
+pub struct UnknownFamily {
+    /// The word as given.
+    pub word: String,
+    /// "; did you mean ..?", or nothing.
+    pub hint: String,
+    /// Every family, joined by commas.
+    pub known: String,
+}
+
+impl FromStr for Family {
+    type Err = UnknownFamily;
+
+    fn from_str(word: &str) -> Result<Self, UnknownFamily> {
+        Self::all().find(|family| family.as_str() == word).ok_or_else(|| {
+            let known: Vec<&str> = Self::all().map(Self::as_str).collect();
+            UnknownFamily {
+                word: word.into(),
+                hint: hint(word, &known),
+                known: known.join(", "),
+            }
         })
     }
 }
 
-/// Tensors in words: `scores[1x4420x2], boxes[1x4420x4]`, the first few.
-pub(super) fn list(tensors: &[TensorInfo]) -> String {
-    const SHOWN: usize = 4;
-    let mut words: Vec<_> = tensors.iter().take(SHOWN).map(ToString::to_string).collect();
-    if tensors.len() > SHOWN {
-        words.push(format!("{} more", tensors.len() - SHOWN));
-    }
-    words.join(", ")
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    pub(in crate::model) fn tensor(name: &str, shape: &[i64]) -> TensorInfo {
-        let shape = shape.iter().map(|s| usize::try_from(*s).ok()).collect();
-        TensorInfo {
-            name: name.to_owned(),
-            shape,
-            is_f32: true,
-        }
-    }
-
-    pub(in crate::model) fn signature(input: &[i64], outputs: &[(&str, &[i64])]) -> Signature {
-        Signature {
-            inputs: vec![tensor("input", input)],
-            outputs: outputs.iter().map(|(name, shape)| tensor(name, shape)).collect(),
+    #[test]
+    fn every_family_stands_at_its_own_row_and_is_called_what_records_call_it() {
+        for family in Family::all() {
+            assert_eq!(family.row().family, family);
+            assert_eq!(
+                serde_json::to_string(&family).unwrap(),
+                format!("\"{}\"", family.as_str())
+            );
         }
     }
 
     #[test]
-    fn each_kind_of_graph_is_told() {
-        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
-        assert_eq!(recognise("r", &arcface).unwrap(), Family::Arcface);
-        let ultraface = signature(
-            &[1, 3, 240, 320],
-            &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
+    fn a_wrong_word_is_answered_with_the_nearest() {
+        let message = "Yunnet".parse::<Family>().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "no family of networks is called `Yunnet`; did you mean `yunet`?; known: yunet, scrfd, arcface"
         );
-        let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"u.onnx: a detector without landmarks (outputs scores[1x4420x2], boxes[1x4420x4]): its faces cannot be aligned; families that facebench reads: yunet, scrfd (detectors), arcface (recognizers)");
-        let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
-        let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"c.onnx: its outputs logits[1x1000] fit no family; families that facebench reads: yunet, scrfd (detectors), arcface (recognizers)");
-    }
-
-    #[test]
-    fn a_recognizer_given_as_detector_says_so() {
-        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
-        let message = settle("r.onnx", &arcface, None, Role::Detector)
-            .unwrap_err()
-            .to_string();
-        insta::assert_snapshot!(message, @"r.onnx is a recognizer (arcface) and was given as the detector: give it as --recognizer instead");
-        let message = settle("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
-            .unwrap_err()
-            .to_string();
-        insta::assert_snapshot!(message, @"r.onnx: does not look like a network of the yunet family: it has no output cls_8 (outputs: embeddings[?x128])");
+        assert_eq!("arcface".parse::<Family>().unwrap(), Family::Arcface);
     }
 }

@@ -71,7 +71,7 @@ impl Gallery {
 /// Gallery rows of one product: their cosines with a photo's faces stay in the nearest cache.
 const BLOCK: usize = 1024;
 
-/// Holds faces against a gallery, all of a photo's at once, in memory that is kept.
+/// Compares faces with a gallery, all of a photo's at once, in memory that is kept.
 #[derive(Debug, Default)]
 pub struct Matcher {
     faces: Vec<f32>,

@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// Runs with which a device prepares itself: one plans, one captures a CUDA graph, one replays it.
-pub(super) const SETTLING_RUNS: usize = 3;
+const PREPARING_RUNS: usize = 3;
 
 /// A batch of inputs, in memory that is kept between runs.
-pub(super) struct Input {
+pub(super) struct InputTensor {
     values: Values,
     channels: ChannelOrder,
     batch: usize,
@@ -38,12 +38,12 @@ enum Values {
 
 /// Goes over the places of a batch.
 pub(super) struct Slots<'a> {
-    places: Places<'a>,
+    buffers: Buffers<'a>,
     columns: usize,
     extents: IterMut<'a, Extent>,
 }
 
-enum Places<'a> {
+enum Buffers<'a> {
     Floats(ChunksExactMut<'a, f32>, &'a Numbers),
     Bytes(ChunksExactMut<'a, u8>, ChannelOrder),
 }
@@ -53,14 +53,14 @@ impl<'a> Iterator for Slots<'a> {
 
     fn next(&mut self) -> Option<Slot<'a>> {
         let extent = self.extents.next()?;
-        Some(match &mut self.places {
-            Places::Floats(values, numbers) => Slot::planes(values.next()?, self.columns, numbers, extent),
-            Places::Bytes(values, channels) => Slot::bytes(values.next()?, self.columns, *channels, extent),
+        Some(match &mut self.buffers {
+            Buffers::Floats(values, numbers) => Slot::planes(values.next()?, self.columns, numbers, extent),
+            Buffers::Bytes(values, channels) => Slot::bytes(values.next()?, self.columns, *channels, extent),
         })
     }
 }
 
-impl Input {
+impl InputTensor {
     /// For `session`, at most `batch` pictures of `width` x `height` where the graph leaves these open.
     pub(super) fn new(
         session: &dyn Session,
@@ -120,24 +120,35 @@ impl Input {
     pub(super) fn slots(&mut self) -> Slots<'_> {
         let (columns, rows) = self.seen;
         let picture = (columns * rows * 3).max(1);
-        let places = match &mut self.values {
-            Values::Floats(values, numbers) => Places::Floats(values.chunks_exact_mut(picture), numbers),
-            Values::Bytes(values) => Places::Bytes(values.chunks_exact_mut(picture), self.channels),
+        let buffers = match &mut self.values {
+            Values::Floats(values, numbers) => Buffers::Floats(values.chunks_exact_mut(picture), numbers),
+            Values::Bytes(values) => Buffers::Bytes(values.chunks_exact_mut(picture), self.channels),
         };
         Slots {
-            places,
+            buffers,
             columns,
             extents: self.extents.iter_mut(),
         }
     }
 
-    /// From now on every batch is padded to `size`, at most the largest batch; returns whether that is another size than
-    /// before. On the host's own cores batches have the size that they have.
-    pub(super) fn settle(&mut self, size: usize) -> bool {
+    /// Has a device prepare itself for batches of `size`, at most the largest, to which all are padded from now on: some
+    /// runs on whatever is here. Does nothing where `anew` is not asked for and the size is the one that it was. On the
+    /// host's own cores batches have the size that they have.
+    pub(super) fn prepare_shapes(
+        &mut self,
+        session: &mut dyn Session,
+        size: usize,
+        anew: bool,
+    ) -> Result<(), RuntimeError> {
         let size = size.clamp(1, self.batch());
         let changed = self.size.is_some_and(|old| old != size);
         self.size = self.size.map(|_| size);
-        changed
+        if changed || anew {
+            for _ in 0..PREPARING_RUNS {
+                self.run(session, 1, &mut |_, _| {})?;
+            }
+        }
+        Ok(())
     }
 
     /// How many places are run for `count` pictures. A fixed batch is always run whole, an open one as far as it is

@@ -1,118 +1,29 @@
 //! What a network's tensors mean: families of detectors and recognizers, the catalog, the gallery. Knows pixels and
 //! the [`Session`](crate::runtime::Session) trait, and no runtime.
 //!
-//! A new family is one file here (a [`DetectorFamily`](detector::DetectorFamily) or settings for
-//! [`arcface`]) and one row in [`family`]; new weights of a known family are one TOML file.
+//! A new family is one file here, a name and a row in [`family`]; new weights of a known family are one TOML file.
 
 pub mod arcface;
 pub mod catalog;
 pub mod derived;
 pub mod detector;
 pub mod embedded;
+mod error;
 pub mod family;
 pub mod fetch;
 pub mod gallery;
+mod hint;
 mod input;
 pub mod network;
+pub mod outputs;
+pub mod recognise;
+pub mod recognizer;
 pub mod scrfd;
+pub mod settings;
 pub mod yunet;
 
-use std::path::PathBuf;
-
-use thiserror::Error;
-
-use self::catalog::{CatalogError, Family, Role};
-use crate::runtime::RuntimeError;
-
-/// Why a network cannot be used as asked.
-#[derive(Debug, Error)]
-pub enum ModelError {
-    /// The catalog has no answer.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// The ONNX file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A network inside the program that cannot be put on the disk.
-    #[error("{name} cannot be unpacked: {source}")]
-    Unpack {
-        /// The entry's name.
-        name: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A catalog network that is not on this machine.
-    #[error("{name} is not on this machine; fetch it: facebench models fetch {name}")]
-    Absent {
-        /// The entry's name.
-        name: String,
-    },
-    /// A catalog network without a file that can be fetched as it is.
-    #[error(
-        "{name} is not on this machine; it comes in an archive ({pack}): unpack {file} and give it as {by_path}"
-    )]
-    AbsentPack {
-        /// The entry's name.
-        name: String,
-        /// Where the archive is.
-        pack: String,
-        /// The member's name.
-        file: String,
-        /// How to name it on the command line.
-        by_path: String,
-    },
-    /// A catalog network whose file here is not the one the catalog means.
-    #[error("{}: is not {name} as the catalog knows it; fetch it again: facebench models fetch {name}", path.display())]
-    WrongFile {
-        /// The entry's name.
-        name: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A detector where a recognizer belongs, or the other way round.
-    #[error("{network} is a {} ({family}) and was given as the {}: give it as --{} instead", family.role(), given, family.role())]
-    WrongRole {
-        /// The network's name or path.
-        network: String,
-        /// What it is.
-        family: Family,
-        /// What it was given as.
-        given: Role,
-    },
-    /// The graph looks like none of the families.
-    #[error(
-        "{network}: {reason}; families that facebench reads: yunet, scrfd (detectors), arcface (recognizers)"
-    )]
-    UnknownFamily {
-        /// The network's name or path.
-        network: String,
-        /// What was seen.
-        reason: String,
-    },
-    /// The graph is not of the family that was named.
-    #[error("{network}: does not look like a network of the {family} family: {reason}")]
-    NotOfFamily {
-        /// The network's name or path.
-        network: String,
-        /// The family that was named.
-        family: Family,
-        /// What does not fit.
-        reason: String,
-    },
-    /// The runtime could not load or run it.
-    #[error(transparent)]
-    Runtime(#[from] RuntimeError),
-    /// The outputs of a run do not have the family's shapes.
-    #[error("the network's output {output} has the shape {shape:?}, which its family does not know")]
-    Shape {
-        /// The output's name.
-        output: String,
-        /// Its shape in this run.
-        shape: Vec<usize>,
-    },
-}
+pub use self::{
+    error::ModelError,
+    family::Family,
+    settings::{Role, Settings},
+};

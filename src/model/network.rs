@@ -9,14 +9,20 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ModelError,
-    arcface::Recognizer,
-    catalog::{Catalog, CatalogEntry, Family, Role, Settings},
+    catalog::{Catalog, CatalogEntry},
     detector::Detector,
-    embedded, family,
+    embedded,
+    error::ModelError,
+    family::Family,
     fetch::{self, LocalState},
+    recognise,
+    recognizer::Recognizer,
+    settings::{Role, Settings},
 };
-use crate::runtime::{DataPath, Runtime, Scaling, Session, SessionSettings, Side};
+use crate::{
+    files,
+    runtime::{DataPath, Runtime, Scaling, Session, SessionSettings, Side},
+};
 
 /// A network as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +109,7 @@ impl Network {
             }
             NetworkName::File { path, .. } => (path.clone(), None),
         };
-        let sha256 = fetch::sha256_file(&path).map_err(|source| ModelError::Read {
+        let sha256 = files::sha256(&path).map_err(|source| ModelError::Read {
             path: path.clone(),
             source,
         })?;
@@ -113,7 +119,7 @@ impl Network {
             NetworkName::Catalog(_) => None,
         };
         let family = named_family.or(entry.as_ref().map(|entry| entry.family));
-        // The user's word wins over the catalog's: its settings then belong to another family.
+        // What the user names wins over the catalog: its settings then belong to another family.
         let entry = entry.filter(|entry| family == Some(entry.family));
         let network = Self {
             name: entry
@@ -155,7 +161,9 @@ impl Network {
     ) -> Result<(Detector, Family), ModelError> {
         let (loaded, family) = self.open(runtime, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
-        let detector = Detector::new(&self.shown(), loaded, family, &settings, batch)?;
+        let decoder = recognise::decoder(&self.shown(), loaded.signature(), family)?;
+        let batch = if family.batches() { batch } else { 1 };
+        let detector = Detector::new(loaded, decoder, &settings, batch);
         let trims = session.open == Some(Side::Canvas) && session.path == DataPath::Host;
         Ok((if trims { detector.trimming() } else { detector }, family))
     }
@@ -169,11 +177,11 @@ impl Network {
     ) -> Result<(Recognizer, Family), ModelError> {
         let (session, family) = self.open(runtime, session, Role::Recognizer, batch)?;
         let settings = self.settings(family, None);
-        Ok((Recognizer::new(&self.shown(), session, &settings, batch)?, family))
+        Ok((Recognizer::new(session, &settings, batch), family))
     }
 
     /// Its session and family. For a device, the network is loaded so that it normalises bytes itself, which takes
-    /// its family's settings: one that only its graph tells is loaded for that first.
+    /// its family's settings: one that only its graph shows is loaded for that first.
     fn open(
         &self,
         runtime: &dyn Runtime,
@@ -181,16 +189,16 @@ impl Network {
         role: Role,
         batch: usize,
     ) -> Result<(Box<dyn Session>, Family), ModelError> {
-        let settle =
-            |session: &dyn Session| family::settle(&self.shown(), session.signature(), self.family, role);
+        let resolve =
+            |session: &dyn Session| recognise::resolve(&self.shown(), session.signature(), self.family, role);
         if session.path == DataPath::Host {
             let loaded = runtime.load(&self.path, session)?;
-            let family = settle(loaded.as_ref())?;
+            let family = resolve(loaded.as_ref())?;
             return Ok((loaded, family));
         }
         let family = match self.family {
             Some(family) => family,
-            None => settle(runtime.load(&self.path, &SessionSettings::default())?.as_ref())?,
+            None => resolve(runtime.load(&self.path, &SessionSettings::default())?.as_ref())?,
         };
         let input = self.settings(family, None).input;
         let normalization = input.normalization();
@@ -206,7 +214,7 @@ impl Network {
             ..session.clone()
         };
         let loaded = runtime.load(&self.path, &for_device)?;
-        let family = settle(loaded.as_ref())?;
+        let family = resolve(loaded.as_ref())?;
         Ok((loaded, family))
     }
 

@@ -2,11 +2,7 @@
 //! (Guo and others: "Sample and Computation Redistribution for Efficient Face Detection", 2021; decoding as in
 //! `InsightFace`'s `SCRFD` class).
 
-use super::{
-    ModelError,
-    detector::{DetectorFamily, Sample},
-    family::list,
-};
+use super::outputs::{FaceDecoder, Sample, ShapeError, list};
 use crate::{
     runtime::{Output, Signature},
     vision::face::{BoundingBox, Detection},
@@ -20,7 +16,7 @@ const ANCHORS: usize = 2;
 pub struct Scrfd;
 
 impl Scrfd {
-    /// Holds the nine outputs against the order by their last sides; the error says what does not fit.
+    /// Checks the order of the nine outputs by their last sides; the error says what does not fit.
     pub fn new(signature: &Signature) -> Result<Self, String> {
         let columns: Vec<_> = signature
             .outputs
@@ -50,14 +46,14 @@ impl Scrfd {
     }
 }
 
-impl DetectorFamily for Scrfd {
+impl FaceDecoder for Scrfd {
     fn decode(
         &self,
         outputs: &[Output<'_>],
         sample: Sample,
         threshold: f32,
         found: &mut Vec<Detection>,
-    ) -> Result<(), ModelError> {
+    ) -> Result<(), ShapeError> {
         for (level, stride) in STRIDES.into_iter().enumerate() {
             let columns = sample.canvas.0 / stride;
             let anchors = columns * (sample.canvas.1 / stride) * ANCHORS;
@@ -98,7 +94,7 @@ mod tests {
     #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::Array2;
 
-    use super::super::family::tests::signature;
+    use super::super::outputs::tests::signature;
     use super::*;
 
     const OUTPUTS: [(&str, &[i64]); 9] = [

@@ -1,11 +1,7 @@
 //! `YuNet`'s outputs: class, objectness, box and landmarks for each cell at strides 8, 16 and 32
 //! (Wu, Peng, Yu: "`YuNet`: A Tiny Millisecond-level Face Detector", 2023; decoding as in `OpenCV`'s `FaceDetectorYN`).
 
-use super::{
-    ModelError,
-    detector::{DetectorFamily, Sample},
-    family::list,
-};
+use super::outputs::{FaceDecoder, Sample, ShapeError, list};
 use crate::{
     runtime::{Output, Signature},
     vision::face::{BoundingBox, Detection},
@@ -39,14 +35,14 @@ impl Yunet {
     }
 }
 
-impl DetectorFamily for Yunet {
+impl FaceDecoder for Yunet {
     fn decode(
         &self,
         outputs: &[Output<'_>],
         sample: Sample,
         threshold: f32,
         found: &mut Vec<Detection>,
-    ) -> Result<(), ModelError> {
+    ) -> Result<(), ShapeError> {
         let least = threshold * threshold * 0.999;
         for (stride, [class, object, boxes, points]) in STRIDES.into_iter().zip(self.positions) {
             let (columns, rows) = (sample.canvas.0 / stride, sample.canvas.1 / stride);
@@ -97,7 +93,7 @@ mod tests {
     #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use ndarray::ArrayD;
 
-    use super::super::family::tests::signature;
+    use super::super::outputs::tests::signature;
     use super::*;
 
     fn names() -> Vec<String> {

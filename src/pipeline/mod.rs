@@ -12,12 +12,11 @@ use thiserror::Error;
 
 use crate::{
     model::{
-        ModelError,
-        arcface::Recognizer,
-        catalog::Family,
+        Family, ModelError,
         detector::Detector,
         gallery::{Gallery, Matcher},
         network::Network,
+        recognizer::Recognizer,
     },
     runtime::{
         Profile, Runtime, RuntimeError, SessionSettings, Side,
@@ -26,9 +25,9 @@ use crate::{
     vision::{
         align,
         decoder::Decoder,
+        encoded::{DecodeError, Limits},
         face::{Detection, Embedding, Face},
-        image::{DecodeError, Limits},
-        photo::{Photo, Scale},
+        photo::{DecodedPhoto, Scale},
         resize::Letterbox,
         workers::Workers,
     },
@@ -154,7 +153,7 @@ pub struct Pipeline {
     workers: Arc<Workers>,
     /// One for each photo of a run, as are those that follow.
     desks: Vec<Desk>,
-    photos: Vec<Photo>,
+    photos: Vec<DecodedPhoto>,
     found: Vec<Vec<Detection>>,
     /// Every face of the run: the numbers of its photo and among its photo's faces.
     places: Vec<(usize, usize)>,
@@ -177,7 +176,7 @@ impl Desk {
         bytes: &[u8],
         scale: impl FnOnce((u32, u32)) -> Scale,
         swap: bool,
-        photo: &mut Photo,
+        photo: &mut DecodedPhoto,
     ) {
         self.outcome = self.decoder.decode(bytes, scale, photo);
         if swap {
@@ -250,9 +249,9 @@ impl Pipeline {
     /// Has a device prepare itself for detector runs of `batch` photos: it compiles, plans and captures for each shape,
     /// which is no part of anything measured. Does nothing for the batch that it is prepared for, unless `anew`.
     pub fn prepare_shapes(&mut self, batch: usize, anew: bool) -> Result<(), ModelError> {
-        self.detector.settle(batch, anew)?;
+        self.detector.prepare_shapes(batch, anew)?;
         let faces = self.recognizer.batch();
-        self.recognizer.settle(faces, anew)
+        self.recognizer.prepare_shapes(faces, anew)
     }
 
     /// Recognises every face of `photos` (encoded bytes): `faces[i]` is filled with those of `photos[i]`, best score
@@ -294,7 +293,7 @@ impl Pipeline {
                 outcome: Ok(()),
             });
         self.photos
-            .resize_with(self.photos.len().max(photos.len()), Photo::default);
+            .resize_with(self.photos.len().max(photos.len()), DecodedPhoto::default);
         self.found.resize_with(photos.len(), Vec::new);
         let swap = self.swap_channels;
         let work = photos.iter().zip(&mut self.desks).zip(&mut self.photos);

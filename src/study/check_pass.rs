@@ -44,7 +44,7 @@ pub(crate) struct Prepared {
     pub kinds: Vec<Kind>,
     pub gallery: Vec<Vec<f32>>,
     pub reference: Option<Answers>,
-    pub truth: Option<Vec<Vec<manifest::Face>>>,
+    pub truth: Option<Vec<Vec<manifest::AnnotatedFace>>>,
     pub people: Option<Vec<Option<String>>>,
 }
 

@@ -58,7 +58,7 @@ pub struct Study {
     /// The photos.
     pub dataset: Dataset,
     /// What is known of each photo, in the order of the dataset; `None` where nothing is.
-    pub truth: Option<Vec<Vec<manifest::Face>>>,
+    pub truth: Option<Vec<Vec<manifest::AnnotatedFace>>>,
     /// The person of each photo, where the faces themselves are not known; `None` where nobody is.
     pub people: Option<Vec<Option<String>>>,
     /// Least figures against ground truth for an arm to count; `None` where the networks promise none.

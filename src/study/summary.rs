@@ -117,7 +117,7 @@ pub struct Known<'a> {
     /// The reference's answers.
     pub reference: Option<&'a Reference<'a>>,
     /// The true faces of each photo.
-    pub truth: Option<&'a [Vec<manifest::Face>]>,
+    pub truth: Option<&'a [Vec<manifest::AnnotatedFace>]>,
     /// The person of each photo, where the faces themselves are not known.
     pub people: Option<&'a [Option<String>]>,
     /// What the networks promise of them.
@@ -280,8 +280,8 @@ pub fn conditions(blocks: &[Block], threads: usize, cores: usize) -> [Check; 4] 
     ]
 }
 
-fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::Face>], seen: &[PhotoAnswer]) {
-    let photos: Vec<(&[manifest::Face], &[Face])> = truth
+fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::AnnotatedFace>], seen: &[PhotoAnswer]) {
+    let photos: Vec<(&[manifest::AnnotatedFace], &[Face])> = truth
         .iter()
         .zip(seen)
         .map(|(truth, seen)| (truth.as_slice(), seen.faces.as_slice()))

@@ -116,7 +116,7 @@ pub fn align(photo: &RgbImage, landmarks: &Landmarks, mut write: impl FnMut(usiz
 }
 
 /// How many times a crop enlarges the pixels that it is taken from, for a face at `landmarks` of these pixels; 1 or
-/// less where none of its resolution is missing. 1 for landmarks that tell no size.
+/// less where none of its resolution is missing. 1 for landmarks that have no size.
 pub fn enlargement(landmarks: &Landmarks) -> f32 {
     let Similarity { a, b, .. } = Similarity::between(landmarks, &TEMPLATE);
     a.hypot(b)

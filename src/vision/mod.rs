@@ -3,8 +3,8 @@
 pub mod align;
 pub mod decoder;
 pub mod draw;
+pub mod encoded;
 pub mod face;
-pub mod image;
 pub mod mix;
 pub mod nms;
 pub mod photo;

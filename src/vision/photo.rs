@@ -52,7 +52,7 @@ impl Scale {
 
 /// A decoded photo. Positions of faces are in pixels of the photo as it is, whatever was decoded of it.
 #[derive(Debug, Clone, Default)]
-pub struct Photo {
+pub struct DecodedPhoto {
     /// What was decoded, oriented as a person sees it.
     pub pixels: RgbImage,
     /// Width and height of the photo as it is.
@@ -61,8 +61,8 @@ pub struct Photo {
     pub scale: Scale,
 }
 
-impl Photo {
-    /// Landmarks of the photo as positions in [`Photo::pixels`]. Pixels have their centres at whole numbers, so that
+impl DecodedPhoto {
+    /// Landmarks of the photo as positions in [`DecodedPhoto::pixels`]. Pixels have their centres at whole numbers, so that
     /// the first of a picture at half size stands for 0.5.
     pub fn in_pixels(&self, landmarks: &Landmarks) -> Landmarks {
         if self.scale == Scale::Full {
@@ -73,7 +73,7 @@ impl Photo {
     }
 }
 
-impl From<RgbImage> for Photo {
+impl From<RgbImage> for DecodedPhoto {
     fn from(pixels: RgbImage) -> Self {
         Self {
             size: pixels.dimensions(),
@@ -101,14 +101,14 @@ mod tests {
 
     #[test]
     fn positions_follow_the_centres_of_pixels() {
-        let photo = Photo {
+        let photo = DecodedPhoto {
             pixels: RgbImage::new(50, 40),
             size: (100, 80),
             scale: Scale::Half,
         };
         // The middle between the first two pixels is the middle of the first one at half size.
         assert_eq!(photo.in_pixels(&[[0.5, 2.5]; 5]), [[0.0, 1.0]; 5]);
-        let full = Photo::from(RgbImage::new(9, 7));
+        let full = DecodedPhoto::from(RgbImage::new(9, 7));
         assert_eq!(
             (full.size, full.in_pixels(&[[3.0, 4.0]; 5])),
             ((9, 7), [[3.0, 4.0]; 5])

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::common::{self, facebench, run, shared};
 use facebench::{
-    model::{catalog::Role, network::Network},
+    model::{Role, network::Network},
     runtime::SessionSettings,
     vision::{
+        decoder::decode,
+        encoded::Limits,
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
-        image::{Limits, decode},
-        photo::Photo as Pixels,
+        photo::DecodedPhoto,
         workers::Workers,
     },
 };
@@ -218,8 +219,9 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         if known.is_empty() {
             continue;
         }
-        let picture =
-            Pixels::from(decode(&std::fs::read(photos.join(name)).unwrap(), Limits::default()).unwrap());
+        let picture = DecodedPhoto::from(
+            decode(&std::fs::read(photos.join(name)).unwrap(), Limits::default()).unwrap(),
+        );
         for faces in known.chunks(4) {
             let mut ours = Vec::new();
             let places = faces.iter().map(|face| (&picture, &face.landmarks));

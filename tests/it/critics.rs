@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::common::{self, shared};
 use facebench::{
     dataset::render::{Identity, PortraitStyle, encode_jpeg, render_photo, render_portrait},
-    model::{catalog::Role, gallery::Gallery, network::Network},
+    model::{Role, gallery::Gallery, network::Network},
     pipeline::{Loading, Networks, Pipeline},
     runtime::{SessionSettings, onnxruntime::OnnxRuntime},
     vision::{
+        decoder::decode,
+        encoded::Limits,
         face::{BoundingBox, Embedding, Face},
-        image::{Limits, decode},
-        photo::Photo,
+        photo::DecodedPhoto,
         workers::Workers,
     },
 };
@@ -161,7 +162,7 @@ fn mobilefacenet_tells_drawn_people_apart() {
         .collect();
     let (mut on_true, mut on_found) = (Vec::new(), Vec::new());
     for (person, photo, face) in &portraits {
-        let pixels = Photo::from(decode(photo, Limits::default()).unwrap());
+        let pixels = DecodedPhoto::from(decode(photo, Limits::default()).unwrap());
         recognizer.align([(&pixels, &face.landmarks)].into_iter(), &Workers::default());
         recognizer
             .embed(1, &mut |values| {

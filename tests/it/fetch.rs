@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use facebench::files;
 use facebench::model::catalog::{Catalog, CatalogEntry, License};
-use facebench::model::fetch::{FetchError, FetchOptions, LocalState, fetch, local, sha256_file};
+use facebench::model::fetch::{FetchError, FetchOptions, LocalState, fetch, local};
 
 /// One request, as the server got it: the lines of its head.
 #[derive(Clone, Debug)]
@@ -139,7 +140,7 @@ impl Case {
         let entry = CatalogEntry {
             file: "net.onnx".into(),
             bytes: Some(file().len() as u64),
-            sha256: Some(sha256_file(&sample).unwrap()),
+            sha256: Some(files::sha256(&sample).unwrap()),
             ..yunet
         };
         Self { home, entry }

@@ -14,18 +14,14 @@ use facebench::{
         manifest,
         render::{encode_jpeg, render_photo},
     },
-    model::{
-        catalog::{Catalog, Role},
-        embedded,
-        gallery::Gallery,
-        network::Network,
-    },
+    model::{Role, catalog::Catalog, embedded, gallery::Gallery, network::Network},
     pipeline::{Loading, Networks, Pipeline},
     runtime::{Runtime, SessionSettings, onnxruntime::OnnxRuntime},
     vision::{
+        decoder::decode,
+        encoded::Limits,
         face::{Detection, Embedding, Face},
-        image::{Limits, decode},
-        photo::Photo as Pixels,
+        photo::DecodedPhoto,
         workers::Workers,
     },
 };
@@ -45,7 +41,7 @@ const LEAST_PAIRS: usize = 50_000;
 
 struct Photo {
     bytes: Vec<u8>,
-    truth: Vec<manifest::Face>,
+    truth: Vec<manifest::AnnotatedFace>,
 }
 
 /// What the networks see in one photo: the faces that they find, and the true ones embedded at true landmarks.
@@ -55,7 +51,7 @@ struct Seen {
 }
 
 /// Known and seen faces of one photo.
-type Known<'a> = (&'a [manifest::Face], &'a [Face]);
+type Known<'a> = (&'a [manifest::AnnotatedFace], &'a [Face]);
 
 /// What a pair of networks makes of the photos.
 struct Figures {
@@ -130,7 +126,7 @@ fn look(runtime: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
         )
         .unwrap();
     let mut embed = |photo: &Photo| {
-        let pixels = Pixels::from(decode(&photo.bytes, Limits::default()).unwrap());
+        let pixels = DecodedPhoto::from(decode(&photo.bytes, Limits::default()).unwrap());
         let large = photo
             .truth
             .iter()

@@ -3,7 +3,7 @@
 
 use crate::common::{self, check, facebench, few_photos, home, package, record, run};
 use facebench::{
-    model::fetch::sha256_file,
+    files,
     runtime::install::{Flavor, LibraryStore},
 };
 
@@ -35,7 +35,7 @@ fn a_program_that_speaks_the_protocol_is_an_arm() {
         (&"null peer".into(), &"1".into())
     );
     let program = package("tests/fixtures/peers/null");
-    assert_eq!(runtime["library_sha256"], sha256_file(&program).unwrap());
+    assert_eq!(runtime["library_sha256"], files::sha256(&program).unwrap());
     assert_ne!(
         runtime["library_sha256"],
         ours["backend"]["runtime"]["library_sha256"]

@@ -8,7 +8,7 @@ use facebench::{
     analysis::agreement,
     dataset::render::{encode_jpeg, render_dataset, render_photo},
     model::{
-        catalog::Role,
+        Role,
         derived::{self, Target},
         gallery::Gallery,
         network::Network,
@@ -16,7 +16,7 @@ use facebench::{
     pipeline::{Loading, Networks, Pipeline},
     record::Outcome,
     runtime::{onnx, spec::Precision},
-    vision::image::Limits,
+    vision::encoded::Limits,
     worker::protocol::PhotoAnswer,
 };
 
@@ -252,7 +252,7 @@ fn photos_that_teach_nothing_are_told() {
         last_words(&answer).replace(&shown, "DIR")
     };
     let calibrate = ["--calibrate", &shown];
-    insta::assert_snapshot!(say("facebench-det", &calibrate, 1), @"error: DIR: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content)");
+    insta::assert_snapshot!(say("facebench-det", &calibrate, 1), @"error: DIR: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content)");
     common::photo(&[], 1).save(folder.path().join("a.png")).unwrap();
     let with = |more: [&'static str; 2]| [calibrate[0], calibrate[1], more[0], more[1]];
     insta::assert_snapshot!(say("facebench-det", &with(["--detector", "facebench-det"]), 2), @"error: --detector: facebench-det is a detector itself, which is calibrated on whole photos; leave the option out");

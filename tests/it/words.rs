@@ -107,9 +107,9 @@ fn input_that_is_no_photo_is_told_by_name() {
     tell(&folder.path().join("cut.jpg"));
     insta::assert_snapshot!(told.join("\n"), @r#"
     error: DIR/nowhere: there is no such file or folder
-    error: DIR/hollow: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content)
+    error: DIR/hollow: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content)
     error: DIR/empty.jpg: the file is empty
-    error: DIR/text.jpg: not an image (JPEG, PNG, WebP, BMP, TIFF and GIF are told by content, not by name)
+    error: DIR/text.jpg: not an image (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content, not by name)
     error: DIR/bomb.png: declares 50000x50000 pixels, over the limit of 100 MP (raise it with --max-megapixels)
     error: none of the 1 photos can be read; the first: cut.jpg: the JPEG data stops before its end: the file is cut short
     "#);

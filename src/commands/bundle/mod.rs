@@ -33,7 +33,7 @@ use crate::{
         install::{Flavor, LibraryStore},
         table::{BACKENDS, REFERENCE},
     },
-    vision::image::Limits,
+    vision::encoded::Limits,
 };
 
 const WRAPPER: &str = include_str!("../../../scripts/bundle/facebench");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Missing;
-use crate::{model::fetch::sha256_file, study::arm_environment::Program};
+use crate::{files, study::arm_environment::Program};
 
 /// The program at `path`.
 pub(super) fn program(path: &Path) -> Result<Program, Missing> {
@@ -26,6 +26,6 @@ pub(super) fn program(path: &Path) -> Result<Program, Missing> {
     Ok(Program {
         // A bare name would be looked for along PATH.
         path: std::path::absolute(path).map_err(unreadable)?,
-        sha256: sha256_file(path).map_err(unreadable)?,
+        sha256: files::sha256(path).map_err(unreadable)?,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     head::Head,
     identity::{Cut, Identity},
     math::{lerp, noise, pow, sin_turns, vec3},
-    mesh::{Detail, Mesh, Part},
+    mesh::{Detail, Material, Mesh},
 };
 
 /// A station of the body's outline: height, half width, half depth.
@@ -27,7 +27,7 @@ pub(super) fn ears(who: &Identity, detail: Detail) -> Vec<Mesh> {
         .into_iter()
         .map(|side| {
             let centre = vec3(side * skull.half_width * 0.985, -0.06, -0.06);
-            Mesh::build(Part::Ear, (columns / 2, rows / 2), |u, v| {
+            Mesh::build(Material::Ear, (columns / 2, rows / 2), |u, v| {
                 let (across, up, inward) = sphere(u, v, 1.0);
                 let offset = vec3(
                     across * radii.x + 0.02 * side * up,
@@ -53,7 +53,7 @@ pub(super) fn hair_shell(who: &Identity, detail: Detail) -> Option<Mesh> {
         0.5 * (top - hair.end),
         0.64,
     );
-    Some(Mesh::build(Part::HairShell, detail.limb_grid(), |u, v| {
+    Some(Mesh::build(Material::HairShell, detail.limb_grid(), |u, v| {
         let (across, up, inward) = sphere(u, v, 0.55);
         let azimuth = PI * (2.0 * u - 1.0);
         let lumps = 1.0 + (0.02 + 0.06 * hair.curl) * noise(azimuth * 5.0, up * 5.0, who.texture_seed);
@@ -71,7 +71,7 @@ pub(super) fn hair_shell(who: &Identity, detail: Detail) -> Option<Mesh> {
 pub(super) fn bust(head: &Head<'_>, detail: Detail) -> Mesh {
     let stations = outline(head.who);
     let (columns, rows) = detail.limb_grid();
-    Mesh::build(Part::Bust, (columns, rows), |u, v| {
+    Mesh::build(Material::Bust, (columns, rows), |u, v| {
         let (y, half_width, half_depth) = station_at(&stations, 1.0 - v);
         // Only the front half is ever seen.
         let azimuth = PI * 0.62 * (2.0 * u - 1.0);

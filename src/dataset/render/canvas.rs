@@ -63,7 +63,7 @@ impl Canvas {
         self.fill_marking(shape, opacity, colour, |_| {});
     }
 
-    /// Fills a shape and tells `mark` the index of every pixel that it covers at least half.
+    /// Fills a shape and gives `mark` the index of every pixel that it covers at least half.
     pub(super) fn fill_marking(
         &mut self,
         shape: &Shape,

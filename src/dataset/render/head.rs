@@ -5,7 +5,7 @@ use std::f32::consts::{FRAC_PI_2, PI};
 use super::{
     identity::{Cut, Hair, Identity},
     math::{Vec3, above, hill, hill2, lerp, noise, pow, ramp, sin_turns, vec3},
-    mesh::{Detail, Mesh, Part},
+    mesh::{Detail, Material, Mesh},
     take::Take,
 };
 
@@ -190,7 +190,7 @@ impl<'a> Head<'a> {
         let mut section = self.section(0.0);
         let mut height = 0.0;
         let mut column = 0;
-        Mesh::build(Part::Head, (columns, rows), |_, v| {
+        Mesh::build(Material::Head, (columns, rows), |_, v| {
             if column == 0 {
                 let sine = sin_turns((2.0 * v - 1.0) * 0.995 * FRAC_PI_2 / (2.0 * PI));
                 let skull = &self.who.skull;

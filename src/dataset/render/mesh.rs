@@ -4,7 +4,7 @@ use super::math::Vec3;
 
 /// What a surface is made of, and so which painter colours it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Material {
     Nothing,
     Head,
     Ear,
@@ -25,7 +25,7 @@ pub(super) struct Vertex {
 /// A grid whose columns run anticlockwise seen from above (left to right in front) and whose rows run upwards.
 #[derive(Clone, Debug)]
 pub(super) struct Mesh {
-    pub(super) part: Part,
+    pub(super) material: Material,
     pub(super) columns: usize,
     pub(super) rows: usize,
     pub(super) vertices: Vec<Vertex>,
@@ -59,7 +59,7 @@ impl Detail {
 impl Mesh {
     /// Builds a grid from `place(column share, row share)`, each share from 0 to 1, and derives its normals.
     pub(super) fn build(
-        part: Part,
+        material: Material,
         (columns, rows): (usize, usize),
         mut place: impl FnMut(f32, f32) -> (Vec3, [f32; 4]),
     ) -> Self {
@@ -76,7 +76,7 @@ impl Mesh {
             }
         }
         let mut mesh = Self {
-            part,
+            material,
             columns,
             rows,
             vertices,

@@ -31,7 +31,7 @@ use thiserror::Error;
 pub use identity::{Identity, look_alike_group};
 pub use scene::SceneStyle;
 
-use super::manifest::{self, Face, Generator, Manifest, ManifestError, Photo};
+use super::manifest::{self, AnnotatedFace, AnnotatedPhoto, Generator, Manifest, ManifestError};
 use random::{Purpose, Stream};
 
 /// Rises whenever a pixel changes.
@@ -47,7 +47,7 @@ const PAIRS_PER_PHOTO: usize = 20;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhotoTruth {
     /// The faces, nearest first.
-    pub faces: Vec<Face>,
+    pub faces: Vec<AnnotatedFace>,
     /// The quality (1 to 100) at which the photo is to be stored.
     pub jpeg_quality: u8,
 }
@@ -119,7 +119,7 @@ pub fn render_dataset(
     Ok(manifest)
 }
 
-fn store_photo(seed: u64, index: usize, folder: &Path) -> Result<Photo, RenderError> {
+fn store_photo(seed: u64, index: usize, folder: &Path) -> Result<AnnotatedPhoto, RenderError> {
     let (pixels, truth) = render_photo(seed, index);
     let file = format!("photo-{index:05}.jpg");
     let path = folder.join(&file);
@@ -128,7 +128,7 @@ fn store_photo(seed: u64, index: usize, folder: &Path) -> Result<Photo, RenderEr
         source,
     })?;
     fs::write(&path, bytes).map_err(|source| RenderError::Io { path, source })?;
-    Ok(Photo {
+    Ok(AnnotatedPhoto {
         file,
         width: pixels.width(),
         height: pixels.height(),
@@ -186,7 +186,7 @@ fn cast(s: &mut Stream, seed: u64, count: usize) -> Vec<Identity> {
 /// A scene for training a detector: any size, any number of faces, people without end.
 ///
 /// The numbers of its people are drawn from 0 to 2^24, so hardly anybody is met twice.
-pub fn render_scene(seed: u64, index: u64, style: &SceneStyle) -> (RgbImage, Vec<Face>) {
+pub fn render_scene(seed: u64, index: u64, style: &SceneStyle) -> (RgbImage, Vec<AnnotatedFace>) {
     let mut s = Stream::new(Purpose::TrainingScene, seed, index);
     let people: Vec<Identity> = (0..style.faces)
         .map(|_| Identity::new(seed, s.bits() >> 8))
@@ -217,7 +217,7 @@ pub fn render_portrait(
     seed: u64,
     index: u32,
     style: &PortraitStyle,
-) -> Option<(RgbImage, Face)> {
+) -> Option<(RgbImage, AnnotatedFace)> {
     let rendering = u64::from(who.number()) << 32 | u64::from(index);
     let mut s = Stream::new(Purpose::Portrait, seed, rendering);
     let scene = SceneStyle {

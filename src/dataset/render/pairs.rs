@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::manifest::{FaceRef, Pair, Person, Photo};
+use super::super::manifest::{AnnotatedPhoto, FaceRef, Pair, Person};
 use super::random::{Purpose, Stream};
 
 /// Smaller faces are not verified (longer side of the box in pixels).
@@ -11,7 +11,12 @@ pub(super) const SMALLEST: f32 = 80.0;
 const MOST_HIDDEN: f32 = 0.25;
 
 /// Up to `wanted` pairs: half of one person, the other half of two, a third of those look-alikes.
-pub(super) fn draw_pairs(seed: u64, photos: &[Photo], people: &[Person], wanted: usize) -> Vec<Pair> {
+pub(super) fn draw_pairs(
+    seed: u64,
+    photos: &[AnnotatedPhoto],
+    people: &[Person],
+    wanted: usize,
+) -> Vec<Pair> {
     let groups: BTreeMap<&str, Option<u32>> = people
         .iter()
         .map(|person| (person.name.as_str(), person.look_alike_group))

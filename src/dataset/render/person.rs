@@ -5,7 +5,7 @@ use super::{
     head::Head,
     light::Lighting,
     math::{Rgb, Rotation, Vec3},
-    mesh::{Detail, Mesh, Part},
+    mesh::{Detail, Material, Mesh},
     paint::Painter,
     raster::{DepthBuffer, Projection},
     take::Light,
@@ -163,12 +163,12 @@ impl<'a> Person<'a> {
         let lighting = Lighting::new(light, scale, buffer.width);
         let mut shaded = Vec::with_capacity(buffer.fragments.len());
         for (index, fragment) in buffer.fragments.iter().enumerate() {
-            if fragment.part == Part::Nothing {
+            if fragment.material == Material::Nothing {
                 shaded.push(Rgb::ZERO);
                 continue;
             }
             let surface = painter.surface(fragment);
-            let sheltered = fragment.part != Part::Bust || fragment.rest[1] > LOWEST_SHADOW;
+            let sheltered = fragment.material != Material::Bust || fragment.rest[1] > LOWEST_SHADOW;
             shaded.push(lighting.shade(buffer, index, fragment.normal, surface, sheltered));
         }
         shaded
@@ -224,33 +224,33 @@ fn halve(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
             let light = four.iter().fold(Vec3::ZERO, |sum, i| sum + shaded[*i]) * 0.25;
             let covered = four
                 .iter()
-                .filter(|i| buffer.fragments[**i].part != Part::Nothing)
+                .filter(|i| buffer.fragments[**i].material != Material::Nothing)
                 .count();
             pixels.push((light, covered as f32 * 0.25));
-            head.push(buffer.fragments[first].part == Part::Head);
+            head.push(buffer.fragments[first].material == Material::Head);
         }
     }
     (pixels, head)
 }
 
-/// One sample a pixel; where two parts or part and background meet, the neighbours are averaged.
+/// One sample a pixel; where two materials or material and background meet, the neighbours are averaged.
 fn smooth_edges(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
     let (width, height) = (buffer.width, buffer.height);
-    let part = |x: usize, y: usize| buffer.fragments[y * width + x].part;
+    let material = |x: usize, y: usize| buffer.fragments[y * width + x].material;
     let mut pixels = Vec::with_capacity(width * height);
     let mut head = Vec::with_capacity(width * height);
     for y in 0..height {
         for x in 0..width {
-            let here = part(x, y);
-            head.push(here == Part::Head);
+            let here = material(x, y);
+            head.push(here == Material::Head);
             let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
             let (up, down) = (y.saturating_sub(1), (y + 1).min(height - 1));
-            let edge = here != part(left, y)
-                || here != part(right, y)
-                || here != part(x, up)
-                || here != part(x, down);
+            let edge = here != material(left, y)
+                || here != material(right, y)
+                || here != material(x, up)
+                || here != material(x, down);
             if !edge {
-                let covered = if here == Part::Nothing { 0.0 } else { 1.0 };
+                let covered = if here == Material::Nothing { 0.0 } else { 1.0 };
                 pixels.push((shaded[y * width + x], covered));
                 continue;
             }
@@ -258,7 +258,7 @@ fn smooth_edges(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
             for (row, wy) in [(up, 0.25), (y, 0.5), (down, 0.25)] {
                 for (column, wx) in [(left, 0.25), (x, 0.5), (right, 0.25)] {
                     light = light + shaded[row * width + column] * (wx * wy);
-                    if part(column, row) != Part::Nothing {
+                    if material(column, row) != Material::Nothing {
                         covered += wx * wy;
                     }
                 }

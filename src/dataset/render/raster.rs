@@ -2,19 +2,19 @@
 
 use super::{
     math::Vec3,
-    mesh::{Mesh, Part, Vertex},
+    mesh::{Material, Mesh, Vertex},
 };
 
 /// What is seen at one pixel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment {
-    pub(super) part: Part,
+    pub(super) material: Material,
     pub(super) normal: Vec3,
     pub(super) rest: [f32; 4],
 }
 
 const EMPTY: Fragment = Fragment {
-    part: Part::Nothing,
+    material: Material::Nothing,
     normal: Vec3::ZERO,
     rest: [0.0; 4],
 };
@@ -103,13 +103,18 @@ impl DepthBuffer {
                     y: places[index].1,
                     vertex: &mesh.vertices[index],
                 };
-                self.triangle(mesh.part, &corner(below - 1), &corner(below), &corner(here));
-                self.triangle(mesh.part, &corner(below - 1), &corner(here), &corner(here - 1));
+                self.triangle(mesh.material, &corner(below - 1), &corner(below), &corner(here));
+                self.triangle(
+                    mesh.material,
+                    &corner(below - 1),
+                    &corner(here),
+                    &corner(here - 1),
+                );
             }
         }
     }
 
-    fn triangle(&mut self, part: Part, a: &Corner<'_>, b: &Corner<'_>, c: &Corner<'_>) {
+    fn triangle(&mut self, material: Material, a: &Corner<'_>, b: &Corner<'_>, c: &Corner<'_>) {
         // Rows run upwards and pixels downwards, so a triangle that faces the camera has a negative area here.
         let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
         if area >= -1e-6 {
@@ -150,7 +155,7 @@ impl DepthBuffer {
                     *value = va.rest[k] * wa + vb.rest[k] * wb + vc.rest[k] * wc;
                 }
                 self.fragments[index] = Fragment {
-                    part,
+                    material,
                     normal: va.normal * wa + vb.normal * wb + vc.normal * wc,
                     rest,
                 };

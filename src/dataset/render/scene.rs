@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use super::super::manifest::Face;
+use super::super::manifest::AnnotatedFace;
 use super::{
     backdrop::backdrop,
     canvas::{Canvas, Shape},
@@ -93,7 +93,11 @@ impl Placed<'_> {
 /// Renders one photo and its ground truth.
 ///
 /// `people` are those who may appear, each at most once; the first ones do.
-pub(super) fn render(s: &mut Stream, style: &SceneStyle, people: &[Identity]) -> (RgbImage, Vec<Face>) {
+pub(super) fn render(
+    s: &mut Stream,
+    style: &SceneStyle,
+    people: &[Identity],
+) -> (RgbImage, Vec<AnnotatedFace>) {
     let (width, height) = (style.width.max(32) as usize, style.height.max(32) as usize);
     let mut canvas = backdrop(s, width, height);
     let light = Light::sample(s);
@@ -288,7 +292,7 @@ fn within(face: &Rect, x: usize, y: usize) -> bool {
     x > face[0] && x < face[2] && y > face[1] && y < face[3]
 }
 
-fn truth(placed: &Placed<'_>, index: u8, owners: &[u8], width: usize, drawn: u32) -> Face {
+fn truth(placed: &Placed<'_>, index: u8, owners: &[u8], width: usize, drawn: u32) -> AnnotatedFace {
     let face = placed.face();
     let columns = face[0].max(0.0) as usize..=(face[2] as usize);
     let mut seen = 0;
@@ -299,7 +303,7 @@ fn truth(placed: &Placed<'_>, index: u8, owners: &[u8], width: usize, drawn: u32
     }
     let hundredth = |v: f32| (v * 100.0 + 0.5).floor() / 100.0;
     let bounds = face.map(hundredth);
-    Face {
+    AnnotatedFace {
         bounds,
         landmarks: placed.person.landmarks.map(|(x, y)| {
             [

@@ -68,15 +68,15 @@ fn pairs_hold_the_same_people_strangers_and_look_alikes() {
             look_alike_group: look_alike_group(number),
         })
         .collect();
-    let face = |number: usize| Face {
+    let face = |number: usize| AnnotatedFace {
         bounds: [0.0, 0.0, 90.0, 100.0],
         landmarks: [[1.0, 1.0]; 5],
         identity: Some(names[number].name.clone()),
         size: 100.0,
         occluded: 0.0,
     };
-    let photos: Vec<Photo> = (0..6)
-        .map(|index| Photo {
+    let photos: Vec<AnnotatedPhoto> = (0..6)
+        .map(|index| AnnotatedPhoto {
             file: format!("{index}.jpg"),
             width: 640,
             height: 480,
@@ -111,7 +111,7 @@ fn two_takes_of_one_person_are_two_pictures() {
     assert!(render_portrait(&who, 2, 0, &cramped).is_none());
 }
 
-fn assert_truth_fits(width: u32, height: u32, faces: &[Face], smallest: f32, largest: f32) {
+fn assert_truth_fits(width: u32, height: u32, faces: &[AnnotatedFace], smallest: f32, largest: f32) {
     let mut people = BTreeSet::new();
     for face in faces {
         let [left, top, right, bottom] = face.bounds;

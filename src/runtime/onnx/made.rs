@@ -4,10 +4,10 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::wire::{put_bytes, put_number};
-
-/// `TensorProto.FLOAT`.
-pub(super) const FLOAT: u64 = 1;
+use super::{
+    schema::{self, FLOAT},
+    wire::{put_bytes, put_number},
+};
 
 /// The smallest network that a provider can be tried with: one convolution over 1x3x8x8 floats, for which some load more
 /// libraries.
@@ -21,10 +21,10 @@ pub fn smallest() -> Vec<u8> {
 /// the last: the input is a row of `side` (1 x 1 x 1 x `side`), so that next to nothing is copied to a device or back.
 pub fn matrix_products(side: usize, products: usize) -> Vec<u8> {
     // Zeros would be easier work than numbers; these stay of one size from product to product.
-    let mut luck = ChaCha8Rng::seed_from_u64(1);
+    let mut random = ChaCha8Rng::seed_from_u64(1);
     let scale = (3.0 / side as f32).sqrt();
     let numbers: Vec<u8> = (0..side * side)
-        .flat_map(|_| (luck.random_range(-1.0..1.0_f32) * scale).to_le_bytes())
+        .flat_map(|_| (random.random_range(-1.0..1.0_f32) * scale).to_le_bytes())
         .collect();
     let sides = [side as u64; 2];
     // From the input on nothing can be computed ahead.
@@ -35,17 +35,25 @@ pub fn matrix_products(side: usize, products: usize) -> Vec<u8> {
     }
     let last = format!("p{products}");
     let largest = [
-        attribute("axes", 7, &[0, 1, 2, 3]),
-        attribute("keepdims", 2, &[1]),
+        attribute("axes", Ints::List(&[0, 1, 2, 3])),
+        attribute("keepdims", Ints::One(1)),
     ];
     nodes.push(node("ReduceMax", &[&last], "y", &largest));
     let mut graph = Vec::new();
     for node in nodes {
-        put_bytes(&mut graph, 1, &node);
+        put_bytes(&mut graph, schema::GRAPH_NODE, &node);
     }
-    put_bytes(&mut graph, 5, &constant("w", &sides, &numbers));
-    put_bytes(&mut graph, 11, &info("x", [1, 1, 1, side as u64], FLOAT));
-    put_bytes(&mut graph, 12, &info("y", [1; 4], FLOAT));
+    put_bytes(
+        &mut graph,
+        schema::GRAPH_INITIALIZER,
+        &constant("w", &sides, &numbers),
+    );
+    put_bytes(
+        &mut graph,
+        schema::GRAPH_INPUT,
+        &info("x", [1, 1, 1, side as u64], FLOAT),
+    );
+    put_bytes(&mut graph, schema::GRAPH_OUTPUT, &info("y", [1; 4], FLOAT));
     model(&graph)
 }
 
@@ -54,50 +62,57 @@ pub fn matrix_products(side: usize, products: usize) -> Vec<u8> {
 pub(super) fn one_node(
     node: &[u8],
     sides: [u64; 4],
-    kind: u64,
+    data_type: u64,
     constant: Option<&[u8]>,
     listed: Option<&str>,
 ) -> Vec<u8> {
     let mut graph = Vec::new();
-    put_bytes(&mut graph, 1, node);
+    put_bytes(&mut graph, schema::GRAPH_NODE, node);
     if let Some(constant) = constant {
-        put_bytes(&mut graph, 5, constant);
+        put_bytes(&mut graph, schema::GRAPH_INITIALIZER, constant);
     }
     if let Some(listed) = listed {
-        put_bytes(&mut graph, 11, &info(listed, sides, kind));
+        put_bytes(&mut graph, schema::GRAPH_INPUT, &info(listed, sides, data_type));
     }
-    put_bytes(&mut graph, 11, &info("x", sides, kind));
-    put_bytes(&mut graph, 12, &info("y", sides, kind));
+    put_bytes(&mut graph, schema::GRAPH_INPUT, &info("x", sides, data_type));
+    put_bytes(&mut graph, schema::GRAPH_OUTPUT, &info("y", sides, data_type));
     model(&graph)
 }
 
 fn model(graph: &[u8]) -> Vec<u8> {
     let (mut opset, mut model) = (Vec::new(), Vec::new());
-    put_number(&mut opset, 2, 17);
-    put_number(&mut model, 1, 8);
-    put_bytes(&mut model, 7, graph);
-    put_bytes(&mut model, 8, &opset);
+    put_number(&mut opset, schema::OPSET_VERSION, 17);
+    put_number(&mut model, schema::MODEL_IR_VERSION, 8);
+    put_bytes(&mut model, schema::MODEL_GRAPH, graph);
+    put_bytes(&mut model, schema::MODEL_OPSET_IMPORT, &opset);
     model
 }
 
 /// What a graph declares of an input or output; a side of 0 is open.
-fn info(name: &str, sides: [u64; 4], kind: u64) -> Vec<u8> {
-    let mut shape = Vec::new();
-    for side in sides {
-        let mut dimension = Vec::new();
-        if side == 0 {
-            put_bytes(&mut dimension, 2, b"n");
+fn info(name: &str, lengths: [u64; 4], data_type: u64) -> Vec<u8> {
+    let sides = lengths.map(|length| {
+        let mut side = Vec::new();
+        if length == 0 {
+            put_bytes(&mut side, schema::SIDE_NAME, b"n");
         } else {
-            put_number(&mut dimension, 1, side);
+            put_number(&mut side, schema::SIDE_LENGTH, length);
         }
-        put_bytes(&mut shape, 1, &dimension);
+        side
+    });
+    value_info(name, sides.each_ref().map(Vec::as_slice), data_type)
+}
+
+/// What a graph declares of an input or output, its sides as messages.
+pub(super) fn value_info(name: &str, sides: [&[u8]; 4], data_type: u64) -> Vec<u8> {
+    let (mut shape, mut tensor, mut outer, mut value) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for side in sides {
+        put_bytes(&mut shape, schema::SHAPE_SIDE, side);
     }
-    let (mut tensor, mut outer, mut value) = (Vec::new(), Vec::new(), Vec::new());
-    put_number(&mut tensor, 1, kind);
-    put_bytes(&mut tensor, 2, &shape);
-    put_bytes(&mut outer, 1, &tensor);
-    put_bytes(&mut value, 1, name.as_bytes());
-    put_bytes(&mut value, 2, &outer);
+    put_number(&mut tensor, schema::TENSOR_TYPE_ELEMENT, data_type);
+    put_bytes(&mut tensor, schema::TENSOR_TYPE_SHAPE, &shape);
+    put_bytes(&mut outer, schema::TYPE_TENSOR, &tensor);
+    put_bytes(&mut value, schema::VALUE_NAME, name.as_bytes());
+    put_bytes(&mut value, schema::VALUE_TYPE, &outer);
     value
 }
 
@@ -105,11 +120,11 @@ fn info(name: &str, sides: [u64; 4], kind: u64) -> Vec<u8> {
 pub(super) fn constant(name: &str, sides: &[u64], values: &[u8]) -> Vec<u8> {
     let mut tensor = Vec::new();
     for side in sides {
-        put_number(&mut tensor, 1, *side);
+        put_number(&mut tensor, schema::TENSOR_DIMS, *side);
     }
-    put_number(&mut tensor, 2, FLOAT);
-    put_bytes(&mut tensor, 8, name.as_bytes());
-    put_bytes(&mut tensor, 9, values);
+    put_number(&mut tensor, schema::TENSOR_DATA_TYPE, FLOAT);
+    put_bytes(&mut tensor, schema::TENSOR_NAME, name.as_bytes());
+    put_bytes(&mut tensor, schema::TENSOR_RAW_DATA, values);
     tensor
 }
 
@@ -121,25 +136,40 @@ pub(super) fn scalar(name: &str, value: f32) -> Vec<u8> {
 pub(super) fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut node = Vec::new();
     for input in inputs {
-        put_bytes(&mut node, 1, input.as_bytes());
+        put_bytes(&mut node, schema::NODE_INPUT, input.as_bytes());
     }
-    put_bytes(&mut node, 2, output.as_bytes());
-    put_bytes(&mut node, 3, format!("{output}_node").as_bytes());
-    put_bytes(&mut node, 4, operator.as_bytes());
+    put_bytes(&mut node, schema::NODE_OUTPUT, output.as_bytes());
+    put_bytes(&mut node, schema::NODE_NAME, format!("{output}_node").as_bytes());
+    put_bytes(&mut node, schema::NODE_OP_TYPE, operator.as_bytes());
     for attribute in attributes {
-        put_bytes(&mut node, 5, attribute);
+        put_bytes(&mut node, schema::NODE_ATTRIBUTE, attribute);
     }
     node
 }
 
-/// An attribute of type 2 (one integer) or 7 (integers).
-pub(super) fn attribute(name: &str, kind: u64, values: &[u64]) -> Vec<u8> {
+/// What an attribute of integers holds.
+#[derive(Clone, Copy)]
+pub(super) enum Ints<'a> {
+    One(u64),
+    List(&'a [u64]),
+}
+
+pub(super) fn attribute(name: &str, value: Ints<'_>) -> Vec<u8> {
     let mut attribute = Vec::new();
-    put_bytes(&mut attribute, 1, name.as_bytes());
-    for value in values {
-        put_number(&mut attribute, if kind == 2 { 3 } else { 8 }, *value);
-    }
-    put_number(&mut attribute, 20, kind);
+    put_bytes(&mut attribute, schema::ATTRIBUTE_NAME, name.as_bytes());
+    let value_type = match value {
+        Ints::One(value) => {
+            put_number(&mut attribute, schema::ATTRIBUTE_I, value);
+            schema::TYPE_INT
+        }
+        Ints::List(values) => {
+            for value in values {
+                put_number(&mut attribute, schema::ATTRIBUTE_INTS, *value);
+            }
+            schema::TYPE_INTS
+        }
+    };
+    put_number(&mut attribute, schema::ATTRIBUTE_TYPE, value_type);
     attribute
 }
 

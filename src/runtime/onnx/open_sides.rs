@@ -2,9 +2,9 @@
 //! canvas and on several pictures at a time, whatever they were exported for.
 
 use super::{
-    GraphError,
-    bytes_input::{all, only},
-    wire::{Field, Fields, Value, put_bytes, rewritten},
+    graph::{GraphError, all, edited, last, with_shape_edited},
+    schema,
+    wire::{Field, Fields, Value, put_bytes},
 };
 
 /// Which sides of the input are opened.
@@ -18,52 +18,37 @@ pub enum Side {
 
 /// The bytes of `model` with that side of its input open, with the rows of its outputs open (the last side stays), and
 /// without the shapes in between.
-///
-/// The field numbers are those of `ModelProto.graph`, `GraphProto.input`, `.output` and `.value_info`,
-/// `ValueInfoProto.type`, `TypeProto.tensor_type`, its `shape`, and a `Dimension`'s name.
 pub fn with_open(side: Side, model: &[u8]) -> Result<Vec<u8>, GraphError> {
-    rewritten(model, 7, &|graph: &[u8]| {
+    edited(model, schema::MODEL_GRAPH, &|graph: &[u8]| {
         if side == Side::Batch && !reshapes_freely(graph)? {
             return Err(GraphError::Batch);
         }
-        let graph = of_values(graph, 11, &|place, count| match side {
+        let graph = of_values(graph, schema::GRAPH_INPUT, &|place, count| match side {
             Side::Batch => place == 0,
             Side::Canvas => place + 2 >= count,
         })?;
-        let graph = of_values(&graph, 12, &|place, count| place + 1 < count)?;
-        without(&graph, 13)
+        let graph = of_values(&graph, schema::GRAPH_OUTPUT, &|place, count| place + 1 < count)?;
+        without(&graph, schema::GRAPH_VALUE_INFO)
     })
 }
 
 /// Whether every Reshape to a constant shape leaves one side open: the rows of all pictures then follow each other, where
-/// a shape for one picture would fail. The numbers are those of `GraphProto.node` and `.initializer`, `NodeProto.input` and
-/// `.op_type`, `TensorProto.int64_data`, `.name` and `.raw_data`.
+/// a shape for one picture would fail.
 fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
-    let (mut shapes, mut fixed) = (Vec::new(), Vec::new());
-    for field in Fields(graph) {
-        let Field {
-            number,
-            value: Value::Bytes(part),
-            ..
-        } = field.map_err(GraphError::from)?
-        else {
-            continue;
-        };
-        match number {
-            1 if only(part, 4)? == Some(b"Reshape") => {
-                shapes.extend(all(part, 1)?.into_iter().nth(1));
-            }
-            5 => {
-                let name = only(part, 8)?.unwrap_or_default();
-                let raw = only(part, 9)?.unwrap_or_default();
-                let (sides, rest) = raw.as_chunks::<8>();
-                let open = sides.iter().any(|side| i64::from_le_bytes(*side) == -1);
-                // Sides that are written in another way are not looked for: they count as fixed.
-                if !(open && rest.is_empty()) {
-                    fixed.push(name);
-                }
-            }
-            _ => {}
+    let mut shapes = Vec::new();
+    for node in all(graph, schema::GRAPH_NODE)? {
+        if last(node, schema::NODE_OP_TYPE)? == Some(b"Reshape") {
+            shapes.extend(all(node, schema::NODE_INPUT)?.into_iter().nth(1));
+        }
+    }
+    let mut fixed = Vec::new();
+    for tensor in all(graph, schema::GRAPH_INITIALIZER)? {
+        let raw = last(tensor, schema::TENSOR_RAW_DATA)?.unwrap_or_default();
+        let (sides, rest) = raw.as_chunks::<8>();
+        let open = sides.iter().any(|side| i64::from_le_bytes(*side) == -1);
+        // Sides that are written in another way are not looked for: they count as fixed.
+        if !(open && rest.is_empty()) {
+            fixed.push(last(tensor, schema::TENSOR_NAME)?.unwrap_or_default());
         }
     }
     Ok(!shapes.iter().any(|shape| fixed.contains(shape)))
@@ -75,32 +60,34 @@ fn of_values(graph: &[u8], number: u64, opens: &dyn Fn(usize, usize) -> bool) ->
         let count = Fields(shape).count();
         let mut written = Vec::with_capacity(shape.len());
         for (place, side) in Fields(shape).enumerate() {
-            let side = side.map_err(GraphError::from)?;
+            let side = side?;
             if opens(place, count) {
                 let mut name = Vec::new();
-                put_bytes(&mut name, 2, format!("open_{number}_{place}").as_bytes());
-                put_bytes(&mut written, 1, &name);
+                put_bytes(
+                    &mut name,
+                    schema::SIDE_NAME,
+                    format!("open_{number}_{place}").as_bytes(),
+                );
+                put_bytes(&mut written, schema::SHAPE_SIDE, &name);
             } else {
                 written.extend(side.whole);
             }
         }
         Ok(written)
     };
-    let of_tensor = |tensor: &[u8]| rewritten(tensor, 2, &of_shape);
-    let of_type = |kind: &[u8]| rewritten(kind, 1, &of_tensor);
-    let of_value = |value: &[u8]| rewritten(value, 2, &of_type);
-    rewritten(graph, number, &of_value)
+    let of_value = |value: &[u8]| with_shape_edited(value, &of_shape);
+    edited(graph, number, &of_value)
 }
 
 fn without(message: &[u8], number: u64) -> Result<Vec<u8>, GraphError> {
     let mut written = Vec::with_capacity(message.len());
     for field in Fields(message) {
-        match field.map_err(GraphError::from)? {
+        match field? {
             Field {
-                number: found,
+                number: its,
                 value: Value::Bytes(_),
                 ..
-            } if found == number => {}
+            } if its == number => {}
             field => written.extend(field.whole),
         }
     }
@@ -109,11 +96,14 @@ fn without(message: &[u8], number: u64) -> Result<Vec<u8>, GraphError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        input,
-        made::{FLOAT, constant, node, one_node},
+    use super::{
+        super::{
+            input,
+            made::{constant, node, one_node},
+            schema::FLOAT,
+        },
+        *,
     };
-    use super::*;
 
     #[test]
     fn the_shape_of_one_picture_keeps_the_batch() {

@@ -2,34 +2,34 @@
 
 use std::path::Path;
 
-use super::wire::{put_bytes, put_number, rewritten};
+use super::{
+    graph::{GraphError, edited, last, text, with_shape_edited},
+    schema,
+    wire::{put_bytes, put_number},
+};
 
 /// The bytes of the model in the file `network` with the sides of its input `name` written down as `shape`.
 pub(crate) fn with_shape(network: &Path, name: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
     let bytes = std::fs::read(network).map_err(|error| error.to_string())?;
-    shaped(&bytes, name, shape)
+    shaped(&bytes, name, shape).map_err(|error| error.to_string())
 }
 
-/// The field numbers are those of `ModelProto.graph`, `GraphProto.input`, `ValueInfoProto.name` and `.type`,
-/// `TypeProto.tensor_type`, its `shape`, and a `Dimension`'s length.
-fn shaped(model: &[u8], input: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
+fn shaped(model: &[u8], input: &str, shape: &[usize]) -> Result<Vec<u8>, GraphError> {
     let mut sides = Vec::new();
     for side in shape {
         let mut length = Vec::new();
-        put_number(&mut length, 1, *side as u64);
-        put_bytes(&mut sides, 1, &length);
+        put_number(&mut length, schema::SIDE_LENGTH, *side as u64);
+        put_bytes(&mut sides, schema::SHAPE_SIDE, &length);
     }
-    let of_tensor = |tensor: &[u8]| rewritten(tensor, 2, &|_| Ok(sides.clone()));
-    let of_type = |kind: &[u8]| rewritten(kind, 1, &of_tensor);
     let of_value = |value: &[u8]| {
-        if super::signature::name(value, 1)? == input {
-            rewritten(value, 2, &of_type)
+        if text(last(value, schema::VALUE_NAME)?)? == input {
+            with_shape_edited(value, &|_| Ok(sides.clone()))
         } else {
             Ok(value.to_vec())
         }
     };
-    let of_graph = |graph: &[u8]| rewritten(graph, 11, &of_value);
-    rewritten(model, 7, &of_graph)
+    let of_graph = |graph: &[u8]| edited(graph, schema::GRAPH_INPUT, &of_value);
+    edited(model, schema::MODEL_GRAPH, &of_graph)
 }
 
 #[cfg(test)]

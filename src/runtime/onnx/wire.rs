@@ -1,15 +1,8 @@
 //! Protobuf's wire format: fields read one by one, and written.
 
 /// A message that ends or breaks where it should not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its protobuf is broken, or ends too early")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Broken;
-
-impl From<Broken> for String {
-    fn from(broken: Broken) -> Self {
-        broken.to_string()
-    }
-}
 
 /// One field of a message.
 pub(super) struct Field<'a> {
@@ -106,24 +99,4 @@ pub(super) fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_varint(message, number << 3 | 2);
     put_varint(message, bytes.len() as u64);
     message.extend_from_slice(bytes);
-}
-
-/// Makes a field's content anew from what it was.
-pub(super) type Anew<'a, E> = dyn Fn(&[u8]) -> Result<Vec<u8>, E> + 'a;
-
-/// `message` with what stands under the field `number` made anew; all else is copied.
-pub(super) fn rewritten<E: From<Broken>>(
-    message: &[u8],
-    number: u64,
-    anew: &Anew<'_, E>,
-) -> Result<Vec<u8>, E> {
-    let mut written = Vec::with_capacity(message.len());
-    for field in Fields(message) {
-        let field = field?;
-        match field.value {
-            Value::Bytes(bytes) if field.number == number => put_bytes(&mut written, number, &anew(bytes)?),
-            _ => written.extend(field.whole),
-        }
-    }
-    Ok(written)
 }

@@ -10,7 +10,7 @@ use super::{
     head::Head,
     identity::Identity,
     math::{Rgb, vec3},
-    mesh::Part,
+    mesh::Material,
     raster::Fragment,
 };
 
@@ -84,12 +84,12 @@ impl<'a> Painter<'a> {
 
     pub(super) fn surface(&self, fragment: &Fragment) -> Surface {
         let [x, y, azimuth, hair] = fragment.rest;
-        match fragment.part {
-            Part::Nothing => Surface::new(Rgb::ZERO, 0.0),
-            Part::Head => self.head_surface(x, y, azimuth, hair),
-            Part::Ear => self.ear(x, y),
-            Part::HairShell => self.hair_at(azimuth, y, 0.85),
-            Part::Bust => self.bust(x, y, azimuth),
+        match fragment.material {
+            Material::Nothing => Surface::new(Rgb::ZERO, 0.0),
+            Material::Head => self.head_surface(x, y, azimuth, hair),
+            Material::Ear => self.ear(x, y),
+            Material::HairShell => self.hair_at(azimuth, y, 0.85),
+            Material::Bust => self.bust(x, y, azimuth),
         }
     }
 

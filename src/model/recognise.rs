@@ -1,0 +1,125 @@
+//! A network's family, recognised by its graph's inputs and outputs, and the reader of that family for it.
+
+use std::fmt::Write as _;
+
+use super::{
+    error::ModelError,
+    family::{Family, Reader},
+    outputs::{FaceDecoder, list},
+    settings::Role,
+};
+use crate::runtime::Signature;
+
+/// The family of a graph with `signature`: the `named` one, where somebody named one and the graph is of it, else the
+/// first that fits. It must have the `role` that the network was given as. `network` names it in errors.
+pub fn resolve(
+    network: &str,
+    signature: &Signature,
+    named: Option<Family>,
+    role: Role,
+) -> Result<Family, ModelError> {
+    let family = match named {
+        None => recognise(network, signature)?,
+        Some(family) => {
+            family
+                .check(signature)
+                .map_err(|reason| not_of_family(network, family, reason))?;
+            family
+        }
+    };
+    if family.role() == role {
+        Ok(family)
+    } else {
+        Err(wrong_role(network, family, role))
+    }
+}
+
+/// What reads the faces in the outputs of a detector of `family`.
+pub fn decoder(
+    network: &str,
+    signature: &Signature,
+    family: Family,
+) -> Result<Box<dyn FaceDecoder>, ModelError> {
+    match family.reader() {
+        Reader::Faces(decoder) => decoder(signature).map_err(|reason| not_of_family(network, family, reason)),
+        Reader::Embeddings(_) => Err(wrong_role(network, family, Role::Detector)),
+    }
+}
+
+fn recognise(network: &str, signature: &Signature) -> Result<Family, ModelError> {
+    let mut misfits = String::new();
+    for family in Family::all() {
+        match family.check(signature) {
+            Ok(()) => return Ok(family),
+            Err(reason) => {
+                let _ = write!(misfits, "\n  {family} ({}): {reason}", family.role());
+            }
+        }
+    }
+    let outputs = list(&signature.outputs);
+    let has = |name: &str| signature.outputs.iter().any(|output| output.name == name);
+    let reason = if has("scores") && has("boxes") {
+        format!("a detector without landmarks (outputs {outputs}): its faces cannot be aligned")
+    } else if has("loc") && has("conf") {
+        format!("a YuNet of 2022 or older (outputs {outputs}): use the 2023mar export")
+    } else {
+        format!("of no family of networks that facebench reads:{misfits}")
+    };
+    Err(ModelError::UnknownGraph {
+        network: network.to_owned(),
+        reason,
+    })
+}
+
+fn not_of_family(network: &str, family: Family, reason: String) -> ModelError {
+    ModelError::NotOfFamily {
+        network: network.to_owned(),
+        family,
+        reason,
+    }
+}
+
+fn wrong_role(network: &str, family: Family, given: Role) -> ModelError {
+    ModelError::WrongRole {
+        network: network.to_owned(),
+        family,
+        given,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::outputs::tests::signature, *};
+
+    #[test]
+    fn a_graph_is_recognised_or_told_what_does_not_fit() {
+        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
+        assert_eq!(recognise("r", &arcface).unwrap(), Family::Arcface);
+        let ultraface = signature(
+            &[1, 3, 240, 320],
+            &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
+        );
+        let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
+        insta::assert_snapshot!(message, @"");
+        let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
+        let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
+        insta::assert_snapshot!(message, @"");
+    }
+
+    #[test]
+    fn a_recognizer_given_as_detector_says_so() {
+        let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
+        let message = resolve("r.onnx", &arcface, None, Role::Detector)
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(message, @"r.onnx is a recognizer (arcface) and was given as the detector: give it as --recognizer instead");
+        let message = resolve("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
+            .unwrap_err()
+            .to_string();
+        insta::assert_snapshot!(message, @"r.onnx: does not look like a network of the yunet family: it has no output cls_8 (outputs: embeddings[?x128])");
+        assert!(matches!(
+            decoder("r.onnx", &arcface, Family::Arcface),
+            Err(ModelError::WrongRole { .. })
+        ));
+    }
+}
