@@ -100,10 +100,15 @@ mod tests {
             &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
         );
         let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"u.onnx: a detector without landmarks (outputs scores[1x4420x2], boxes[1x4420x4]): its faces cannot be aligned");
         let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
         let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @r"
+        c.onnx: of no family of networks that facebench reads:
+          yunet (detector): it has no output cls_8 (outputs: logits[1x1000])
+          scrfd (detector): expected nine outputs of 1, 4 and 10 columns for three strides, found logits[1x1000]
+          arcface (recognizer): expected crops of 112x112, found input[1x3x224x224]
+        ");
     }
 
     #[test]
