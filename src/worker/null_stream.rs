@@ -12,6 +12,7 @@ use crate::{
     runtime::{
         Identity,
         null::{self, NullOptions},
+        onnxruntime::{ExecutionProvider, providers::Cpu},
     },
     vision::face::{Detection, Face},
 };
@@ -89,7 +90,7 @@ pub(super) fn profile(options: &NullOptions) -> Option<ObservedProfile> {
     Some(ObservedProfile {
         providers: [
             (PROVIDER.to_owned(), (1, micros(share))),
-            ("CPUExecutionProvider".to_owned(), (1, micros(1.0 - share))),
+            (Cpu.name().to_owned(), (1, micros(1.0 - share))),
         ]
         .into(),
         ..ObservedProfile::default()

@@ -1,37 +1,59 @@
-//! A backend is one row of the table: no other source compares a string with a backend's word.
+//! A backend is one row of the table, an execution provider one file: no other source compares a string with a backend's
+//! word, or names a provider.
 
 use std::{fs, path::Path};
 
-use facebench::runtime::{descriptor::BackendDescriptor, table::BACKENDS};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use facebench::runtime::{descriptor::BackendDescriptor, onnxruntime::providers, table::BACKENDS};
+use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
 /// The row of each backend; and the kernel's own names, among which is `cpu`.
 const MAY_COMPARE: &[&str] = &["src/runtime/table.rs", "src/machine/"];
+
+/// The providers' own files; and what tests measure instead of a machine.
+const MAY_NAME: &[&str] = &["src/runtime/onnxruntime/providers/", "src/report/fixture.rs"];
 
 /// Methods that compare a string with their argument.
 const COMPARING: &[&str] = &["contains", "eq", "starts_with", "strip_prefix"];
 
 #[test]
 fn no_word_of_a_backend_is_compared_outside_the_table() {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut compared = Vec::new();
-    let mut files = 0;
-    for entry in walkdir::WalkDir::new(package.join("src")) {
-        let path = entry.unwrap().into_path();
-        let file = path.strip_prefix(package).unwrap().to_str().unwrap();
-        let is_free = MAY_COMPARE.iter().any(|start| file.starts_with(start));
-        if !is_free && path.extension().is_some_and(|extension| extension == "rs") {
-            let words = words_compared_in(&fs::read_to_string(&path).unwrap());
-            compared.extend(words.into_iter().map(|found| format!("{file}:{found}")));
-            files += 1;
-        }
-    }
-    assert!(files > 1, "no sources were found under src/");
+    let compared = in_sources_besides(MAY_COMPARE, words_compared_in);
     assert!(
         compared.is_empty(),
         "what differs between backends belongs to BackendDescriptor or ExecutionProvider:\n{}",
         compared.join("\n")
     );
+}
+
+#[test]
+fn no_provider_is_named_outside_its_file() {
+    let named = in_sources_besides(MAY_NAME, providers_named_in);
+    assert!(
+        named.is_empty(),
+        "what differs between providers belongs to ExecutionProvider:\n{}",
+        named.join("\n")
+    );
+    let planted = r#"const OF: &[&str] = &["CUDAExecutionProvider"]; // "CPUExecutionProvider""#;
+    assert_eq!(providers_named_in(planted), ["1: \"CUDAExecutionProvider\""]);
+}
+
+/// What `find` finds in every source, except in those whose path begins with one of `exempt`.
+fn in_sources_besides(exempt: &[&str], find: fn(&str) -> Vec<String>) -> Vec<String> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = Vec::new();
+    let mut files = 0;
+    for entry in walkdir::WalkDir::new(package.join("src")) {
+        let path = entry.unwrap().into_path();
+        let file = path.strip_prefix(package).unwrap().to_str().unwrap();
+        let is_exempt = exempt.iter().any(|start| file.starts_with(start));
+        if !is_exempt && path.extension().is_some_and(|extension| extension == "rs") {
+            let found = find(&fs::read_to_string(&path).unwrap());
+            all.extend(found.into_iter().map(|found| format!("{file}:{found}")));
+            files += 1;
+        }
+    }
+    assert!(files > 1, "no sources were found under src/");
+    all
 }
 
 #[test]
@@ -63,12 +85,39 @@ fn a_planted_comparison_is_found() {
 fn words_compared_in(text: &str) -> Vec<String> {
     assert!(BACKENDS.len() > 1);
     let mut found = Vec::new();
-    find(text.parse().unwrap(), false, &mut found);
+    find(text.parse().unwrap(), false, &mut |literal, is_compared| {
+        if is_compared && BackendDescriptor::find(&content(literal)).is_some() {
+            found.push(shown(literal));
+        }
+    });
     found
 }
 
-/// `compares` is whether `tokens` stand where every string is compared with something.
-fn find(tokens: TokenStream, compares: bool, found: &mut Vec<String>) {
+/// Every name of an execution provider outside the tests of a source, as `line: "name"`.
+fn providers_named_in(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    find(text.parse().unwrap(), false, &mut |literal, _| {
+        if providers::named(&content(literal)).is_some() {
+            found.push(shown(literal));
+        }
+    });
+    found
+}
+
+/// What stands between the quotes of a string; nothing for other literals.
+fn content(literal: &Literal) -> String {
+    let text = literal.to_string();
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inside.unwrap_or_default().to_owned()
+}
+
+fn shown(literal: &Literal) -> String {
+    format!("{}: {literal}", literal.span().start().line)
+}
+
+/// Calls `visit` for each literal outside tests, with whether it is compared with something. `compares` is whether
+/// `tokens` stand where every literal is.
+fn find(tokens: TokenStream, compares: bool, visit: &mut dyn FnMut(&Literal, bool)) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, token) in tokens.iter().enumerate() {
         let (before, after) = (&tokens[..at], &tokens[at + 1..]);
@@ -78,12 +127,10 @@ fn find(tokens: TokenStream, compares: bool, found: &mut Vec<String>) {
                 if !is_tests {
                     let is_list = group.delimiter() == Delimiter::Bracket && begins_with(after, ". contains");
                     let compares = compares || is_list || is_argument(before) || is_pattern(after);
-                    find(group.stream(), compares, found);
+                    find(group.stream(), compares, visit);
                 }
             }
             TokenTree::Literal(literal) => {
-                let text = literal.to_string();
-                let is_word = BackendDescriptor::find(text.trim_matches('"')).is_some();
                 let is_compared = compares
                     || ends_with(before, "= =")
                     || ends_with(before, "! =")
@@ -91,9 +138,7 @@ fn find(tokens: TokenStream, compares: bool, found: &mut Vec<String>) {
                     || begins_with(after, "! =")
                     || is_alternative(before, after)
                     || is_pattern(after);
-                if is_word && text.starts_with('"') && is_compared {
-                    found.push(format!("{}: {text}", literal.span().start().line));
-                }
+                visit(literal, is_compared);
             }
             _ => {}
         }

@@ -13,7 +13,10 @@ use crate::{
         limits::{DECODE, MARGIN, PLACED, PRECISE},
         rule,
     },
-    runtime::spec::Precision,
+    runtime::{
+        onnxruntime::{ExecutionProvider, providers},
+        spec::Precision,
+    },
     study::summary::{FAR, Promise},
     worker::protocol::ObservedProfile,
 };
@@ -80,13 +83,6 @@ pub fn share(profile: &ObservedProfile, provider: &str) -> Option<f64> {
     (total > 0).then(|| own as f64 / total as f64)
 }
 
-/// Providers that run a network as one node of their own.
-const COMPILED: &[&str] = &[
-    "TensorrtExecutionProvider",
-    "OpenVINOExecutionProvider",
-    "VitisAIExecutionProvider",
-];
-
 /// Whether the numbers inside each network are what the arm says they are.
 pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recognizer: Precision) -> Check {
     let limit = if detector == recognizer {
@@ -103,11 +99,9 @@ pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recogni
     let Some(profile) = profile.filter(|profile| total(profile) > 0) else {
         return unknown("precision", "no profile", limit);
     };
-    if profile
-        .providers
-        .keys()
-        .any(|provider| COMPILED.contains(&provider.as_str()))
-    {
+    let hides_operators =
+        |name: &String| providers::named(name).is_some_and(ExecutionProvider::hides_operators);
+    if profile.providers.keys().any(hides_operators) {
         let observed =
             "the provider compiles whole graphs and shows no operators; agreement judges its numbers";
         return unknown("precision", observed, limit);

@@ -16,6 +16,11 @@ const CUDA13_CAPABILITY: f64 = 7.5;
 /// The variable that limits what CUDA may see.
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
+/// Which GPUs CUDA may see, where that is limited.
+pub(super) fn visible() -> Option<String> {
+    std::env::var(VISIBLE).ok()
+}
+
 /// The GPU that is wanted, of those that this process may see.
 pub(super) fn find<'a>(
     wanted: &GpuWanted,

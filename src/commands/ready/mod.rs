@@ -101,7 +101,7 @@ fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missi
     let provider = spec.execution_provider();
     let mut suitable = provider.map_or(&[][..], |provider| provider.flavors()).to_vec();
     if let Some(wanted) = spec.gpu() {
-        let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+        let visible = gpu::visible();
         let gpu = gpu::find(&wanted, means.gpus, visible.as_deref())?;
         environment.device = Some(gpu::title(gpu));
         environment.gpu.clone_from(&gpu.uuid);
@@ -192,7 +192,7 @@ fn library(spec: &BackendSpec, flavors: &[Flavor], means: Means<'_>) -> Result<R
 
 /// The flavour for CUDA that fits this machine, and what decided it.
 pub fn cuda_flavor(gpus: &Gpus) -> (Flavor, String) {
-    let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let visible = gpu::visible();
     match gpu::find(&GpuWanted::Any(0), gpus, visible.as_deref()) {
         Ok(gpu) => {
             let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "unknown".to_owned());

@@ -15,7 +15,7 @@ const ASK_THE_DRIVER: &str = "nvidia-smi, and the kernel's log (`dmesg`, lines w
 pub(super) struct Evidence<'a> {
     /// Its files.
     pub(super) tree: &'a Tree,
-    /// GPUs on the PCI bus, and other devices there that might be meant.
+    /// GPUs on the PCI bus, and a line for each of another maker.
     pub(super) bus: &'a Reading<(Vec<PciGpu>, Vec<String>)>,
     pub(super) in_container: bool,
 }

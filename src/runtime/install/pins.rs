@@ -19,6 +19,7 @@ pub enum Flavor {
 
 struct Pin {
     name: &'static str,
+    title: &'static str,
     version: &'static str,
     /// What `pip install -r` reads: the release and the hashes of its wheels.
     requirements: &'static str,
@@ -49,6 +50,7 @@ const NVIDIA_PLATFORMS: &[&str] = &[
 
 const CPU: Pin = Pin {
     name: "cpu",
+    title: "ONNX Runtime",
     version: "1.32.0",
     requirements: include_str!("../../../scripts/runtimes/cpu.txt"),
     wheels: &[
@@ -69,6 +71,7 @@ const CPU: Pin = Pin {
 
 const CUDA13: Pin = Pin {
     name: "cuda13",
+    title: "ONNX Runtime for CUDA 13",
     version: "1.31.1",
     requirements: include_str!("../../../scripts/runtimes/cuda13.txt"),
     wheels: &[Wheel {
@@ -81,6 +84,7 @@ const CUDA13: Pin = Pin {
 
 const CUDA12: Pin = Pin {
     name: "cuda12",
+    title: "ONNX Runtime for CUDA 12",
     version: "1.25.1",
     requirements: include_str!("../../../scripts/runtimes/cuda12.txt"),
     wheels: &[Wheel {
@@ -93,6 +97,7 @@ const CUDA12: Pin = Pin {
 
 const OPENVINO: Pin = Pin {
     name: "openvino",
+    title: "ONNX Runtime with OpenVINO",
     version: "1.24.1",
     requirements: include_str!("../../../scripts/runtimes/openvino.txt"),
     wheels: &[Wheel {
@@ -123,12 +128,7 @@ impl Flavor {
 
     /// What it is, for people.
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::Cpu => "ONNX Runtime",
-            Self::Cuda13 => "ONNX Runtime for CUDA 13",
-            Self::Cuda12 => "ONNX Runtime for CUDA 12",
-            Self::OpenVino => "ONNX Runtime with OpenVINO",
-        }
+        self.pin().title
     }
 
     /// The pinned release.

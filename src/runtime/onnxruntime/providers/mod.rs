@@ -18,9 +18,11 @@ use ort::ep::ExecutionProviderDispatch;
 pub use self::{cpu::Cpu, cuda::Cuda, openvino::OpenVino, tensorrt::TensorRt, vitis::Vitis};
 use super::Failure;
 use crate::runtime::{
+    descriptor::BackendDescriptor,
     install::Flavor,
     options::{DataPath, Engines},
     spec::BackendSpec,
+    table::BACKENDS,
 };
 
 /// One way in which ONNX Runtime runs networks.
@@ -47,6 +49,11 @@ pub trait ExecutionProvider: Debug + Sync {
         false
     }
 
+    /// Whether it runs a network as one node of its own, so that a profile shows none of its operators.
+    fn hides_operators(&self) -> bool {
+        false
+    }
+
     /// Whether it can capture a run in a CUDA graph.
     fn captures_graphs(&self) -> bool {
         false
@@ -67,6 +74,14 @@ pub trait ExecutionProvider: Debug + Sync {
     fn fix(&self, _failure: &Failure, _spec: &BackendSpec, _flavor: Option<Flavor>) -> Option<String> {
         None
     }
+}
+
+/// The provider of that name in records and profiles.
+pub fn named(name: &str) -> Option<&'static dyn ExecutionProvider> {
+    BACKENDS
+        .iter()
+        .filter_map(BackendDescriptor::provider)
+        .find(|provider| provider.name() == name)
 }
 
 /// What registering a provider must know of the session.

@@ -18,6 +18,10 @@ impl ExecutionProvider for OpenVino {
         &[Flavor::OpenVino]
     }
 
+    fn hides_operators(&self) -> bool {
+        true
+    }
+
     fn register(&self, arm: &Provider, session: &SessionNeeds<'_>) -> Vec<ExecutionProviderDispatch> {
         let openvino = ep::OpenVINO::default()
             .with_device_type(device_type(&arm.spec))

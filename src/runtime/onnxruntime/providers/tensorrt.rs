@@ -27,6 +27,10 @@ impl ExecutionProvider for TensorRt {
         true
     }
 
+    fn hides_operators(&self) -> bool {
+        true
+    }
+
     fn captures_graphs(&self) -> bool {
         true
     }

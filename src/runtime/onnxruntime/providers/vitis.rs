@@ -25,6 +25,10 @@ impl ExecutionProvider for Vitis {
         ))
     }
 
+    fn hides_operators(&self) -> bool {
+        true
+    }
+
     fn register(&self, arm: &Provider, _: &SessionNeeds<'_>) -> Vec<ExecutionProviderDispatch> {
         let vitis = ep::Vitis::default();
         let vitis = match &arm.spec.provider.config {
