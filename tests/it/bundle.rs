@@ -193,7 +193,7 @@ fn gpu_validate_keeps_going_where_the_backend_cannot_run() {
         (&["--backend", "cpu", "--out", "out"][..], "is not empty"),
         (&["--budget", "soon"], "expected seconds"),
         (&["--photos", "nowhere"], "there is no such folder"),
-        (&["--backend", "cuda,batch=4"], "give the bare word"),
+        (&["--backend", "cuda,batch=4"], "give the bare backend"),
         (&["--faster"], "no such option"),
         (&["--backend"], "a value is missing"),
     ] {
