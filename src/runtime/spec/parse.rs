@@ -72,7 +72,8 @@ impl BackendSpec {
             "precision" => self.precision = Precision::choose(value)?,
             DETECTOR_PRECISION => {
                 let precisions = [("fp32", Precision::Fp32), ("int8", Precision::Int8)];
-                self.detector_precision = Some(choose(value, &precisions)?);
+                let chosen = choose(value, &precisions).map_err(|_| "expected fp32 or int8")?;
+                self.detector_precision = Some(chosen);
             }
             "reads" => self.reads = Reads::choose(value)?,
             "decode" => self.decode = Some(Decoding::choose(value)?),
