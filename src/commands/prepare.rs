@@ -191,11 +191,7 @@ fn find_precisions(
                 kept.push(environment);
                 plan.arms.push(arm);
             }
-            Err(ready::Missing { reason, fix }) => unavailable.push(Unavailable {
-                backend: arm.spec.requested.clone(),
-                reason,
-                fix,
-            }),
+            Err(missing) => unavailable.push(missing.of(&arm.spec)),
         }
     }
     kept

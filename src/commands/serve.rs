@@ -39,31 +39,23 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     let host = Host::current();
     let (host_cores, count) = cores(args.host_cores.as_ref().map(|list| &list.0[..]), &host)?;
     let arm = PlannedArm::resolve(args.backend, args.scenario, count)?;
-    let environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &notify)
-        .map_err(|missing| Failure::Unavailable(vec![missing]))?;
+    let unavailable = |missing| Failure::Unavailable(vec![missing]);
+    let mut environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &notify)
+        .map_err(unavailable)?;
     restart_with(&environment.variables)?;
     let workload = Workload::load(&args.workload.into(), !arm.spec.is_null(), home)?;
+    if let Some(networks) = &workload.networks {
+        environment.networks = ready::precision::networks(&arm.spec, networks, home)
+            .map_err(|missing| unavailable(missing.of(&arm.spec)))?;
+    }
+    let photos = workload.dataset.photos.iter();
     let job = Job {
-        spec: arm.spec.clone(),
-        library: environment.library.map(|library| library.path),
-        device: environment.device,
-        cache: environment.cache,
-        networks: workload.networks,
-        photos: workload
-            .dataset
-            .photos
-            .iter()
-            .map(|photo| photo.path.clone())
-            .collect(),
-        strata: Vec::new(),
-        weights: Vec::new(),
-        reads: arm.spec.reads,
+        photos: photos.map(|photo| photo.path.clone()).collect(),
         streams: arm.streams,
         threads: arm.threads,
-        batch: 1,
         host_cores,
         cores: count,
-        gallery: Vec::new(),
+        ..environment.job(&arm.spec, workload.networks.as_ref())
     };
     let photos = job.photos.len();
     let ready = |account: &crate::worker::protocol::Ready| {

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{pipeline::Networks, runtime::install::RuntimeLibrary};
+use crate::{
+    pipeline::Networks,
+    runtime::{install::RuntimeLibrary, spec::BackendSpec},
+    worker::protocol::Job,
+};
 
 /// Another program that does a worker's work.
 #[derive(Debug, Clone)]
@@ -30,4 +34,26 @@ pub struct ArmEnvironment {
     pub program: Option<Program>,
     /// A folder for what the runtime compiles for the device.
     pub cache: Option<PathBuf>,
+}
+
+impl ArmEnvironment {
+    /// The job of a worker for `spec` here, one stream of one thread without photos. `networks` are the study's, which the
+    /// arm's precision and its options change.
+    pub fn job(&self, spec: &BackendSpec, networks: Option<&Networks>) -> Job {
+        let networks = self.networks.as_ref().or(networks).filter(|_| !spec.is_null());
+        let networks = networks.cloned().map(|networks| Networks {
+            swap_channels: spec.swap_channels,
+            ..networks
+        });
+        Job {
+            library: self.library.as_ref().map(|library| library.path.clone()),
+            device: self.device.clone(),
+            cache: self.cache.clone(),
+            networks: match spec.peer() {
+                Some(_) => networks.map(Networks::in_full),
+                None => networks,
+            },
+            ..Job::new(spec.clone())
+        }
+    }
 }

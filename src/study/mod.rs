@@ -165,33 +165,14 @@ impl Study {
 
     pub(crate) fn job(&self, arm: &PlannedArm, environment: &ArmEnvironment, dataset: &Dataset) -> Job {
         Job {
-            spec: arm.spec.clone(),
-            library: environment.library.as_ref().map(|library| library.path.clone()),
-            device: environment.device.clone(),
-            cache: environment.cache.clone(),
-            networks: environment
-                .networks
-                .clone()
-                .or_else(|| self.networks.clone())
-                .filter(|_| !arm.spec.is_null())
-                .map(|networks| Networks {
-                    swap_channels: arm.spec.swap_channels,
-                    ..networks
-                })
-                .map(|networks| match arm.spec.peer() {
-                    Some(_) => networks.in_full(),
-                    None => networks,
-                }),
             photos: dataset.photos.iter().map(|photo| photo.path.clone()).collect(),
-            strata: Vec::new(),
-            weights: Vec::new(),
             reads: self.reads(arm, dataset),
             streams: arm.streams,
             threads: arm.threads,
             batch: arm.batch,
             host_cores: self.plan.host_cores.clone(),
             cores: self.plan.cores,
-            gallery: Vec::new(),
+            ..environment.job(&arm.spec, self.networks.as_ref())
         }
     }
 

@@ -74,21 +74,10 @@ mod tests {
         let mut spec = crate::runtime::spec::BackendSpec::bare("null");
         spec.null.delay = std::time::Duration::from_micros(100);
         Job {
-            spec,
-            library: None,
-            device: None,
-            cache: None,
-            networks: None,
             photos: vec!["a".into(), "b".into(), "c".into()],
-            strata: Vec::new(),
-            weights: Vec::new(),
-            reads: crate::runtime::spec::Reads::Preloaded,
             streams: 2,
-            threads: 1,
-            batch: 1,
-            host_cores: Vec::new(),
             cores: 2,
-            gallery: Vec::new(),
+            ..Job::new(spec)
         }
     }
 }

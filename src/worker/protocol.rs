@@ -168,6 +168,29 @@ pub struct Job {
     pub gallery: Vec<Vec<f32>>,
 }
 
+impl Job {
+    /// One stream of one thread of `spec`, without a library, networks and photos.
+    pub fn new(spec: BackendSpec) -> Self {
+        Self {
+            reads: spec.reads,
+            spec,
+            library: None,
+            device: None,
+            cache: None,
+            networks: None,
+            photos: Vec::new(),
+            strata: Vec::new(),
+            weights: Vec::new(),
+            streams: 1,
+            threads: 1,
+            batch: 1,
+            host_cores: Vec::new(),
+            cores: 1,
+            gallery: Vec::new(),
+        }
+    }
+}
+
 /// From a worker to the study.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]

@@ -39,6 +39,15 @@ impl Missing {
             fix: fix.into(),
         }
     }
+
+    /// As the record of a study lists it.
+    pub fn of(self, spec: &BackendSpec) -> Unavailable {
+        Unavailable {
+            backend: spec.requested.clone(),
+            reason: self.reason,
+            fix: self.fix,
+        }
+    }
 }
 
 impl From<InstallError> for Missing {
@@ -70,11 +79,7 @@ pub fn environment(
         home,
         install: Some(progress),
     };
-    resolve(spec, means).map_err(|missing| Unavailable {
-        backend: spec.requested.clone(),
-        reason: missing.reason,
-        fix: missing.fix,
-    })
+    resolve(spec, means).map_err(|missing| missing.of(spec))
 }
 
 fn resolve(spec: &BackendSpec, means: Means<'_>) -> Result<ArmEnvironment, Missing> {

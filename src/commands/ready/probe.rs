@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Missing;
 use crate::{
-    runtime::{
-        onnxruntime::Failure,
-        spec::{BackendSpec, Reads},
-    },
+    runtime::{onnxruntime::Failure, spec::BackendSpec},
     study::arm_environment::ArmEnvironment,
     worker::{
         interruption::Interruption,
@@ -21,24 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Loads the smallest network on the asked provider, strictly.
 pub(super) fn probe(spec: &BackendSpec, environment: &ArmEnvironment) -> Result<(), Missing> {
-    let job = Job {
-        spec: spec.clone(),
-        library: environment.library.as_ref().map(|library| library.path.clone()),
-        device: environment.device.clone(),
-        cache: environment.cache.clone(),
-        networks: None,
-        photos: Vec::new(),
-        strata: Vec::new(),
-        weights: Vec::new(),
-        reads: Reads::Preloaded,
-        streams: 1,
-        threads: 1,
-        batch: 1,
-        host_cores: Vec::new(),
-        cores: 1,
-        gallery: Vec::new(),
-    };
-    ask(job, environment).map_err(|error| {
+    ask(environment.job(spec, None), environment).map_err(|error| {
         let failure = Failure::parse(&error.to_string());
         let flavor = environment.library.as_ref().map(|library| library.flavor);
         Missing::new(failure.reason(), failure.fix(spec, flavor))
