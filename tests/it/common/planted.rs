@@ -22,7 +22,7 @@ pub struct Faults {
     pub stolen: f64,
     /// Seconds for which a quota stops a thread, over all threads.
     pub throttled: f64,
-    /// MHz that the clock of 3000 MHz falls by.
+    /// Share of itself that the clock falls by, from 3000 MHz.
     pub clock_drop: f64,
 }
 
@@ -80,7 +80,7 @@ fn write(root: &Path, cores: &[usize], faults: Faults, seconds: f64) {
     for core in cores {
         let _ = writeln!(stat, "cpu{core} 0 0 0 0 0 0 0 {stolen} 0 0");
         let folder = format!("sys/devices/system/cpu/cpu{core}");
-        let clock = (3000.0 - faults.clock_drop * seconds) * 1e3;
+        let clock = 3e6 * (1.0 - faults.clock_drop).powf(seconds);
         put(
             root,
             &format!("{folder}/cpufreq/scaling_cur_freq"),
