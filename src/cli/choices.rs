@@ -1,4 +1,4 @@
-//! The words of options that choose one of the program's own values, with their help.
+//! Options that choose one of the program's own values: the name of each value and its help.
 
 use clap::{ValueEnum, builder::PossibleValue};
 

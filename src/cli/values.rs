@@ -214,7 +214,7 @@ pub(super) fn host_and_port(text: &str) -> Result<String, String> {
 /// How many machines; one needs no coordination.
 pub(super) fn machines(text: &str) -> Result<usize, String> {
     match count(text)? {
-        1 => Err("one machine needs nobody to keep it in step: leave this out".to_owned()),
+        1 => Err("one machine needs no coordination: leave this option out".to_owned()),
         machines if machines > MOST_MACHINES => Err(format!("more than {MOST_MACHINES} machines")),
         machines => Ok(machines),
     }

@@ -88,7 +88,7 @@ fn accelerators(home: &Path) -> (Vec<&'static BackendDescriptor>, Vec<&'static B
 
 /// The demo's study on the CPU and `accelerators`.
 fn request(args: MeasureArgs, accelerators: &[&BackendDescriptor]) -> Result<StudyRequest, Failure> {
-    let words = std::iter::once(REFERENCE).chain(accelerators.iter().map(|backend| backend.word));
+    let names = std::iter::once(REFERENCE).chain(accelerators.iter().map(|backend| backend.word));
     let workload = WorkloadRequest {
         networks: NetworkRequest {
             strict: true,
@@ -96,7 +96,7 @@ fn request(args: MeasureArgs, accelerators: &[&BackendDescriptor]) -> Result<Stu
         },
         ..WorkloadRequest::default()
     };
-    let backends = words.map(BackendSpec::bare).collect();
+    let backends = names.map(BackendSpec::bare).collect();
     let mut request = StudyRequest::new(backends, workload, Scenario::Offline, SHORT, args);
     let OutputRequest { name, record, .. } = &mut request.output;
     let name = name.as_deref().unwrap_or("demo");

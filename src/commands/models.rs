@@ -24,7 +24,7 @@ pub enum ModelsError {
     /// The network was not fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// `verify` found files that are not what the catalog says.
+    /// `verify` found files that differ from the catalog.
     #[error("wrong: {0}; `facebench models fetch NAME` replaces a file")]
     Wrong(String),
     /// The output could not be written.

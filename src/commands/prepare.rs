@@ -214,7 +214,7 @@ fn extra_reference(
     }
 }
 
-/// Leaves `workload` its part of the photos; what the record says of it.
+/// Reduces the photos of `workload` to its shard, and describes it for the record.
 fn take_shard(workload: &mut Workload, shard: Shard) -> Result<record::Shard, Failure> {
     let dataset = &mut workload.dataset;
     let (images, sha256) = (dataset.photos.len(), dataset.sha256());

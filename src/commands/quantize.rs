@@ -47,7 +47,7 @@ pub enum QuantizeError {
     Unfit {
         /// The file.
         network: String,
-        /// What the script says.
+        /// The script's last line.
         reason: String,
     },
     /// The script cannot be started.
@@ -55,7 +55,7 @@ pub enum QuantizeError {
     Start {
         /// The program.
         python: String,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// The script failed.

@@ -144,8 +144,8 @@ fn answer(record: &Record) -> String {
         Scenario::SingleStream => " --scenario single-stream",
         _ => "",
     };
-    let words = quoted(spec);
-    format!("{tables}\n{sentence}\n\nfacebench run -b {words}{scenario}\n{spec}\n")
+    let quoted = quoted(spec);
+    format!("{tables}\n{sentence}\n\nfacebench run -b {quoted}{scenario}\n{spec}\n")
 }
 
 /// A SPEC as a shell takes it.

@@ -104,15 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_price_is_told() {
+    fn what_is_no_price_is_an_error() {
         for (text, word) in [
             ("[price]\ncpu = -1", "0 or more"),
             ("[price]\ncpu = nan", "0 or more"),
             ("[price]\ncpu = \"much\"", "write prices"),
             ("[prices]\ncpu = 1", "write prices"),
         ] {
-            let told = Prices::parse(text).unwrap_err().to_string();
-            assert!(told.contains(word), "{text}: {told}");
+            let error = Prices::parse(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
         }
     }
 }
