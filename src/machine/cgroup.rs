@@ -5,7 +5,7 @@ use super::{Reading, tree::Tree};
 const MEMBERSHIP: &str = "/proc/self/cgroup";
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// Version 1 writes "no limit" as the largest number of whole pages; nothing real comes near it.
+/// Version 1 writes "no limit" as the largest number of whole pages; no real limit comes near it.
 const V1_UNLIMITED: u64 = 1 << 60;
 
 /// Of control groups.
@@ -72,11 +72,11 @@ pub(super) fn throttled_seconds(tree: &Tree) -> Reading<f64> {
         Ok(Some(count as f64 * unit))
     })?;
     let most = counts.into_iter().reduce(f64::max);
-    most.ok_or_else(|| "a quota is set, and no control group counts what it stops".to_owned())
+    most.ok_or_else(|| "a quota is set, but no control group counts how long it stops threads".to_owned())
 }
 
-/// Folders below which a group with a processor limit could be made, likeliest first. In version 2 a group with processes
-/// of its own hands no controller down, so it is the parent of this process's.
+/// Folders in which a group with a processor limit could be made, the most likely first. In version 2 a group that has
+/// processes cannot pass a controller on to groups below it, so the folder is the parent of this process's group.
 pub(super) fn writable(tree: &Tree) -> Reading<Vec<(Version, String)>> {
     let mut places: Vec<(Version, String)> = hierarchies(tree, "cpu")?
         .into_iter()
@@ -106,7 +106,7 @@ fn limits<T>(
 }
 
 /// `cpu.max` is `50000 100000` (quota and period in microseconds) or `max 100000`. A group whose parent does
-/// not hand the controller down has no such file, and so no limit of its own.
+/// not pass the controller on has no such file, and so no limit of its own.
 fn cpu_v2(tree: &Tree, folder: &str) -> Reading<Option<f64>> {
     let path = format!("{folder}/cpu.max");
     if !tree.exists(&path) {
@@ -136,7 +136,7 @@ fn cores(quota: &str, period: &str, path: &str) -> Reading<Option<f64>> {
     match (quota.parse::<u32>(), period.parse::<u32>()) {
         (Ok(quota), Ok(period)) if quota > 0 && period > 0 => Ok(Some(f64::from(quota) / f64::from(period))),
         _ => Err(format!(
-            "{path}: `{quota}` in `{period}` microseconds is no share of a processor"
+            "{path}: `{quota}` in `{period}` microseconds is not a share of a processor"
         )),
     }
 }
@@ -151,7 +151,7 @@ fn memory(tree: &Tree, path: &str) -> Reading<Option<u64>> {
     }
     let bytes: u64 = text
         .parse()
-        .map_err(|_| format!("{path} is no number of bytes: `{text}`"))?;
+        .map_err(|_| format!("{path} is not a number of bytes: `{text}`"))?;
     Ok((bytes < V1_UNLIMITED).then_some(bytes))
 }
 
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(below("/docker/1", "/docker/1"), "");
         assert_eq!(below("/docker/1", "/docker/1/inner"), "/inner");
         assert_eq!(below("/docker/1", "/docker/12"), "");
-        assert_eq!(below("/", "/../neighbour"), "");
+        assert_eq!(below("/", "/../other"), "");
         assert_eq!(below("/elsewhere", "/a"), "");
     }
 

@@ -12,8 +12,8 @@ const STAT: &str = "/proc/stat";
 const CORES: &str = "/sys/devices/system/cpu";
 const POWERCAP: &str = "/sys/class/powercap";
 
-/// Environment variable that names a folder to read counters in as if it were `/`: for tests, which plant stolen time
-/// or a falling clock there. The machine's facts then show that counters are planted.
+/// Environment variable that names a folder in which counters are read as if it were `/`. It is for tests, which plant
+/// stolen time or a falling clock there. The machine's facts then show that counters are planted.
 pub(super) const PLANTED: &str = "FACEBENCH_TEST_COUNTERS";
 
 /// The kernel's processor times are in hundredths of a second on every system that facebench knows.
@@ -22,15 +22,15 @@ const TICK: f64 = 0.01;
 /// The counters at one moment. What cannot be read carries the reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counters {
-    /// Seconds for which the host cores did something, all added up.
+    /// Seconds for which the host cores were busy, summed over the cores.
     pub busy_seconds: Reading<f64>,
-    /// Seconds that the hypervisor gave to others meanwhile.
+    /// Seconds that the hypervisor gave to other machines meanwhile (steal).
     pub stolen_seconds: Reading<f64>,
     /// Seconds for which the control group's quota stopped threads of this process's group.
     pub throttled_seconds: Reading<f64>,
     /// Clock of the fastest host core, MHz.
     pub clock_mhz: Reading<f64>,
-    /// Times that a host core was slowed down for heat.
+    /// How often a host core was slowed down because of heat.
     pub thermal_events: Reading<u64>,
     /// Energy counters of the processor packages, microjoules: the count and where it wraps around.
     pub packages: Reading<BTreeMap<String, (u64, u64)>>,
@@ -113,8 +113,8 @@ fn times(tree: &Tree, cores: &[usize]) -> Reading<(f64, f64)> {
     let text = tree.text(STAT)?;
     let (mut busy, mut stolen, mut found) = (0.0, 0.0, 0);
     for line in text.lines() {
-        let mut words = line.split_whitespace();
-        let Some(name) = words.next().and_then(|word| word.strip_prefix("cpu")) else {
+        let mut fields = line.split_whitespace();
+        let Some(name) = fields.next().and_then(|field| field.strip_prefix("cpu")) else {
             continue;
         };
         let wanted = match name.parse::<usize>() {
@@ -125,8 +125,8 @@ fn times(tree: &Tree, cores: &[usize]) -> Reading<(f64, f64)> {
         if !wanted {
             continue;
         }
-        let ticks: Vec<f64> = words.map_while(|word| word.parse().ok()).collect();
-        // user nice system idle iowait irq softirq steal; guests' time is in user's and nice's already.
+        let ticks: Vec<f64> = fields.map_while(|field| field.parse().ok()).collect();
+        // user nice system idle iowait irq softirq steal; user and nice already include the time of guests.
         let [user, nice, system, _, _, irq, softirq, steal] = ticks[..]
             .first_chunk()
             .ok_or_else(|| format!("{STAT}: cpu{name} has fewer than eight numbers"))?;
@@ -166,7 +166,7 @@ fn packages(tree: &Tree) -> Reading<BTreeMap<String, (u64, u64)>> {
     let mut refused = None;
     for name in tree.names(POWERCAP)? {
         let folder = format!("{POWERCAP}/{name}");
-        // The packages themselves; what lies inside them is counted with them.
+        // Only whole packages: their counts include their parts.
         let is_package = tree
             .text(&format!("{folder}/name"))
             .is_ok_and(|n| n.starts_with("package"));

@@ -87,10 +87,10 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// How many threads can run at once for as long as the work lasts: the cores of the affinity, or as many whole
+    /// How many threads can run at the same time all the while: the cores of the affinity, or as many whole
     /// cores as the quota fills if they are fewer (a quota of 1.5 needs two threads to be used up). At least 1.
     ///
-    /// Where the affinity is not known, all cores count; where not even these are, what the standard library finds.
+    /// Where the affinity is not known, all cores count; where these are not known either, the number that the standard library finds.
     pub fn usable_cores(&self) -> usize {
         let allowed = self.affinity.as_ref().map(Vec::len).or(self.cores);
         let allowed = allowed.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
@@ -121,18 +121,18 @@ pub(super) fn read(tree: &Tree, gaps: &mut Gaps) -> Cpu {
 }
 
 /// All flags of the first processor; ARM calls them features.
-pub(super) fn flag_words(cpuinfo: &str) -> Option<impl Iterator<Item = &str>> {
+pub(super) fn flag_names(cpuinfo: &str) -> Option<impl Iterator<Item = &str>> {
     let line = field(cpuinfo, "flags").or_else(|| field(cpuinfo, "Features"))?;
     Some(line.split_whitespace())
 }
 
 fn flags(cpuinfo: &str) -> Reading<Vec<String>> {
-    let words: BTreeSet<&str> = flag_words(cpuinfo)
+    let names: BTreeSet<&str> = flag_names(cpuinfo)
         .ok_or_else(|| format!("{CPUINFO} lists no flags"))?
         .collect();
     Ok(FLAGS
         .iter()
-        .filter(|flag| words.contains(*flag))
+        .filter(|flag| names.contains(*flag))
         .map(|flag| (*flag).to_owned())
         .collect())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Reading;
 
-/// No machine has processors beyond this number; it keeps `0-4000000000` from filling the memory.
+/// No machine has processors beyond this number; the limit stops `0-4000000000` from filling the memory.
 const HIGHEST: usize = 65_535;
 
 /// The processors in a list such as `0-3,8`, ascending and each once. Empty text is an empty list.
@@ -26,7 +26,7 @@ pub fn parse_cpu_list(text: &str) -> Reading<Vec<usize>> {
             (Ok(first), Ok(last)) if first <= last && last <= HIGHEST => cpus.extend(first..=last),
             _ => {
                 return Err(format!(
-                    "`{part}` is no processor or range of processors; write it as in 0-3,8"
+                    "`{part}` is neither a processor nor a range of processors; write it as in 0-3,8"
                 ));
             }
         }

@@ -20,7 +20,7 @@ impl Fake {
         self
     }
 
-    /// Plants a link at an absolute path; what it leads to need not be there.
+    /// Plants a link at an absolute path; its target need not exist.
     pub(super) fn link(self, path: &str, target: &str) -> Self {
         let real = self.root().join(path.trim_start_matches('/'));
         fs::create_dir_all(real.parent().expect("a link has a folder")).expect("the folder can be made");

@@ -1,4 +1,4 @@
-//! How much memory there is, and how much of it this process may have.
+//! How much memory there is, and how much of it this process may use.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,16 +13,16 @@ const MEMINFO: &str = "/proc/meminfo";
 /// Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
-    /// All that the kernel manages.
+    /// All memory that the kernel manages.
     pub total_bytes: Option<u64>,
-    /// What new work could take without swapping, by the kernel's own estimate.
+    /// How much new work could use without swapping, by the kernel's own estimate.
     pub available_bytes: Option<u64>,
     /// The smallest control-group limit. `None` without a reason among the unavailable means: no limit is set.
     pub limit_bytes: Option<u64>,
 }
 
 impl Memory {
-    /// What this process could take: the smallest of what is known, or `None` where nothing is.
+    /// How much this process could use: the smallest of the known values, or `None` where none is known.
     pub fn usable_bytes(&self) -> Option<u64> {
         let machine = self.available_bytes.or(self.total_bytes);
         [machine, self.limit_bytes].into_iter().flatten().min()

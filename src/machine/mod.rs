@@ -41,7 +41,7 @@ pub use virtualization::Fact;
 
 use tree::Tree;
 
-/// A value, or the reason why it cannot be had, in words that a user can act on.
+/// A value, or the reason why it cannot be read, written so that a user can act on it.
 pub type Reading<T> = Result<T, String>;
 
 /// The machine as this process sees it; in a container or a virtual machine that is less than the hardware.
@@ -55,7 +55,7 @@ pub struct Host {
     pub os: Option<String>,
     /// The kernel's release, such as `6.1.0-18-amd64`.
     pub kernel: Option<String>,
-    /// Signs of virtual machines and containers. Several can hold at once, so none is made into one label.
+    /// Signs of virtual machines and containers. Several can be true at once, so they are not reduced to one label.
     pub facts: Vec<Fact>,
     /// Why a value is missing, by its dotted name, such as `cpu.governor`.
     pub unavailable: BTreeMap<String, String>,
@@ -97,7 +97,7 @@ impl Host {
     }
 }
 
-/// The reasons gathered on the way, by field.
+/// The reasons for missing values, by field.
 #[derive(Default)]
 struct Gaps(BTreeMap<String, String>);
 

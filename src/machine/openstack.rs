@@ -1,7 +1,7 @@
-//! What an instance learns of itself from OpenStack's metadata service, over HTTP.
+//! What OpenStack's metadata service reports about this instance, over HTTP.
 //!
-//! Only what shows which kind of machine this is: where it stands and which flavor it has. Names, keys, projects and user
-//! data are read past.
+//! Only what shows the kind of machine is kept: its availability zone and its flavor. Names, keys, projects and user
+//! data are ignored.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use ureq::Agent;
 
 use super::{Fact, Reading};
 
-/// Bytes of an answer; an honest one has a few thousand.
+/// The most bytes of an answer that are read; a real one has a few thousand.
 const LIMIT: u64 = 1 << 20;
 
 /// The keys of `meta_data.json` that are kept.
@@ -19,12 +19,12 @@ struct MetaData {
     availability_zone: Option<String>,
 }
 
-/// The facts that the service at `base` (without a slash at its end) gives within `limit` a question; the reason where it
-/// does not answer. The flavor's name comes from its part with EC2's names, and from no other.
+/// The facts that the service at `base` (without a slash at its end) reports, each request within `limit`; the reason
+/// where it does not answer. The flavor's name is served only under the paths that are compatible with EC2.
 pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
     let agent = Agent::config_builder()
         .timeout_global(Some(limit))
-        // The service is a link-local one: a proxy knows it not.
+        // The service is link-local: a proxy cannot reach it.
         .proxy(None)
         .max_redirects(0)
         .build()
@@ -41,7 +41,7 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
     };
     let path = "/openstack/latest/meta_data.json";
     let data: MetaData = serde_json::from_str(&read(path)?)
-        .map_err(|error| format!("{base}{path} is no OpenStack metadata: {error}"))?;
+        .map_err(|error| format!("{base}{path} is not OpenStack metadata: {error}"))?;
     let mut facts = Vec::new();
     let mut keep = |kind: &str, value: Option<String>, path: &str| {
         let value = value.filter(|value| is_name(value));
@@ -58,7 +58,7 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
     Ok(facts)
 }
 
-/// A name is one short line of letters, digits and few signs; anything else is an error page or not meant for us.
+/// A name is one short line of letters, digits and few signs; anything else is an error page or something else.
 fn is_name(text: &str) -> bool {
     let sound = |c: char| c.is_alphanumeric() || " ._-+:()/".contains(c);
     !text.is_empty() && text.len() <= 255 && text.chars().all(sound)
@@ -128,7 +128,7 @@ mod tests {
         assert!(
             facts_of(&[(PATH, "<html>")])
                 .unwrap_err()
-                .contains("is no OpenStack metadata")
+                .contains("is not OpenStack metadata")
         );
         let silent = TcpListener::bind("127.0.0.1:0").expect("a socket");
         let base = format!("http://{}", silent.local_addr().expect("its address"));

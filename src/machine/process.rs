@@ -10,12 +10,12 @@ use super::{
 const STATUS: &str = "/proc/self/status";
 const IO: &str = "/proc/self/io";
 
-/// The most memory this process has held at once (resident set), in bytes. `root` is `/` but in tests.
+/// The most memory this process has used at once (resident set), in bytes. `root` is `/` except in tests.
 pub fn peak_rss_bytes(root: &Path) -> Reading<u64> {
     kilobytes(&Tree::new(root).text(STATUS)?, "VmHWM", STATUS)
 }
 
-/// Bytes that this process has had read from storage: what the operating system had in memory does not count.
+/// Bytes that this process has read from storage; what the operating system had in memory does not count.
 pub fn storage_bytes(root: &Path) -> Reading<u64> {
     let text = Tree::new(root).text(IO)?;
     let bytes = field(&text, "read_bytes").and_then(|bytes| bytes.parse().ok());

@@ -14,7 +14,7 @@ use super::{
     tree::Tree,
 };
 
-/// The kernel's own usual period, microseconds: it deals time out anew so often.
+/// The kernel's usual period of a quota, microseconds.
 const PERIOD_US: u64 = 100_000;
 
 /// A control group with a quota. It is removed when dropped, which works once its processes are gone.
@@ -24,14 +24,14 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Makes a group that gets `cores` host cores' time at most; above 0.
+    /// Makes a group that gets the time of at most `cores` host cores (above 0).
     pub fn new(cores: f64) -> Reading<Self> {
         let quota_us = ((cores * PERIOD_US as f64) as u64).max(1_000);
         let mut reasons = Vec::new();
         for (version, parent) in writable(&Tree::new(Path::new("/")))? {
             let made = tempfile::Builder::new().prefix("facebench-").tempdir_in(&parent);
             let quota = match made {
-                // Its files are the kernel's: the folder alone is removed, by `drop` below.
+                // The kernel owns the files in it, so only the folder is removed: by `drop` below.
                 Ok(folder) => Self {
                     folder: folder.keep(),
                 },
@@ -56,7 +56,7 @@ impl Quota {
             }
             Version::V2 => {
                 if !self.folder.join("cpu.max").exists() {
-                    // Fails where the parent has processes of its own, or the controller is not handed down to it.
+                    // Fails where the parent has processes of its own, or the controller is not passed on to it.
                     put(&Path::new(parent).join("cgroup.subtree_control"), "+cpu")?;
                 }
                 self.write("cpu.max", &format!("{quota_us} {PERIOD_US}"))
@@ -64,7 +64,7 @@ impl Quota {
         }
     }
 
-    /// Puts the process `id` under it, with all that it will start.
+    /// Puts the process `id`, and every process that it will start, into the group.
     pub fn hold(&self, id: u32) -> Reading<()> {
         self.write("cgroup.procs", &id.to_string())
     }
@@ -76,7 +76,7 @@ impl Quota {
 
 impl Drop for Quota {
     fn drop(&mut self) {
-        // The kernel may take a moment to let go of the last process.
+        // The kernel may take a moment to release the last process.
         for _ in 0..20 {
             if fs::remove_dir(&self.folder).is_ok() {
                 return;
@@ -117,8 +117,8 @@ mod tests {
         thread::sleep(Duration::from_secs(1));
         let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
         let elapsed = began.elapsed().as_secs_f64();
-        let words: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: f64 = words[11].parse::<f64>().unwrap() + words[12].parse::<f64>().unwrap();
+        let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         // 100 ticks a second on every Linux that Rust knows.

@@ -1,4 +1,4 @@
-//! The signs of virtual machines and containers in a few words.
+//! The signs of virtual machines and containers, summed up in one line.
 
 use super::Host;
 
@@ -11,7 +11,7 @@ const VIRTUAL: &[&str] = &[
     "config-drive",
 ];
 
-/// Words in the firmware's names that only a virtual machine's has, and who writes them there.
+/// Names that only a virtual machine's firmware carries, and the hypervisor or cloud that they stand for.
 const MAKERS: &[(&str, &str)] = &[
     ("VMware", "VMware"),
     ("VirtualBox", "VirtualBox"),
@@ -60,18 +60,18 @@ impl Host {
         self.facts.iter().any(|fact| kinds.contains(&fact.kind.as_str()))
     }
 
-    /// Who made the virtual machine, by its firmware. A cloud's bare metal carries the cloud's name too, so that its name
-    /// alone makes no virtual machine.
+    /// The hypervisor or cloud of the virtual machine, by its firmware. A cloud's bare metal carries the cloud's name too,
+    /// so that a cloud's name alone is no sign of a virtual machine.
     fn maker(&self) -> Option<&'static str> {
         let clouds = ["Google Compute Engine", "Amazon EC2"];
-        let firmware = |word: &str| {
+        let firmware = |name: &str| {
             self.facts
                 .iter()
-                .any(|fact| fact.kind.starts_with("dmi-") && fact.value.contains(word))
+                .any(|fact| fact.kind.starts_with("dmi-") && fact.value.contains(name))
         };
         MAKERS
             .iter()
-            .find(|(word, maker)| firmware(word) && (!clouds.contains(maker) || self.has(VIRTUAL)))
+            .find(|(name, maker)| firmware(name) && (!clouds.contains(maker) || self.has(VIRTUAL)))
             .map(|(_, maker)| *maker)
     }
 }

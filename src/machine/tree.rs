@@ -17,7 +17,7 @@ impl Tree {
         }
     }
 
-    /// The file's text without the white space around it; the reason names the path as the machine knows it.
+    /// The file's text without the white space around it; a reason names the path without the root.
     pub(super) fn text(&self, path: &str) -> Reading<String> {
         Ok(String::from_utf8_lossy(&self.bytes(path)?).trim().to_owned())
     }
@@ -26,13 +26,13 @@ impl Tree {
         fs::read(self.real(path)).map_err(|error| format!("cannot read {path}: {error}"))
     }
 
-    /// The last name in what a link leads to.
+    /// The last component of a link's target.
     pub(super) fn link_name(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.real(path)).ok()?;
         Some(target.file_name()?.to_string_lossy().into_owned())
     }
 
-    /// The same, where an empty file counts as little as a missing one.
+    /// The same, but an empty file counts as a missing one.
     pub(super) fn filled(&self, path: &str) -> Reading<String> {
         let text = self.text(path)?;
         if text.is_empty() {

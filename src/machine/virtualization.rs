@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Gaps,
     counters::PLANTED,
-    cpu::{CPUINFO, flag_words},
+    cpu::{CPUINFO, flag_names},
     tree::Tree,
 };
 
@@ -15,7 +15,7 @@ const CGROUP: &str = "/proc/self/cgroup";
 const DMI: &str = "/sys/class/dmi/id";
 const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
 
-/// What the firmware calls the machine: kind and file. Serial numbers and asset tags are left alone.
+/// What the firmware calls the machine: kind and file. Serial numbers and asset tags are not read.
 const FIRMWARE: &[(&str, &str)] = &[
     ("dmi-vendor", "sys_vendor"),
     ("dmi-product", "product_name"),
@@ -24,7 +24,7 @@ const FIRMWARE: &[(&str, &str)] = &[
     ("dmi-bios-vendor", "bios_vendor"),
 ];
 
-/// Files whose mere presence means something: kind, value and path.
+/// Files whose presence alone is a sign: kind, value and path.
 const MARKERS: &[(&str, &str, &str)] = &[
     ("container", "docker", "/.dockerenv"),
     ("container", "podman", "/run/.containerenv"),
@@ -32,7 +32,7 @@ const MARKERS: &[(&str, &str, &str)] = &[
     ("config-drive", "config-2", "/dev/disk/by-label/config-2"),
 ];
 
-/// Words in a control group's path, and who puts them there. The identifiers around them are not kept.
+/// Parts of a control group's path, and the program that puts each there. The identifiers around them are not kept.
 const CGROUP_WORDS: &[(&str, &str)] = &[
     ("kubepods", "kubernetes"),
     ("docker", "docker"),
@@ -104,7 +104,7 @@ pub(super) fn in_container(tree: &Tree, variable: &impl Fn(&str) -> Option<Strin
 fn hypervisor(tree: &Tree) -> Vec<Fact> {
     let mut facts = Vec::new();
     if let Ok(cpuinfo) = tree.text(CPUINFO)
-        && flag_words(&cpuinfo).is_some_and(|mut words| words.any(|word| word == "hypervisor"))
+        && flag_names(&cpuinfo).is_some_and(|mut names| names.any(|name| name == "hypervisor"))
     {
         facts.push(Fact::new("hypervisor-flag", "present", CPUINFO));
     }
@@ -154,7 +154,7 @@ fn control_groups(tree: &Tree) -> Vec<Fact> {
     let membership = tree.text(CGROUP).unwrap_or_default();
     CGROUP_WORDS
         .iter()
-        .filter(|(word, _)| membership.contains(word))
+        .filter(|(part, _)| membership.contains(part))
         .map(|(_, who)| Fact::new(if *who == "slurm" { "job" } else { "container" }, *who, CGROUP))
         .collect()
 }
@@ -164,6 +164,6 @@ fn kata(tree: &Tree) -> Option<Fact> {
     let mounts = tree.text(MOUNTS).ok()?;
     let shared = mounts
         .lines()
-        .any(|line| line.split([' ', '/', ',']).any(|word| word == "kataShared"));
+        .any(|line| line.split([' ', '/', ',']).any(|part| part == "kataShared"));
     shared.then(|| Fact::new("kata", "kataShared", MOUNTS))
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::words::{self, number};
+use super::format::{self, number};
 use crate::record::{Arm, Record, Status, Verdict};
 
 /// Answers "how much faster is an accelerator than the CPU here, and how sure are we" from `record`, whose first arm
-/// is the CPU's. `missing` names what would be needed where there is no accelerator.
+/// is the CPU's. Where there is no accelerator, the sentence ends with `missing`: what would be needed for one.
 pub fn sentence(record: &Record, missing: &str) -> String {
     let Some((cpu, others)) = record.arms.split_first() else {
         return "Nothing was measured.".to_owned();
@@ -25,7 +25,7 @@ pub fn sentence(record: &Record, missing: &str) -> String {
     if others.is_empty() {
         let trust = trust(cpu);
         return format!(
-            "No accelerator is ready on this machine, so there is nothing to set beside it: {alone}{trust}. {missing}"
+            "No accelerator is ready on this machine, so there is nothing to compare the CPU with: {alone}{trust}. {missing}"
         );
     }
     let answers: Vec<String> = others.iter().map(|arm| compared(record, arm)).collect();
@@ -42,7 +42,7 @@ pub fn general(record: &Record) -> String {
             .filter(|arm| arm.status == status && speed(arm).is_some());
         measured.max_by(|a, b| speed(a).unwrap_or(0.0).total_cmp(&speed(b).unwrap_or(0.0)))
     };
-    // Only what may be quoted competes, as long as there is any.
+    // If any arm may be quoted, only such arms are compared.
     let best = [Status::Valid, Status::Unstable, Status::Invalid, Status::Failed]
         .into_iter()
         .find_map(fastest);
@@ -68,14 +68,14 @@ pub fn general(record: &Record) -> String {
         let ratio = &comparison.ratio;
         text = format!(
             "{text}, {} times {}{}{}",
-            words::ratio(ratio.median),
+            format::ratio(ratio.median),
             comparison.baseline,
             sureness(ratio.low, ratio.high),
             meaning(comparison.verdict)
         );
     }
     if let Some(bounded) = &best.bounded {
-        let bound = words::bound(&bounded.bound);
+        let bound = format::bound(&bounded.bound);
         text = match &bounded.images_per_second {
             Some(held) if bounded.streams.is_some() => {
                 format!(
@@ -85,7 +85,7 @@ pub fn general(record: &Record) -> String {
             }
             Some(held) => format!("{text}; with {bound} held it gives {}", number(held.median)),
             None if bounded.is_unknown() => {
-                format!("{text}; whether it holds {bound} is not known, for there are too few samples")
+                format!("{text}; whether it holds {bound} is not known, because there are too few samples")
             }
             None => format!("{text}; it does not hold {bound}"),
         };
@@ -93,7 +93,7 @@ pub fn general(record: &Record) -> String {
     format!("{text}{}.{}{}", trust(best), doubts(record, best), worth(record))
 }
 
-/// Arms that seemed faster than the one that may be quoted.
+/// Names the arms that seemed faster than the one that may be quoted.
 fn doubts(record: &Record, best: &Arm) -> String {
     let speed = |arm: &Arm| {
         arm.throughput
@@ -114,11 +114,11 @@ fn doubts(record: &Record, best: &Arm) -> String {
     text
 }
 
-/// What keeps the whole study from being quoted.
+/// Why nothing of the study may be quoted, if so.
 fn worth(record: &Record) -> &'static str {
     match (record.interrupted, record.quick) {
-        (true, _) => " The study was interrupted: it is no figure to quote.",
-        (false, true) => " It was a quick study: a first look, no figure to quote.",
+        (true, _) => " The study was interrupted: its figures are not to be quoted.",
+        (false, true) => " It was a quick study: a first look, whose figures are not to be quoted.",
         (false, false) => "",
     }
 }
@@ -153,7 +153,7 @@ fn compared(record: &Record, arm: &Arm) -> String {
 fn sureness(low: Option<f64>, high: Option<f64>) -> String {
     match (low, high) {
         (Some(low), Some(high)) => format!(" (95 % sure of {} to {})", number(low), number(high)),
-        _ => " (from one process: how sure cannot be said)".to_owned(),
+        _ => " (from one process: no interval)".to_owned(),
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
             text.contains("cuda:0 showed 1460, but the measurement is invalid"),
             "{text}"
         );
-        assert!(text.contains("no figure to quote"), "{text}");
+        assert!(text.contains("whose figures are not to be quoted"), "{text}");
         full.arms.clear();
         assert_eq!(general(&full), "Nothing was measured.");
     }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::{
+    format::{self, interval, number, ratio, verdict},
     grid::{self, Cell, Column, Grid, Row},
     table::plain,
-    words::{self, interval, number, ratio, verdict},
 };
 use crate::record::{Comparison, Estimate, Outcome, Record, Source, Status};
 
@@ -25,7 +25,7 @@ fn grid(merged: &Record) -> Grid {
         .comparisons
         .iter()
         .any(|comparison| comparison.bounded_ratio.is_some());
-    let mut columns: Vec<Column> = vec![grid::words("arm")];
+    let mut columns: Vec<Column> = vec![grid::column("arm")];
     columns.extend(["A images/s", "95 %", "B images/s", "95 %"].map(grid::numbers));
     if with_bound {
         let bound = merged.plan.latency_bound;
@@ -36,7 +36,7 @@ fn grid(merged: &Record) -> Grid {
         columns.push(grid::numbers("95 %"));
     }
     columns.extend(["B / A", "95 %"].map(grid::numbers));
-    columns.push(grid::words("verdict"));
+    columns.push(grid::column("verdict"));
     let rows = merged.comparisons.iter().map(|comparison| Row {
         anchor: None,
         cells: row(merged, comparison, with_bound)
@@ -59,7 +59,7 @@ fn row(merged: &Record, comparison: &Comparison, with_bound: bool) -> Vec<String
     };
     let pair = |estimate: Option<Estimate>, show: fn(f64) -> String| match estimate {
         Some(estimate) => [show(estimate.median), interval(&estimate)],
-        None => [words::NONE.to_owned(), words::NONE.to_owned()],
+        None => [format::NONE.to_owned(), format::NONE.to_owned()],
     };
     let mut row = vec![comparison.arm.clone()];
     row.extend(pair(speed(&comparison.baseline), number));
@@ -141,7 +141,7 @@ fn remarks(merged: &Record, text: &mut String) {
                 text,
                 "{} is {} and not compared: {}",
                 arm.label,
-                words::status(arm.status),
+                format::status(arm.status),
                 if names.is_empty() {
                     arm.errors.join("; ")
                 } else {

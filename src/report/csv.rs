@@ -1,17 +1,17 @@
-//! A record's raw blocks as one tidy table for R, pandas or a spreadsheet: one row a block, one column a fact.
+//! A record's raw blocks as one tidy table for R, pandas or a spreadsheet: one row for each block, one column for each fact.
 //!
 //! | column | what it holds |
 //! |---|---|
 //! | `record`, `source` | the record's id; the id of the study that the arm is from |
 //! | `arm`, `status` | the arm's label and what its figures are worth |
 //! | `part` | `arm` for the arm's own blocks, `curve` for those of another point of its curve |
-//! | `streams`, `threads`, `batch` | what was at work |
+//! | `streams`, `threads`, `batch` | the settings that were at work |
 //! | `process`, `block`, `order` | number of the process, of the block in it, of the block in the study, from 0 |
-//! | `images`, `faces`, `seconds` | what was done in which time |
+//! | `images`, `faces`, `seconds` | the photos and faces answered, and the time that took |
 //! | `images_per_second` | `images` / `seconds` |
 //! | `rate` | queries sent a second; empty where the next query follows the last |
 //! | `decode_seconds` ... `match_seconds` | seconds that all streams together spent in each stage |
-//! | `own_cpu_seconds` ... `joules` | what the machine did meanwhile; empty where it could not be read |
+//! | `own_cpu_seconds` ... `joules` | the machine's counters meanwhile; empty where it could not be read |
 
 use csv::Writer;
 

@@ -26,9 +26,9 @@ pub enum Format {
     Markdown,
     /// Raw blocks.
     Csv,
-    /// A chart of lines and letters.
+    /// A chart as vector graphics.
     Svg,
-    /// A chart of pixels.
+    /// A chart as pixels.
     #[cfg(feature = "png")]
     Png,
     /// The terminal's tables.
@@ -38,9 +38,9 @@ pub enum Format {
 /// Why a record was not written.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// An ending that means nothing.
+    /// An ending that is not known.
     #[error(
-        "{}: unknown ending; give one of .html (page), .md (Markdown), .csv (raw blocks), .svg or .png (chart), .txt \
+        "{}: unknown ending; use one of .html (page), .md (Markdown), .csv (raw blocks), .svg or .png (chart), .txt \
          (tables)",
         .0.display()
     )]
@@ -48,7 +48,7 @@ pub enum ExportError {
     /// PNG from a program that cannot write it.
     #[cfg(not(feature = "png"))]
     #[error(
-        "{}: this build of facebench has no PNG (the feature png); give the chart as .svg",
+        "{}: this build of facebench cannot write PNG (it lacks the feature png); give the chart as .svg",
         .0.display()
     )]
     NoPng(PathBuf),
@@ -139,7 +139,7 @@ pub fn export_as(
 
 /// Writes a file in one step: a reader sees the old one or the new one, never half of one.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    // What is no ordinary file (a pipe, a terminal, a link) is written to, and not replaced.
+    // A pipe, a terminal or a link is written to, not replaced.
     let special = std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
     let written = if special {
         std::fs::write(path, bytes)
@@ -182,7 +182,7 @@ mod tests {
             assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
         } else {
             let why = drawn.unwrap_err().to_string();
-            assert!(why.contains("has no PNG") && why.contains(".svg"), "{why}");
+            assert!(why.contains("cannot write PNG") && why.contains(".svg"), "{why}");
         }
         let odd = export(&record, None, &[], Path::new("r.pdf")).unwrap_err();
         assert!(odd.to_string().contains(".html"), "{odd}");

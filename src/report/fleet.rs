@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::words::maybe;
+use super::format::maybe;
 use crate::record::{Estimate, Fleet};
 
-/// The fleet in sentences: its sum, what is missing, who is far from the others, what it costs.
+/// The fleet in sentences: its sum, the shards that are missing, machines far from the others, the cost.
 pub fn sentence(fleet: &Fleet) -> String {
     let mut text = format!(
         "{} of {} shards of {} photos",

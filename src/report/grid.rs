@@ -1,13 +1,13 @@
 //! Tables as plain data: the same content for the terminal, Markdown and the page.
 
-use super::words::NONE;
+use super::format::NONE;
 
 /// One table.
 #[derive(Debug)]
 pub(super) struct Grid {
-    /// What it shows: a heading in pages, the first column's head in the terminal.
+    /// Its title: a heading in pages, the first column's head in the terminal.
     pub(super) title: &'static str,
-    /// What a reader must know of it; may be empty.
+    /// How to read it; may be empty.
     pub(super) note: String,
     /// Its columns, that of the arms first.
     pub(super) columns: Vec<Column>,
@@ -20,14 +20,14 @@ pub(super) struct Grid {
 pub(super) struct Column {
     /// Its head.
     pub(super) name: String,
-    /// Whether it is of numbers, which are aligned to the right.
+    /// Whether it holds numbers, which are aligned to the right.
     pub(super) right: bool,
 }
 
 /// One row.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// What links point to.
+    /// Where links to this row lead.
     pub(super) anchor: Option<String>,
     /// One for each column.
     pub(super) cells: Vec<Cell>,
@@ -36,7 +36,7 @@ pub(super) struct Row {
 /// One cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cell {
-    /// What a reader sees.
+    /// The text shown.
     pub(super) text: String,
     /// The check, rule or measurement behind it.
     pub(super) link: Option<Link>,
@@ -51,8 +51,8 @@ pub(super) enum Link {
     Local(String),
 }
 
-/// A column of words.
-pub(super) fn words(name: impl Into<String>) -> Column {
+/// A column of text.
+pub(super) fn column(name: impl Into<String>) -> Column {
     Column {
         name: name.into(),
         right: false,
@@ -68,7 +68,7 @@ pub(super) fn numbers(name: impl Into<String>) -> Column {
 }
 
 impl Cell {
-    /// Text that leads nowhere.
+    /// Text without a link.
     pub(super) fn plain(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -76,7 +76,7 @@ impl Cell {
         }
     }
 
-    /// Text that leads to a rule.
+    /// Text with a link to a rule.
     pub(super) fn rule(text: impl Into<String>, rule: &'static str) -> Self {
         Self {
             text: text.into(),
@@ -84,7 +84,7 @@ impl Cell {
         }
     }
 
-    /// Text that leads to a place of the record.
+    /// Text with a link to a place in the record's part.
     pub(super) fn local(text: impl Into<String>, place: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -92,7 +92,7 @@ impl Cell {
         }
     }
 
-    /// No figure.
+    /// An empty cell: no figure.
     pub(super) fn none() -> Self {
         Self::plain(NONE)
     }

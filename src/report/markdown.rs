@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{
     answer,
     content::{arms, remarks, sections},
+    format::headline,
     grid::Grid,
-    words::headline,
 };
 use crate::record::Record;
 

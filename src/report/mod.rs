@@ -1,4 +1,4 @@
-//! What people read, drawn from records and nothing else.
+//! What users read, drawn from records and nothing else.
 
 pub mod answer;
 pub mod chart;
@@ -7,6 +7,7 @@ mod content;
 pub mod csv;
 mod export;
 pub mod fleet;
+mod format;
 mod grid;
 pub mod html;
 pub mod markdown;
@@ -18,7 +19,6 @@ pub mod size;
 pub mod table;
 pub mod tenants;
 pub mod tuned;
-mod words;
 
 #[cfg(test)]
 mod fixture;

@@ -30,7 +30,7 @@ pub fn render(svg: &str) -> Result<Vec<u8>, ChartError> {
         .scale_by(SCALE)
         .ok_or_else(|| ChartError("it has no size".to_owned()))?;
     let mut pixels = Pixmap::new(size.width(), size.height())
-        .ok_or_else(|| ChartError("it is too large for a picture".to_owned()))?;
+        .ok_or_else(|| ChartError("it is too large for an image".to_owned()))?;
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
     pixels.encode_png().map_err(|error| failed(&error))
 }

@@ -1,4 +1,4 @@
-//! Records from files, and what to do about a file that is none.
+//! Records from files, and errors that say what to do about a file that is not a record.
 
 use std::{
     io,
@@ -33,9 +33,9 @@ pub enum ReadError {
         /// Where it breaks.
         reason: String,
     },
-    /// JSON of something else.
+    /// JSON that is not a record.
     #[error(
-        "{}: is JSON, but no record of facebench: it has no schema_version; give the .json file that a study leaves",
+        "{}: is JSON, but not a record of facebench: it has no schema_version; give the .json file that a study leaves",
         path.display()
     )]
     Other {
@@ -53,16 +53,16 @@ pub enum ReadError {
         /// Its version.
         version: UnknownVersion,
     },
-    /// A record that lacks something.
+    /// A record in which something is missing.
     #[error(
-        "{}: is a record, but not a whole one: {reason}; it was changed by hand, or written \
+        "{}: is a record, but not a complete one: {reason}; it was changed by hand, or written \
          by a development version: measure again",
         path.display()
     )]
     Form {
         /// Which.
         path: PathBuf,
-        /// What it lacks.
+        /// What is missing.
         reason: String,
     },
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::{
+    format::{self, NONE, interval, maybe, number},
     grid::{self, Cell, Grid, Row},
     table::plain,
-    words::{self, NONE, interval, maybe, number},
 };
 use crate::record::{Evidence, Machine, Sizing};
 
@@ -20,7 +20,7 @@ pub fn render(sizing: &Sizing) -> String {
         text,
         "{} photos a second that arrive at random, {}{spare}\n\n{}\n",
         sizing.rate,
-        words::bound(&sizing.bound),
+        format::bound(&sizing.bound),
         plain(&grid(sizing), "MACHINE")
     );
     let _ = writeln!(text, "{}\n", answer(sizing));
@@ -55,8 +55,8 @@ fn grid(sizing: &Sizing) -> Grid {
         "" => String::new(),
         currency => format!(" `{currency}`"),
     };
-    let mut columns = vec![grid::words("machine"), grid::numbers("machines")];
-    columns.push(grid::words("how sure"));
+    let mut columns = vec![grid::column("machine"), grid::numbers("machines")];
+    columns.push(grid::column("how sure"));
     columns.extend(["one serves/s", "95 %", "p99 `ms`", "cores", "GPUs"].map(grid::numbers));
     columns.extend([format!("an hour{unit}"), format!("a month{unit}")].map(grid::numbers));
     columns.push(grid::numbers(match sizing.currency.as_str() {
@@ -76,7 +76,7 @@ fn grid(sizing: &Sizing) -> Grid {
 }
 
 fn row(machine: &Machine) -> Vec<String> {
-    // What is only a limit is marked in every cell that rests on it.
+    // A figure that is only a limit is marked in every cell that depends on it.
     let least = if machine.count.is_none() { ">= " } else { "" };
     let at_least =
         |value: Option<String>| value.map_or_else(|| NONE.to_owned(), |value| format!("{least}{value}"));
@@ -117,7 +117,7 @@ fn sure(machine: &Machine) -> String {
     }
 }
 
-/// The cheapest and the break-even rate in words.
+/// Two sentences: the cheapest, and the break-even rate.
 fn answer(sizing: &Sizing) -> String {
     let cheapest = sizing
         .machines

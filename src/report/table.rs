@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
     content::{arms, remarks, sections},
+    format::headline,
     grid::{Column, Grid},
-    words::headline,
 };
 use crate::record::Record;
 

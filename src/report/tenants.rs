@@ -1,9 +1,9 @@
-//! What a study of tenants comes to, in sentences.
+//! The results of a study of tenants, in sentences.
 
-use super::words::{bytes, maybe};
+use super::format::{bytes, maybe};
 use crate::record::{ClockReading, Record, TenantGroup, Tenants};
 
-/// What they share, as far as is known of all groups.
+/// The table's title: whether the tenants share one device, as far as that is known for all groups.
 pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
     let all: Vec<Option<bool>> = tenants
         .groups
@@ -19,7 +19,7 @@ pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
     }
 }
 
-/// All that is known of a record's tenants; nothing where it has none.
+/// Every sentence about the record's tenants; none where it has no tenants.
 pub fn sentences(record: &Record) -> Vec<String> {
     let Some(tenants) = &record.tenants else {
         return Vec::new();
@@ -30,7 +30,7 @@ pub fn sentences(record: &Record) -> Vec<String> {
     sentences
 }
 
-/// What is known of the clocks of the machines of a coordinated run.
+/// How far apart the clocks of a coordinated run's machines were.
 fn clocks(tenants: &Tenants) -> Option<String> {
     let run = tenants.coordination.as_ref()?;
     let readings: Vec<&ClockReading> = tenants
@@ -42,7 +42,7 @@ fn clocks(tenants: &Tenants) -> Option<String> {
         .collect();
     if !readings.is_empty() && readings.iter().all(|clock| clock.offset_us.is_none()) {
         return Some(
-            "the machines began together by their own clocks: how far these are apart, nothing here shows"
+            "the machines started together by their own clocks; how far apart these were is not known"
                 .to_owned(),
         );
     }
@@ -66,7 +66,7 @@ fn clocks(tenants: &Tenants) -> Option<String> {
     ))
 }
 
-/// Microseconds as people read them.
+/// Microseconds in a readable unit.
 fn span(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} us"),
@@ -75,8 +75,8 @@ fn span(micros: u64) -> String {
     }
 }
 
-/// What the largest tenant of the largest even group held of its part of its device's memory, one over the number of
-/// those that are on that device: a vGPU's frame buffer is the one of its own machine.
+/// How much memory the largest tenant of the largest even group used, compared with its part of the device's memory: the
+/// whole over the number of tenants on that device. (A vGPU's frame buffer is its own machine's alone.)
 fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
     let group = tenants
         .groups
@@ -96,24 +96,24 @@ fn memory(record: &Record, tenants: &Tenants) -> Option<String> {
     let (share, part, held, count, tenant) =
         parts.reduce(|most, one| if one.0 > most.0 { one } else { most })?;
     let among = if count == 1 {
-        "all of it its own".to_owned()
+        "all of it for itself".to_owned()
     } else {
         format!("where {count} share it evenly")
     };
     let verdict = if share <= 0.5 {
-        "half of it would do"
+        "half of it would be enough"
     } else {
-        "half of it would not do"
+        "half of it would not be enough"
     };
     Some(format!(
-        "of its part of the device's memory, {}, {among}, a tenant of {tenant} held {} at most, {:.0} %: {verdict}",
+        "of its part of the device's memory, {}, {among}, a tenant of {tenant} used {} at most, {:.0} %: {verdict}",
         bytes(Some(part as u64)),
         bytes(Some(held)),
         share * 100.0
     ))
 }
 
-/// Tenants of one kind, no background load, and all of them in this record.
+/// Whether all tenants are of one kind and in this record, without a background load.
 fn even(tenants: &Tenants, group: &TenantGroup) -> bool {
     let first = kind(&group.tenants[0]);
     group.background_load.is_none()
@@ -142,8 +142,8 @@ pub(super) fn elsewhere<'a>(tenants: &'a Tenants, group: &TenantGroup) -> Vec<&'
         .collect()
 }
 
-/// How many tenants the device serves, or machines with a device each, for each kind of tenant group that was measured;
-/// nothing where no least rate was given.
+/// For each kind of tenant: how many of them the device (or several machines, each with its own) serves at the least
+/// rate. Nothing where no least rate was given.
 fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
     let Some(least) = tenants.least_rate else {
         return Vec::new();
@@ -215,13 +215,13 @@ mod tests {
         let apart = sentences_of(&fixture::coordinated("vgpu", ["GPU-a", "GPU-b"]));
         assert_eq!(
             apart[0],
-            "of its part of the device's memory, 8000 MB, all of it its own, a tenant of cuda:0 @ vm0 held 3000 MB at \
-             most, 38 %: half of it would do"
+            "of its part of the device's memory, 8000 MB, all of it for itself, a tenant of cuda:0 @ vm0 used 3000 MB at \
+             most, 38 %: half of it would be enough"
         );
         let shared = sentences_of(&fixture::coordinated("physical", ["GPU-a", "GPU-a"]));
         assert!(
             shared[0].contains("4000 MB, where 2 share it evenly")
-                && shared[0].ends_with("75 %: half of it would not do"),
+                && shared[0].ends_with("75 %: half of it would not be enough"),
             "{}",
             shared[0]
         );

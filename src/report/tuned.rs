@@ -1,6 +1,6 @@
-//! What a search came to, in one sentence: which SPEC to use, against the bare one, and how sure that is.
+//! The result of a search in one sentence: which SPEC to use, how it compares with the bare one, and how sure that is.
 
-use super::words::{self, ratio};
+use super::format::{self, ratio};
 use crate::record::{Comparison, Record, Status, Tune, Verdict};
 
 /// The sentence for `tune`, the search of `record`.
@@ -8,12 +8,12 @@ pub fn sentence(record: &Record, tune: &Tune) -> String {
     let tried = tune.candidates.len();
     let held = tune
         .bound
-        .map_or_else(String::new, |bound| format!(" with {}", words::bound(&bound)));
+        .map_or_else(String::new, |bound| format!(" with {}", format::bound(&bound)));
     let Some(chosen) = &tune.chosen else {
         let why = if record.interrupted {
             "the search was stopped before its end"
         } else if tune.bound.is_some() {
-            "neither the bare SPEC nor the best of the search are known to hold it"
+            "neither the bare SPEC nor any of the best of the search is known to hold it"
         } else {
             "none of the best could be confirmed"
         };
@@ -53,7 +53,7 @@ pub fn sentence(record: &Record, tune: &Tune) -> String {
         format!("Keep {chosen}{held}: it is the best of {tried} candidates.")
     } else {
         format!(
-            "Keep {chosen}{held}, for the best of {tried} candidates were not shown to be better: {}.",
+            "Keep {chosen}{held}: the best of {tried} candidates were not shown to be better: {}.",
             rest.join("; ")
         )
     }
@@ -62,8 +62,8 @@ pub fn sentence(record: &Record, tune: &Tune) -> String {
 /// `faster, 1.050 x the images/s of cpu (95 % sure of 1.020 - 1.081)`.
 fn against(comparison: &Comparison, bare: &str) -> String {
     let sure = match comparison.ratio.low {
-        Some(_) => format!(" (95 % sure of {})", words::interval(&comparison.ratio)),
-        None => " (one process: how sure cannot be said)".to_owned(),
+        Some(_) => format!(" (95 % sure of {})", format::interval(&comparison.ratio)),
+        None => " (one process: no interval)".to_owned(),
     };
     let trust = if comparison.status == Status::Valid {
         String::new()
@@ -72,7 +72,7 @@ fn against(comparison: &Comparison, bare: &str) -> String {
     };
     format!(
         "{}, {} x the images/s of {bare}{sure}{trust}",
-        words::verdict(comparison.verdict),
+        format::verdict(comparison.verdict),
         ratio(comparison.ratio.median)
     )
 }
@@ -107,7 +107,7 @@ mod tests {
             record.comparisons[0].status = Status::Unstable;
             record.comparisons[0].reasons = vec!["a quick study is a first look".to_owned()];
         });
-        insta::assert_snapshot!(kept, @"Keep cpu, for the best of 4 candidates were not shown to be better: cpu,streams=4,threads=1 is equivalent, 1.466 x the images/s of cpu (95 % sure of 1.422 - 1.510), not to be quoted: a quick study is a first look.");
+        insta::assert_snapshot!(kept, @"Keep cpu: the best of 4 candidates were not shown to be better: cpu,streams=4,threads=1 is equivalent, 1.466 x the images/s of cpu (95 % sure of 1.422 - 1.510), not to be quoted: a quick study is a first look.");
         let alone = sentence_of(|record, tune| {
             tune.chosen = Some("cpu".to_owned());
             record.comparisons.clear();
@@ -126,7 +126,7 @@ mod tests {
             tune.chosen = None;
             tune.bound = BOUND;
         });
-        insta::assert_snapshot!(nothing, @"Nothing is chosen with p99 <= 50 ms: neither the bare SPEC nor the best of the search are known to hold it.");
+        insta::assert_snapshot!(nothing, @"Nothing is chosen with p99 <= 50 ms: neither the bare SPEC nor any of the best of the search is known to hold it.");
     }
 
     #[test]

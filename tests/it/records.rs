@@ -100,7 +100,7 @@ fn records_of_different_work_are_not_compared() {
     assert!(answer.stderr().contains("the photos"), "{}", answer.all());
     for (text, words) in [
         ("{", "is not JSON"),
-        ("{}", "no record of facebench"),
+        ("{}", "not a record of facebench"),
         (r#"{"schema_version": 9}"#, "schema version 9"),
     ] {
         std::fs::write(&b, text).unwrap();

@@ -51,7 +51,7 @@ fn a_record_becomes_whatever_the_ending_asks_for() {
     } else {
         assert_eq!(answer.code(), 2, "{}", answer.all());
         assert!(
-            answer.stderr().contains("has no PNG") && !png.exists(),
+            answer.stderr().contains("cannot write PNG") && !png.exists(),
             "{}",
             answer.all()
         );

@@ -1,4 +1,4 @@
-//! What a GPU counts while something is measured on it: clock, slow-downs, heat, energy, memory.
+//! What a GPU counts while something is measured on it: clock, slow-downs, temperature, energy, memory.
 
 use nvml_wrapper::{
     Device,
@@ -16,11 +16,11 @@ use super::fault::reason;
 pub struct GpuCounters {
     /// Clock of the streaming multiprocessors, MHz; of the whole board for a MIG device.
     pub sm_clock_mhz: Reading<f64>,
-    /// What holds the clock down at this moment, such as `thermal` or `power cap`; empty where nothing does.
+    /// What lowers the clock at this moment, such as `thermal` or `power cap`; empty where nothing does.
     pub throttled_by: Reading<Vec<&'static str>>,
-    /// Joules used since the driver was loaded. Not known of a MIG device: the board counts all of them together.
+    /// Joules used since the driver was loaded. Not known for a MIG device: the board counts all of them together.
     pub joules: Reading<f64>,
-    /// Device memory in use by everyone, bytes.
+    /// Device memory in use by all processes, bytes.
     pub memory_used_bytes: Reading<u64>,
     /// Device memory in use by the process in question, bytes.
     pub process_memory_bytes: Reading<u64>,
@@ -28,7 +28,7 @@ pub struct GpuCounters {
     pub temperature_celsius: Reading<f64>,
 }
 
-/// Words for the reasons that slow a GPU down. An idle GPU, and clocks that somebody chose, are no slow-downs.
+/// Names of the reasons that slow a GPU down. An idle GPU, or a clock that a user set, is not a slow-down.
 const REASONS: &[(ThrottleReasons, &str)] = &[
     (ThrottleReasons::SW_THERMAL_SLOWDOWN, "thermal"),
     (ThrottleReasons::HW_THERMAL_SLOWDOWN, "thermal (hardware)"),
@@ -43,7 +43,7 @@ pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<
     let failed = |error: NvmlError| reason(&error);
     GpuCounters {
         sm_clock_mhz: whole.clock_info(Clock::SM).map(f64::from).map_err(failed),
-        throttled_by: whole.current_throttle_reasons().map(words).map_err(failed),
+        throttled_by: whole.current_throttle_reasons().map(names).map_err(failed),
         joules: match board {
             None => device
                 .total_energy_consumption()
@@ -62,11 +62,11 @@ pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<
     }
 }
 
-fn words(reasons: ThrottleReasons) -> Vec<&'static str> {
+fn names(reasons: ThrottleReasons) -> Vec<&'static str> {
     REASONS
         .iter()
         .filter(|(reason, _)| reasons.contains(*reason))
-        .map(|(_, word)| *word)
+        .map(|(_, name)| *name)
         .collect()
 }
 
@@ -79,7 +79,7 @@ fn process_memory(device: &Device<'_>, pid: u32) -> Reading<u64> {
         .iter()
         .find(|process| process.pid == pid)
         .ok_or_else(|| {
-            format!("the driver lists no process {pid}; in a container it may know it by another number")
+            format!("the driver lists no process {pid}; in a container the process may have another number for the driver")
         })?;
     match found.used_gpu_memory {
         UsedGpuMemory::Used(bytes) => Ok(bytes),

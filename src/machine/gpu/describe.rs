@@ -1,4 +1,4 @@
-//! One board of the driver's list, and its MIG devices, as records hold them.
+//! One board of the driver's list, and its MIG devices, as they stand in records.
 
 use nvml_wrapper::{
     Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor,
@@ -11,7 +11,7 @@ use nvml_wrapper::{
 use super::super::{Gaps, Reading};
 use super::{CoTenant, Gpu, GpuMode, License, VgpuProfile, fault, license, mig_profile, mig_profile_of};
 
-/// What only the driver knows; where it does not answer, each of them is missing for the same reason.
+/// Values that only the driver knows; where it does not answer, all are missing for the same reason.
 pub(super) const BY_DRIVER: &[&str] = &[
     "uuid",
     "index",
@@ -44,7 +44,7 @@ pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
     } else {
         0
     };
-    // The count is of those that could be; the numbers of those that are not are skipped.
+    // NVML counts the possible devices: numbers without a device are skipped.
     let parts: Vec<Gpu> = (0..parts)
         .filter_map(|index| Some((index, board.mig_device_by_index(index).ok()?)))
         .map(|(index, part)| describe(nvml, &part, Some((&board, &whole)), index, &mode))
@@ -52,7 +52,7 @@ pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
     std::iter::once(whole).chain(parts).collect()
 }
 
-/// A board that the driver counts without describing it.
+/// A board that the driver counts, but does not describe.
 fn lost(index: u32, reason: &str) -> Gpu {
     let mut gpu = Gpu {
         name: format!("GPU {index} of the driver's list"),
@@ -69,7 +69,7 @@ fn lost(index: u32, reason: &str) -> Gpu {
     gpu
 }
 
-/// `board` is there for a MIG device; `mode` is the board's.
+/// `board` is given for a MIG device; `mode` is the board's.
 fn describe(
     nvml: &Nvml,
     device: &Device<'_>,
@@ -109,7 +109,7 @@ fn describe(
         None => power
             .map(|milliwatts| f64::from(milliwatts) / 1e3)
             .map_err(failed),
-        Some(_) => Err("power is its whole board's".to_owned()),
+        Some(_) => Err("only the whole board's power can be read".to_owned()),
     };
     Gpu {
         uuid: gaps.keep("uuid", device.uuid().map_err(failed)),
@@ -162,7 +162,7 @@ fn describe(
         co_tenants: gaps.keep("co_tenants", co_tenants(device).map_err(failed)),
         name,
         unavailable: gaps.0,
-        // What the file system shows is added by the caller.
+        // The caller adds what the file system shows.
         numa_node: None,
         host_driver: None,
         mps: None,
@@ -179,7 +179,7 @@ fn given(
         Some(profile) if profile.slices.is_some() => GpuMode::MigVgpu,
         _ => GpuMode::Vgpu,
     };
-    let by_nvml = |word: &str| format!("NVML's virtualization mode: {word}");
+    let by_nvml = |mode: &str| format!("NVML's virtualization mode: {mode}");
     if part {
         let guest = matches!(mode, Ok(GpuVirtualizationMode::Vgpu));
         let mode = if guest { GpuMode::MigVgpu } else { GpuMode::Mig };
@@ -231,7 +231,7 @@ fn cuda(version: i32) -> String {
     )
 }
 
-/// Processes that compute on the device, by themselves or by MPS; without this one.
+/// Other processes that compute on the device, directly or through MPS.
 fn co_tenants(device: &Device<'_>) -> Result<Vec<CoTenant>, NvmlError> {
     let mut processes = device.running_compute_processes()?;
     // An old driver knows no MPS list.

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// NVML cannot be opened. What the user can do about it depends on the machine: see [`super::find`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NvmlFault {
-    /// It is nowhere.
+    /// There is no library.
     #[error(
         "there is no NVML library (libnvidia-ml.so.1) on the loader's path or in the driver's usual places"
     )]
@@ -18,11 +18,11 @@ pub enum NvmlFault {
     Unloadable {
         /// The file.
         path: PathBuf,
-        /// The loader's words.
+        /// The loader's message.
         reason: String,
     },
-    /// A library without the functions that everything begins with.
-    #[error("{}: no NVML library, or one that is too old: {reason}", path.display())]
+    /// A library without the functions that NVML starts with.
+    #[error("{}: not an NVML library, or one that is too old: {reason}", path.display())]
     TooOld {
         /// The file.
         path: PathBuf,
@@ -41,8 +41,8 @@ pub enum NvmlFault {
         /// The library that reports it.
         path: PathBuf,
     },
-    /// This user may not talk to the driver.
-    #[error("{}: this user may not talk to the NVIDIA driver", path.display())]
+    /// This user may not use the driver.
+    #[error("{}: this user may not use the NVIDIA driver", path.display())]
     NoPermission {
         /// The library that reports it.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum NvmlFault {
     Other {
         /// The library that reports it.
         path: PathBuf,
-        /// Its words.
+        /// Its message.
         reason: String,
     },
 }
@@ -79,7 +79,7 @@ impl NvmlFault {
     }
 }
 
-/// Why the driver does not report something of a device that it shows.
+/// Why the driver does not report a value of a device that it shows.
 pub(super) fn reason(error: &NvmlError) -> String {
     match error {
         NvmlError::NotSupported => "the driver does not report this for this device".to_owned(),
@@ -87,7 +87,7 @@ pub(super) fn reason(error: &NvmlError) -> String {
             format!("this driver's NVML is too old to report it: {symbol}")
         }
         NvmlError::FunctionNotFound => "this driver's NVML is too old to report it".to_owned(),
-        NvmlError::NoPermission => "this user may not ask the driver for it".to_owned(),
+        NvmlError::NoPermission => "this user may not read it from the driver".to_owned(),
         other => format!("NVML: {other}"),
     }
 }

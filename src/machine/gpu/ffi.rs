@@ -1,8 +1,8 @@
-//! The questions of NVML that its safe wrapper does not ask: a vGPU's licence; on its host, the scheduler's time slice, the
-//! numbers of the vGPUs, and how much each uses the board.
+//! NVML calls that its safe wrapper does not have: a vGPU's licence; on its host, the scheduler's time slice, the numbers
+//! of the vGPUs, and how much each uses the board.
 #![allow(
     unsafe_code,
-    reason = "nvml-wrapper has no safe call for these; this file is the calls and nothing else"
+    reason = "nvml-wrapper has no safe call for these; this file has only the calls"
 )]
 
 use std::{mem::MaybeUninit, ptr};
@@ -17,7 +17,7 @@ use nvml_wrapper_sys::bindings::{
     nvmlVgpuInstanceUtilizationSample_t, nvmlVgpuSchedulerGetState_t,
 };
 
-/// What of `device` can be licensed, and whether it is.
+/// The features of `device` that can be licensed, and whether they are.
 pub(super) fn licensable_features(
     nvml: &Nvml,
     device: &Device<'_>,
@@ -42,7 +42,7 @@ pub(super) struct SchedulerState {
     pub(super) timeslice_ns: u32,
 }
 
-/// The scheduler of `device`. The wrapper has this call too, and leaves out the time slice.
+/// The scheduler of `device`. The wrapper has this call too, but leaves out the time slice.
 pub(super) fn scheduler(nvml: &Nvml, device: &Device<'_>) -> Result<SchedulerState, NvmlError> {
     let function = nvml_sym(nvml.lib().nvmlDeviceGetVgpuSchedulerState.as_ref())?;
     let mut state = MaybeUninit::<nvmlVgpuSchedulerGetState_t>::zeroed();
@@ -67,11 +67,11 @@ pub(super) fn scheduler(nvml: &Nvml, device: &Device<'_>) -> Result<SchedulerSta
 pub(super) fn active_vgpus(nvml: &Nvml, device: &Device<'_>) -> Result<Vec<nvmlVgpuInstance_t>, NvmlError> {
     let function = nvml_sym(nvml.lib().nvmlDeviceGetActiveVgpus.as_ref())?;
     let mut count = 0;
-    // SAFETY: the symbol has this signature; with no room it only counts.
+    // SAFETY: the symbol has this signature; with no space for answers it only counts.
     unsafe { nvml_try_count(function(device.handle(), &raw mut count, ptr::null_mut()))? };
     let mut list = vec![0; count as usize];
     if count > 0 {
-        // SAFETY: there is room for as many numbers as are announced.
+        // SAFETY: there is space for as many numbers as are announced.
         unsafe { nvml_try(function(device.handle(), &raw mut count, list.as_mut_ptr()))? };
         list.truncate(count as usize);
     }
@@ -97,7 +97,7 @@ pub(super) fn vgpu_utilization(
     let function = nvml_sym(nvml.lib().nvmlDeviceGetVgpuUtilization.as_ref())?;
     let (mut kind, mut count): (nvmlValueType_t, u32) = (UNSIGNED_INT, 0);
     let mut ask = |count: &mut u32, place: *mut nvmlVgpuInstanceUtilizationSample_t| {
-        // SAFETY: the symbol has this signature; `place` has room for `count` samples, or is null, and NVML only counts.
+        // SAFETY: the symbol has this signature; `place` has space for `count` samples, or is null, and NVML only counts.
         unsafe { function(device.handle(), since, &raw mut kind, count, place) }
     };
     nvml_try_count(ask(&mut count, ptr::null_mut()))?;
@@ -105,7 +105,7 @@ pub(super) fn vgpu_utilization(
     let nothing: nvmlVgpuInstanceUtilizationSample_t = unsafe { MaybeUninit::zeroed().assume_init() };
     let mut samples = vec![nothing; count as usize];
     match nvml_try(ask(&mut count, samples.as_mut_ptr())) {
-        // Nothing younger than that.
+        // There is no younger sample.
         Err(NvmlError::NotFound) => return Ok(Vec::new()),
         other => other?,
     }

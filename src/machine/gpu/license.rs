@@ -10,14 +10,14 @@ use nvml_wrapper_sys::bindings::{
 use super::super::Reading;
 use super::{fault, ffi::licensable_features};
 
-/// Whether a feature with which CUDA runs undiminished (vGPU for compute, virtual workstation) is enabled and licensed.
+/// Whether a feature with which CUDA runs at full speed (vGPU for compute, virtual workstation) is enabled and licensed.
 /// A licence for desktops alone does not count.
 ///
-/// In NVML's words, `featureEnabled` means that the device is used as such, `featureState` that it is licensed.
+/// NVML's `featureEnabled` means that the device is used as such, `featureState` that it is licensed.
 pub(super) fn licensed(nvml: &Nvml, device: &Device<'_>) -> Reading<bool> {
     let answer = licensable_features(nvml, device).map_err(|error| fault::reason(&error))?;
     if answer.isGridLicenseSupported == 0 {
-        return Err("the driver knows no licences for this device".to_owned());
+        return Err("the driver lists no licences for this device".to_owned());
     }
     let features = &answer.gridLicensableFeatures[..(answer.licensableFeaturesCount as usize).min(3)];
     Ok(features.iter().any(allows_compute))

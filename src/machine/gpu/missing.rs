@@ -1,5 +1,5 @@
-//! Why no GPU can be used here, and what the user can do about it: the driver, its device nodes and the container that
-//! they did not come into.
+//! Why no GPU can be used here, and what the user can do about it: no driver, no device nodes, or a container without
+//! them.
 
 use super::super::{Reading, tree::Tree};
 use super::{Gpu, NvmlFault, pci::PciGpu};
@@ -11,7 +11,7 @@ const GIVE_TO_CONTAINER: &str = "give the container its GPU: `docker run --gpus 
     nvidia.com/gpu=all`, in Kubernetes `runtimeClassName: nvidia` and a limit of nvidia.com/gpu";
 const ASK_THE_DRIVER: &str = "nvidia-smi, and the kernel's log (`dmesg`, lines with NVRM), show more";
 
-/// What a machine without usable GPUs shows besides NVML.
+/// What a machine without usable GPUs shows without NVML.
 pub(super) struct Evidence<'a> {
     /// Its files.
     pub(super) tree: &'a Tree,
@@ -20,7 +20,7 @@ pub(super) struct Evidence<'a> {
     pub(super) in_container: bool,
 }
 
-/// A reason, and what can be done.
+/// A reason, and what can be done about it.
 pub(super) struct Why(String, Option<String>);
 
 impl From<Why> for (Option<String>, Option<String>) {
@@ -29,10 +29,10 @@ impl From<Why> for (Option<String>, Option<String>) {
     }
 }
 
-/// NVML answers, and fails at the first question.
+/// NVML starts, but its first call fails.
 pub(super) fn uncounted(reason: &str) -> Why {
     Why(
-        format!("NVML starts, and does not report the number of GPUs: {reason}"),
+        format!("NVML starts, but does not report the number of GPUs: {reason}"),
         Some(ASK_THE_DRIVER.to_owned()),
     )
 }
@@ -49,7 +49,7 @@ impl Evidence<'_> {
                     None => fault.to_string(),
                 },
                 fix(if self.in_container {
-                    "start the container anew, so that it gets the libraries of the driver that runs"
+                    "start the container again, so that it gets the libraries of the running driver"
                 } else {
                     "restart the machine (or unload and load the nvidia modules) after the driver's upgrade"
                 }),
@@ -68,7 +68,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// The library is not there, or reports that the driver is not.
+    /// The library is missing, or reports that the driver is.
     fn unreachable(&self, fault: &NvmlFault) -> Why {
         let library_missing = *fault == NvmlFault::NotFound;
         let own = self.bus.as_ref().map_or(&[][..], |(own, _)| own);
@@ -103,7 +103,7 @@ impl Evidence<'_> {
         if lacking.is_empty() {
             return Why(
                 format!(
-                    "the NVIDIA driver {version} is loaded and its device nodes are there, and it cannot be reached"
+                    "the NVIDIA driver {version} is loaded and its device nodes are there, but it cannot be reached"
                 ),
                 Some(
                     if self.in_container {
@@ -116,7 +116,7 @@ impl Evidence<'_> {
             );
         }
         let reason = format!(
-            "the kernel has the NVIDIA driver {version}, and {} {} missing here",
+            "the kernel has the NVIDIA driver {version}, but {} {} missing here",
             lacking.join(" and "),
             if lacking.len() == 1 { "is" } else { "are" }
         );
@@ -131,7 +131,7 @@ impl Evidence<'_> {
         Why(reason, Some(fix))
     }
 
-    /// A GPU on the bus, and no driver of NVIDIA's in the kernel.
+    /// A GPU on the bus, without NVIDIA's driver in the kernel.
     fn no_driver(&self, found: &PciGpu) -> Why {
         let address = &found.address;
         let vgpu = found.vgpu.as_ref().ok().and_then(Option::as_ref);
@@ -164,12 +164,12 @@ impl Evidence<'_> {
         Why(reason, Some(fix))
     }
 
-    /// Nothing of NVIDIA's anywhere.
+    /// Neither NVIDIA's driver nor its GPUs are here.
     fn no_device(&self) -> String {
         match self.bus {
             Ok((_, others)) if others.is_empty() => "no NVIDIA GPU is on the PCI bus".to_owned(),
             Ok((_, others)) => format!(
-                "no NVIDIA GPU is on the PCI bus; no backend can use yet what is there: {}",
+                "no NVIDIA GPU is on the PCI bus; no backend can use the other devices there yet: {}",
                 others.join(", ")
             ),
             Err(reason) => format!("there is no NVIDIA driver, and the PCI bus does not show it: {reason}"),
@@ -183,10 +183,10 @@ impl Evidence<'_> {
         } else {
             ASK_THE_DRIVER
         };
-        Why("NVML answers, and lists no GPU".to_owned(), Some(fix.to_owned()))
+        Why("NVML answers, but lists no GPU".to_owned(), Some(fix.to_owned()))
     }
 
-    /// GPUs of the bus that the driver does not show: other containers' and virtual machines' own, or broken ones.
+    /// GPUs on the bus that the driver does not show: they belong to other containers or virtual machines, or are broken.
     pub(super) fn unseen(&self, seen: &[Gpu]) -> Option<String> {
         let (own, _) = self.bus.as_ref().ok()?;
         let unseen: Vec<String> = own
@@ -199,7 +199,7 @@ impl Evidence<'_> {
             .collect();
         (!unseen.is_empty()).then(|| {
             format!(
-                "on the PCI bus, and not shown to this process by the driver: {}",
+                "on the PCI bus, but not shown to this process by the driver: {}",
                 unseen.join(", ")
             )
         })
@@ -212,7 +212,7 @@ impl Evidence<'_> {
             .lines()
             .next()?
             .split_whitespace()
-            .find(|word| word.contains('.') && word.starts_with(|first: char| first.is_ascii_digit()));
+            .find(|part| part.contains('.') && part.starts_with(|first: char| first.is_ascii_digit()));
         Some(version.unwrap_or("of unknown version").to_owned())
     }
 }

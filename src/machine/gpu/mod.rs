@@ -49,16 +49,15 @@ pub struct Gpu {
     pub index: Option<u32>,
     /// A MIG device's board, by UUID; null for all other devices.
     pub parent: Option<String>,
-    /// Where it hangs on the PCI bus, such as `0000:17:00.0`.
+    /// Its address on the PCI bus, such as `0000:17:00.0`.
     pub pci: Option<String>,
-    /// The memory domain of the host that it is nearest to.
+    /// The memory domain (NUMA node) of the host that it is nearest to.
     pub numa_node: Option<usize>,
     /// The driver's version.
     pub driver: Option<String>,
     /// The highest CUDA version that the driver runs, such as `13.0`.
     pub cuda_driver: Option<String>,
-    /// For a vGPU, the driver's version on the machine that hands it out; null for all other devices, and where the
-    /// guest does not learn it.
+    /// For a vGPU, the driver's version on its host; null for all other devices, and where the guest cannot read it.
     pub host_driver: Option<String>,
     /// CUDA's compute capability, such as `9.0`.
     pub compute_capability: Option<String>,
@@ -70,7 +69,7 @@ pub struct Gpu {
     pub mode_source: Option<String>,
     /// A vGPU's or MIG device's profile; null for a whole board.
     pub profile: Option<String>,
-    /// Whether the board is divided into MIG devices, and so computes by these alone.
+    /// Whether the board is divided into MIG devices, so that only these can compute.
     pub mig_enabled: Option<bool>,
     /// A vGPU's licence; null for devices that need none.
     pub license: Option<License>,
@@ -80,19 +79,19 @@ pub struct Gpu {
     pub sm_clock_max_mhz: Option<u32>,
     /// Power when the record was begun, watts.
     pub power_watts: Option<f64>,
-    /// Power that it is held to, watts.
+    /// The limit of its power, watts.
     pub power_limit_watts: Option<f64>,
     /// Temperature when the record was begun, degrees Celsius; of the whole board for a MIG device.
     pub temperature_celsius: Option<u32>,
     /// Whether memory errors are corrected, which takes some of the memory and its speed.
     pub ecc: Option<bool>,
-    /// Whether the driver stays loaded while nobody uses the device.
+    /// Whether the driver stays loaded while no process uses the device.
     pub persistence: Option<bool>,
     /// The MPS daemon that this process's work would go through; null where there is none.
     pub mps: Option<Mps>,
     /// Other processes that compute on the device. In a container or a guest only those that it can see.
     pub co_tenants: Option<Vec<CoTenant>>,
-    /// Why a value is missing, by its name.
+    /// Why a value is missing, by the value's name.
     pub unavailable: BTreeMap<String, String>,
 }
 
@@ -101,7 +100,7 @@ pub struct Gpu {
 pub struct CoTenant {
     /// Its number as the driver counts processes.
     pub pid: u32,
-    /// Device memory that it holds, bytes; null where the driver does not report it.
+    /// Device memory that it uses, bytes; null where the driver does not report it.
     pub memory_bytes: Option<u64>,
 }
 
@@ -128,12 +127,12 @@ pub enum GpuMode {
     Mig,
     /// A share in space, handed to a virtual machine.
     MigVgpu,
-    /// The machine that hands out vGPUs.
+    /// The host of vGPUs: the machine that hands them out.
     VgpuHost,
 }
 
 impl GpuMode {
-    /// The mode as people write it.
+    /// The mode's usual name.
     pub fn word(self) -> &'static str {
         match self {
             Self::Physical => "physical",
@@ -145,13 +144,13 @@ impl GpuMode {
         }
     }
 
-    /// Whether the device is used from within a virtual machine that has a share of it, and so needs a licence.
+    /// Whether this is a virtual machine that has a share of the board, and so needs a licence.
     pub fn is_vgpu(self) -> bool {
         matches!(self, Self::Vgpu | Self::MigVgpu)
     }
 }
 
-/// What was found on a machine.
+/// The GPUs that were found on a machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Gpus {
     /// Every GPU, each MIG device after its board.
@@ -199,7 +198,7 @@ pub fn find(root: &Path, variable: impl Fn(&str) -> Option<String>, nvml: &Resul
 /// Adds what the PCI bus shows to what the driver reported.
 fn complete(gpu: &mut Gpu, tree: &Tree, bus: &[pci::PciGpu]) {
     let Some(address) = gpu.pci.clone() else {
-        gpu.because("numa_node", "its place on the PCI bus is not known");
+        gpu.because("numa_node", "its address on the PCI bus is not known");
         return;
     };
     match pci::numa_node(tree, &address) {
@@ -215,7 +214,7 @@ fn complete(gpu: &mut Gpu, tree: &Tree, bus: &[pci::PciGpu]) {
     }
 }
 
-/// A GPU of which the PCI bus alone knows.
+/// A GPU that only the PCI bus shows.
 fn without_driver(found: &pci::PciGpu, reason: &str) -> Gpu {
     let vgpu = matches!(found.vgpu, Ok(Some(_)));
     let mut gpu = Gpu {

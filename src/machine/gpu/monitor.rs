@@ -1,5 +1,4 @@
-//! A board as the machine that hands it out sees it: its scheduler, its vGPUs, its clocks and its power. A guest sees none
-//! of them.
+//! A board as its hypervisor sees it: its scheduler, its vGPUs, its clocks and its power. A guest sees none of them.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +15,20 @@ use serde::{Deserialize, Serialize};
 use super::super::{Gaps, Reading};
 use super::{GpuMode, counters, fault::reason, ffi};
 
-/// How the board's time is shared out among its vGPUs.
+/// How the board's time is divided among its vGPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SchedulerPolicy {
-    /// Whoever has work gets time; those that idle give theirs away.
+    /// Only vGPUs that have work get time.
     BestEffort,
     /// Each vGPU that runs gets the same share.
     EqualShare,
-    /// Each vGPU has the share that its type says, whether or not others run.
+    /// Each vGPU gets the share that its type states, whether or not others run.
     FixedShare,
 }
 
 impl SchedulerPolicy {
-    /// The word for tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::BestEffort => "best-effort",
@@ -48,22 +47,22 @@ pub struct Scheduler {
     pub adaptive: Option<bool>,
     /// Length of a time slice, nanoseconds; null where it is unknown.
     pub timeslice_ns: Option<u64>,
-    /// Who says so.
+    /// Where it was read.
     pub source: String,
 }
 
-/// What of a board stays the same while it is watched. A null has its reason in `unavailable`.
+/// Facts of a board that do not change while it is monitored. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostBoard {
     /// The driver's name for the board.
     pub uuid: Option<String>,
     /// The product.
     pub name: String,
-    /// Where it hangs on the PCI bus.
+    /// Its address on the PCI bus.
     pub pci: Option<String>,
     /// The driver's version on this machine.
     pub driver: Option<String>,
-    /// How this machine has the board.
+    /// How the board is given to this machine.
     pub mode: Option<GpuMode>,
     /// How it shares the board's time.
     pub scheduler: Option<Scheduler>,
@@ -86,7 +85,7 @@ pub struct BoardSample {
     pub power_watts: Option<f64>,
     /// Share of the time, 0 to 1, in which anything ran on it.
     pub utilization: Option<f64>,
-    /// What holds its clock down, such as `thermal`; empty where nothing does.
+    /// What lowers its clock, such as `thermal`; empty where nothing does.
     pub throttled_by: Option<Vec<String>>,
     /// The vGPUs that are handed out.
     pub vgpus: Option<Vec<VgpuSample>>,
@@ -107,7 +106,7 @@ pub struct VgpuSample {
     pub vgpu_type: Option<String>,
     /// Frame buffer in use, bytes.
     pub memory_used_bytes: Option<u64>,
-    /// Share of the board's time, 0 to 1, that its networks and other work took since the last sample.
+    /// Share of the board's time, 0 to 1, that its work took since the last sample.
     pub utilization: Option<f64>,
     /// Whether it holds its licence.
     pub licensed: Option<bool>,
@@ -228,7 +227,7 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
         throttled_by: gaps.keep(
             "throttled_by",
             read.throttled_by
-                .map(|words| words.into_iter().map(str::to_owned).collect()),
+                .map(|names| names.into_iter().map(str::to_owned).collect()),
         ),
         vgpus: gaps.keep("vgpus", vgpus(library, &device, since)),
         unavailable: gaps.0,
@@ -236,7 +235,7 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
 }
 
 fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<VgpuSample>> {
-    // Asked by number, so that the number can be kept: the wrapper's own list hides it.
+    // Requested by number, so that the number can be kept: the wrapper's own list hides it.
     let ids = ffi::active_vgpus(library, device).map_err(|error| reason(&error))?;
     let used = match ids.len() {
         0 => Ok(Vec::new()),
@@ -249,7 +248,7 @@ fn vgpus(library: &Nvml, device: &Device<'_>, since: &mut u64) -> Reading<Vec<Vg
                 .map(|s| s.micros)
                 .max()
         };
-        // The last sample of each is asked for again: one that comes before the next one still has a value.
+        // Samples are read from just before the last ones, so that a reading without new samples still has a value.
         *since = ids
             .iter()
             .filter_map(latest)

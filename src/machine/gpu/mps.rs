@@ -1,5 +1,5 @@
 //! MPS, NVIDIA's daemon by which several processes share one GPU at the same time: whether one serves this process, and
-//! what share of a GPU it leaves to it.
+//! what share of a GPU it allows it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Mps {
     pub pinned_device_mem_limit: Option<String>,
 }
 
-/// The daemon whose control pid file stands in the pipes' folder.
+/// The daemon whose control pid file is in the pipes' folder.
 pub(super) fn read(tree: &Tree, variable: &impl Fn(&str) -> Option<String>) -> Option<Mps> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let pipe_directory = set(PIPES).unwrap_or_else(|| DEFAULT_PIPES.to_owned());

@@ -1,4 +1,4 @@
-//! The handle on NVML: opened once, shared by everyone, asked by UUID.
+//! The handle on NVML: opened once, shared by all callers, devices found by UUID.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use super::{
 
 const NAME: &str = "libnvidia-ml.so.1";
 
-/// Where drivers put the library when the loader does not know it: distributions, WSL, containers of the older NVIDIA
+/// Where drivers put the library when it is not on the loader's path: distributions, WSL, containers of the older NVIDIA
 /// runtime and of GKE, GKE's nodes, the GPU operator's driver container, Flatcar, `NixOS`.
 const PLACES: &[&str] = &[
     "/usr/lib/x86_64-linux-gnu",
@@ -61,8 +61,8 @@ impl Nvml {
         })
     }
 
-    /// Every device that the driver shows, each MIG device after its board. A board that the driver shows and then reports
-    /// nothing of stands there with its reasons.
+    /// Every device that the driver shows, each MIG device after its board. A board about which the driver
+    /// reports nothing stands there with the reasons.
     pub fn gpus(&self) -> Reading<Vec<Gpu>> {
         let count = self
             .library
@@ -86,7 +86,7 @@ impl Nvml {
         Ok(counters::read(&device, board.as_ref(), pid))
     }
 
-    /// Every board as its hypervisor sees it.
+    /// Every board, as its hypervisor sees it.
     pub fn host_boards(&self) -> Reading<Vec<HostBoard>> {
         let count = self
             .library

@@ -1,11 +1,11 @@
-//! GPUs as the PCI bus shows them, which needs no driver: who made them, who holds them, whether they are vGPUs.
+//! GPUs as the PCI bus shows them, which needs no driver: their makers, the drivers that hold them, whether they are vGPUs.
 
 use super::super::{Reading, tree::Tree};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 const NVIDIA: &str = "0x10de";
 
-/// Other makers of GPUs, none of which a backend can use yet. What stands for a plain console is left out.
+/// Other makers of GPUs, none of which a backend can use yet. Makers of plain console devices are left out.
 const OTHERS: &[(&str, &str)] = &[("0x1002", "AMD"), ("0x8086", "Intel")];
 
 /// One display device of the bus.
@@ -15,11 +15,11 @@ pub(super) struct PciGpu {
     pub(super) address: String,
     /// The product's number, such as `0x20b5`.
     pub(super) device_id: String,
-    /// The memory domain that it hangs on.
+    /// The memory domain that it belongs to.
     pub(super) numa_node: Reading<usize>,
     /// The kernel driver that holds it, such as `nvidia`, `nouveau` or `vfio-pci`.
     pub(super) driver: Option<String>,
-    /// For a vGPU, the driver of the machine that hands it out; the reason where it is not known whether it is one.
+    /// For a vGPU, the driver of its host; the reason where it is not known whether it is a vGPU.
     pub(super) vgpu: Reading<Option<HostDriver>>,
 }
 
@@ -72,13 +72,13 @@ pub(super) fn vgpu(config: &[u8]) -> Reading<Option<HostDriver>> {
     const LIST: usize = 0x34;
     const VENDOR_SPECIFIC: u8 = 0x09;
     let Some(config) = config.first_chunk::<256>() else {
-        return Err("the PCI configuration space can be read whole by root only".to_owned());
+        return Err("the PCI configuration space can be read in full by root only".to_owned());
     };
     if config[STATUS] & HAS_LIST == 0 {
         return Ok(None);
     }
     let mut at = usize::from(config[LIST]);
-    // A sound list has fewer entries than this; a broken one may lead in circles.
+    // A valid list has fewer entries than this; a broken one may be circular.
     for _ in 0..48 {
         let Some(&[kind, next, length]) = config.get(at..at + 3).and_then(|entry| entry.first_chunk()) else {
             break;
@@ -163,7 +163,7 @@ pub(super) mod tests {
         let mut outside = config(b"");
         outside[0x69] = 0xff;
         assert_eq!(vgpu(&outside), Ok(None));
-        // A record that is no longer than nothing would be read for ever.
+        // A record of length 0 would be read for ever.
         assert_eq!(vgpu(&config(b"VF\x05\x00\xaa\xbb")), Ok(Some(None)));
         assert_eq!(vgpu(&config(b"VF\x00\x16460")), Ok(Some(None)));
         let mut long = config(b"VF");

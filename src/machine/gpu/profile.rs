@@ -1,17 +1,17 @@
-//! Profiles out of names: the share that a vGPU's or MIG device's name stands for.
+//! Parses vGPU and MIG profiles from device names: the share of the board that a name stands for.
 //!
 //! vGPU names are those of NVIDIA's "Virtual GPU Software User Guide": `<board>-<GB><series>` shares the board in time,
 //! `<board>-<slices>-<GB><series>` is a MIG instance handed to a virtual machine. MIG names are those of its "MIG User
 //! Guide": `[<compute slices>c.]<slices>g.<GB>gb[+<attribute>]`.
 
-/// What the name of a vGPU means.
+/// A vGPU's profile, parsed from its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VgpuProfile {
     /// The profile as NVIDIA writes it, such as `V100D-8Q`.
     pub name: String,
     /// Slices of the board, 1 to 7; `None` for a share in time.
     pub slices: Option<u8>,
-    /// Frame buffer, GB; 0 stands for half a one.
+    /// Frame buffer, GB; 0 means 0.5 GB.
     pub gigabytes: u32,
     /// `A` (applications), `B` (business desktops), `C` (compute) or `Q` (workstations).
     pub series: char,

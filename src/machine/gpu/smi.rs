@@ -1,31 +1,31 @@
-//! The scheduler as nvidia-smi shows it, where a driver's NVML does not: `nvidia-smi vgpu -ss`.
+//! The scheduler as nvidia-smi reports it, for drivers whose NVML does not: `nvidia-smi vgpu -ss`.
 
 use std::process::Command;
 
 use super::super::Reading;
 use super::monitor::{Scheduler, SchedulerPolicy};
 
-const WORDS: &str = "nvidia-smi vgpu -ss";
+const COMMAND: &str = "nvidia-smi vgpu -ss";
 
-/// The scheduler of the board at `pci` (`0000:17:00.0`), by nvidia-smi's word.
+/// The scheduler of the board at `pci` (`0000:17:00.0`), as nvidia-smi reports it.
 pub fn scheduler(pci: &str) -> Reading<Scheduler> {
-    let mut words = WORDS.split(' ');
-    let program = words.next().unwrap_or_default();
-    let answer = Command::new(program).args(words).output();
-    let answer = answer.map_err(|error| format!("`{WORDS}` cannot be run: {error}"))?;
+    let mut arguments = COMMAND.split(' ');
+    let program = arguments.next().unwrap_or_default();
+    let answer = Command::new(program).args(arguments).output();
+    let answer = answer.map_err(|error| format!("`{COMMAND}` cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&answer.stdout);
     if !answer.status.success() {
         let first = text
             .lines()
             .find(|line| !line.trim().is_empty())
             .unwrap_or("nothing");
-        return Err(format!("`{WORDS}` fails ({}): {}", answer.status, first.trim()));
+        return Err(format!("`{COMMAND}` fails ({}): {}", answer.status, first.trim()));
     }
-    parse(&text, pci).ok_or_else(|| format!("`{WORDS}` names no policy of {pci}"))
+    parse(&text, pci).ok_or_else(|| format!("`{COMMAND}` names no policy of {pci}"))
 }
 
 /// The scheduler of the board at `pci` in what `nvidia-smi vgpu -ss` prints: a heading for each board, then `name : value`.
-/// Names differ from driver to driver by case and spaces, which are not looked at.
+/// Names differ from driver to driver in case and spaces, which are ignored.
 fn parse(text: &str, pci: &str) -> Option<Scheduler> {
     let (mut here, mut policy, mut adaptive, mut timeslice_ns) = (false, None, None, None);
     for line in text.lines() {
@@ -60,7 +60,7 @@ fn parse(text: &str, pci: &str) -> Option<Scheduler> {
         policy: policy?,
         adaptive,
         timeslice_ns,
-        source: WORDS.to_owned(),
+        source: COMMAND.to_owned(),
     })
 }
 

@@ -65,7 +65,7 @@ fn a_machine_without_gpu_says_so() {
     let other = with_device(none, "0000:65:00.0", "0x1002", &[]);
     assert_eq!(
         why(&other, NvmlFault::NotFound),
-        "no NVIDIA GPU is on the PCI bus; no backend can use yet what is there: AMD GPU 0x20b5 at 0000:65:00.0\n"
+        "no NVIDIA GPU is on the PCI bus; no backend can use the other devices there yet: AMD GPU 0x20b5 at 0000:65:00.0\n"
     );
     let blind = Fake::new();
     assert!(
@@ -158,7 +158,7 @@ fn what_did_not_come_into_the_container_is_named() {
     assert_eq!(
         why(&container(), NvmlFault::NotFound).lines().next(),
         Some(
-            "the kernel has the NVIDIA driver 580.95.05, and /dev/nvidiactl and /dev/nvidia0 and its library \
+            "the kernel has the NVIDIA driver 580.95.05, but /dev/nvidiactl and /dev/nvidia0 and its library \
              libnvidia-ml.so.1 are missing here"
         )
     );
@@ -311,7 +311,7 @@ fn gpus_that_the_driver_does_not_show_are_named() {
     };
     assert_eq!(
         evidence.unseen(&[seen(GPU)]).as_deref(),
-        Some("on the PCI bus, and not shown to this process by the driver: 0000:65:00.0 (held by vfio-pci)")
+        Some("on the PCI bus, but not shown to this process by the driver: 0000:65:00.0 (held by vfio-pci)")
     );
     assert_eq!(evidence.unseen(&[seen(GPU), seen("0000:65:00.0")]), None);
 }

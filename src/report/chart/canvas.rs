@@ -7,7 +7,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::super::words::shorten;
+use super::super::format::shorten;
 use super::ChartError;
 
 /// Width of every chart: small enough to be read on a phone, where the whole sheet is made to fit.
@@ -21,7 +21,7 @@ const LINE: usize = 72;
 
 /// Lines and letters. A page in dark colours replaces these four.
 pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
-/// What matters less.
+/// The colour of less important text.
 pub(super) const QUIET: RGBColor = RGBColor(105, 105, 105);
 /// Lines of a grid.
 pub(super) const GRID: RGBColor = RGBColor(221, 221, 221);
@@ -198,19 +198,19 @@ fn legend_columns(labels: &[&str]) -> usize {
     if narrow && labels.len() > 1 { 2 } else { 1 }
 }
 
-/// The labels with their looks, above the data and never over it.
+/// The labels with their looks; it stands above the data and never covers it.
 pub(super) fn legend(area: &Area<'_>, labels: &[&str], looks: &[Look], top: i32) -> Drawn {
     let columns = legend_columns(labels);
-    let room = (WIDTH - 2 * EDGE) / i32::try_from(columns).unwrap_or(1);
+    let width_each = (WIDTH - 2 * EDGE) / i32::try_from(columns).unwrap_or(1);
     for (place, (label, look)) in labels.iter().zip(looks).enumerate() {
         let column = i32::try_from(place % columns).unwrap_or(0);
         let row = i32::try_from(place / columns).unwrap_or(0);
-        let (x, y) = (EDGE + column * room, top + row * 22 + 8);
+        let (x, y) = (EDGE + column * width_each, top + row * 22 + 8);
         look.line(area, vec![(x, y), (x + 32, y)])?;
         look.mark(area, (x + 16, y))?;
         write(
             area,
-            &fit(label, room - 44, 13.0),
+            &fit(label, width_each - 44, 13.0),
             (x + 40, y),
             13.0,
             INK,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plotters::style::text_anchor::HPos;
 
-use super::super::words::{bound as bound_words, held_bound};
+use super::super::format::{bound as bound_text, held_bound};
 use super::{
     ChartError,
     canvas::{self, Drawn, INK, Look, Place, TOP, along, legend, legend_height, write},
@@ -65,7 +65,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                 taken.extend(lines(&plane, dots, *look)?);
             }
             if let Some(bound) = bound.filter(|bound| plane.y.holds(bound.ms)) {
-                let name = format!("bound: {}", bound_words(&bound));
+                let name = format!("bound: {}", bound_text(&bound));
                 let named = plane.level(bound.ms, &name, &taken)?;
                 taken.push(named);
                 let ends = [plane.point(f64::MIN, bound.ms), plane.point(f64::MAX, bound.ms)];

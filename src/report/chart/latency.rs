@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::words::{bound as bound_words, held_bound};
+use super::super::format::{bound as bound_text, held_bound};
 use super::{
     ChartError,
     canvas::{self, Line, Look, Place, TOP, along, legend, legend_height},
@@ -12,7 +12,7 @@ use crate::record::{Arm, Record, limits};
 
 const HIGH: i32 = 300;
 
-/// One line an arm, from p50 to the highest percentile that it has samples enough for.
+/// One line per arm, from p50 to the highest percentile that it has samples enough for.
 pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let lines: Vec<Line<'_>> = record
         .arms
@@ -33,7 +33,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     canvas::sheet(
         top + HIGH + BELOW,
         "Latency by percentile, lower is better",
-        "So many of a hundred answers took no longer than the line is high; the right end shows the slow ones.",
+        "The line's height: the time within which that percentage of the answers came. The right end: the slow ones.",
         |area| {
             legend(area, &labels, &looks, TOP)?;
             let values = lines.iter().flat_map(|(.., line)| line.iter().map(|(_, ms)| *ms));
@@ -64,7 +64,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
             };
             let taken: Vec<Place> = lines.iter().flat_map(|(.., line)| along(&points(line))).collect();
             if let Some(bound) = bound.filter(|bound| plane.y.holds(bound.ms)) {
-                plane.level(bound.ms, &format!("bound: {}", bound_words(&bound)), &taken)?;
+                plane.level(bound.ms, &format!("bound: {}", bound_text(&bound)), &taken)?;
             }
             for ((.., line), look) in lines.iter().zip(&looks) {
                 look.line(area, points(line))?;

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_full_record_has_every_chart() {
         let full = record(fixture::full());
-        // Tenants are of a study of their own.
+        // The chart of tenants needs a study of tenants.
         for kind in ChartKind::ALL
             .into_iter()
             .filter(|kind| *kind != ChartKind::Tenants)

@@ -2,14 +2,14 @@
 
 use plotters::{element::DashedPathElement, prelude::*, style::text_anchor::HPos};
 
-use super::super::words::number;
+use super::super::format::number;
 use super::canvas::{Area, Drawn, EDGE, GRID, INK, Place, QUIET, WIDTH, covered, width, write};
 
-/// Room for the numbers left of the plane.
+/// Space for the numbers left of the plane.
 const LEFT: i32 = 64;
-/// Room for the last number, which stands below the plane's corner.
+/// Space for the last number, which stands below the plane's corner.
 const RIGHT: i32 = 34;
-/// Room for numbers and name below the plane.
+/// Space for numbers and name below the plane.
 pub(super) const BELOW: i32 = 54;
 
 /// One axis.
@@ -58,7 +58,7 @@ impl Axis {
         let (from, to) = (from.unwrap_or(least), to.unwrap_or(most));
         let to = if to > from { to } else { from * 2.0 };
         steps.retain(|step| *step >= from * 0.999 && *step <= to * 1.001);
-        // Over many powers only every first number has room.
+        // Over many powers there is space only for 1, 10, 100 ...
         if steps.len() > 10 {
             steps.retain(|step| (step.log10() - step.log10().round()).abs() < 1e-6);
         }
@@ -71,7 +71,7 @@ impl Axis {
         }
     }
 
-    /// Whichever shows these values: even steps, or multiples where the values differ much.
+    /// The axis that suits these values: even steps, or multiples where the values differ much.
     pub(super) fn for_values(name: &str, values: impl Iterator<Item = f64> + Clone, spread: f64) -> Self {
         let positive = values.filter(|value| *value > 0.0 && value.is_finite());
         let least = positive.clone().fold(f64::INFINITY, f64::min);
@@ -115,7 +115,7 @@ impl Axis {
     }
 }
 
-/// The number without digits that say nothing.
+/// The number without needless digits.
 fn short(value: f64) -> String {
     let text = number(value);
     if text.contains('.') {

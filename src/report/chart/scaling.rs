@@ -11,7 +11,7 @@ use crate::record::{Arm, Record};
 
 const HIGH: i32 = 320;
 
-/// One line an arm, of the points with a batch of 1, and its ideal in thin.
+/// One line for each arm, of the points with a batch of 1, and a thin line for its ideal.
 pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let arms: Vec<Line<'_>> = record
         .arms

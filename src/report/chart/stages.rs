@@ -4,7 +4,7 @@ use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::super::{
     content::stages::{NAMES, times},
-    words::number,
+    format::number,
 };
 use super::{
     ChartError,
@@ -19,7 +19,7 @@ const COLORS: [RGBColor; 5] = [ORANGE, BLUE, PURPLE, GREEN, SKY];
 /// Letters that can be read on those.
 const LETTERS: [RGBColor; 5] = [BLACK, WHITE, BLACK, WHITE, BLACK];
 
-/// One bar an arm.
+/// One bar per arm.
 pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let arms: Vec<(&str, [f64; 5])> = record
         .arms
@@ -64,10 +64,10 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
 fn bar(area: &Area<'_>, label: &str, times: &[f64; 5], longest: f64, top: i32) -> Drawn {
     let total: f64 = times.iter().sum();
     let shown = format!("{} ms", number(total));
-    let room = WIDTH - 2 * EDGE - canvas::width(&shown, 15.0) - 12;
+    let free = WIDTH - 2 * EDGE - canvas::width(&shown, 15.0) - 12;
     write(
         area,
-        &fit(label, room, 15.0),
+        &fit(label, free, 15.0),
         (EDGE, top + 6),
         15.0,
         INK,

@@ -13,11 +13,11 @@ use super::{
 use crate::record::{Record, TenantGroup, Tenants};
 
 const HIGH: i32 = 240;
-/// Between two planes.
+/// Space between two planes.
 const GAP: i32 = 84;
 
-/// Above the highest point, for its number.
-const ROOM: f64 = 1.15;
+/// Space above the highest point, for its number.
+const HEADROOM: f64 = 1.15;
 
 /// The place of the plane of fairness.
 const FAIRNESS: i32 = 1;
@@ -53,7 +53,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     canvas::sheet(
         top + count * HIGH + (count - 1) * GAP + BELOW,
         title(record, tenants),
-        "Thin grey: where nobody is in another's way, all together give so many times what one gives.",
+        "Thin grey: the ideal, in which N tenants together give N times what one gives alone.",
         |area| {
             for (place, (name, points)) in (0..).zip(&planes) {
                 let top = top + place * (HIGH + GAP);
@@ -74,7 +74,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                     x: counts_axis(points),
                     y: match place {
                         FAIRNESS => unit_axis(name),
-                        _ => Axis::linear(name, most * ROOM),
+                        _ => Axis::linear(name, most * HEADROOM),
                     },
                     top,
                     bottom: top + HIGH,
@@ -94,7 +94,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
                     let (text, lift) = match place {
                         // Its plane ends at 1, where most of the points are.
                         FAIRNESS => (format!("{value:.3}"), if *value > 0.5 { 10 } else { -24 }),
-                        _ => (crate::report::words::number(*value), -24),
+                        _ => (crate::report::format::number(*value), -24),
                     };
                     // The last one's number would lie beyond the sheet.
                     let (beside, side) = if index + 1 == points.len() {
@@ -110,8 +110,8 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     )
 }
 
-/// A value of each number of tenants, of the groups of the first one's kind. Machines of a coordinated run are each
-/// alone once: one point for all of them.
+/// One point for each number of tenants, from the groups of the first group's kind. In a coordinated run each machine is
+/// measured alone once: these are one point.
 fn points(tenants: &Tenants, value: fn(&TenantGroup) -> Option<f64>) -> Points {
     let first = tenants
         .groups
@@ -147,7 +147,7 @@ fn counts_axis(points: &Points) -> Axis {
     Axis::with_ticks("tenants", false, (ends.0.min(1.0), ends.1), ticks)
 }
 
-/// From 0 to 1, which nothing exceeds.
+/// From 0 to 1, the largest possible value.
 fn unit_axis(name: &str) -> Axis {
     let ticks = [0.0, 0.25, 0.5, 0.75, 1.0];
     let ticks = ticks.iter().map(|at| (*at, format!("{at}"))).collect();

@@ -3,8 +3,8 @@
 use plotters::{prelude::*, style::text_anchor::HPos};
 
 use super::super::{
+    format::{interval, number, ratio, status},
     published::Published,
-    words::{interval, number, ratio, status},
 };
 use super::{
     ChartError,
@@ -99,7 +99,7 @@ fn others(published: &[Published]) -> impl Iterator<Item = Bar> {
     published.iter().map(|figure| Bar {
         label: figure.label.to_owned(),
         value: figure.images_per_second,
-        // As it was published, digit by digit.
+        // With the digits that were published.
         shown: figure.images_per_second.to_string(),
         times: String::new(),
         interval: None,
@@ -110,8 +110,8 @@ fn others(published: &[Published]) -> impl Iterator<Item = Bar> {
 }
 
 fn bar(area: &Area<'_>, bar: &Bar, longest: f64, top: i32) -> Drawn {
-    let room = f64::from(WIDTH - 2 * EDGE);
-    let x = |value: f64| EDGE + (value / longest * room).round() as i32;
+    let full = f64::from(WIDTH - 2 * EDGE);
+    let x = |value: f64| EDGE + (value / longest * full).round() as i32;
     let shown = canvas::width(&bar.shown, 15.0);
     let label = fit(&bar.label, WIDTH - 2 * EDGE - shown - 12, 15.0);
     write(area, &label, (EDGE, top + 8), 15.0, INK, HPos::Left)?;
@@ -142,7 +142,7 @@ fn bar(area: &Area<'_>, bar: &Bar, longest: f64, top: i32) -> Drawn {
         INK,
         HPos::Right,
     )?;
-    let room = WIDTH - 2 * EDGE - canvas::width(&bar.times, 12.0) - 12;
-    let note = fit(&bar.note, room, 12.0);
+    let free = WIDTH - 2 * EDGE - canvas::width(&bar.times, 12.0) - 12;
+    let note = fit(&bar.note, free, 12.0);
     write(area, &note, (EDGE, lower + 12), 12.0, QUIET, HPos::Left)
 }

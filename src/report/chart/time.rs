@@ -9,7 +9,7 @@ use crate::record::{Arm, Record};
 
 const HIGH: i32 = 280;
 
-/// One line an arm.
+/// One line per arm.
 pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let arms: Vec<Line<'_>> = record
         .arms

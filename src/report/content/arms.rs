@@ -1,8 +1,8 @@
 //! The arms' figures: the table that comes first.
 
 use super::super::{
-    grid::{Cell, Column, Grid, Row, anchor, blocks_anchor, check_anchor, numbers, words as column},
-    words::{self, NONE, interval, maybe, number, ratio},
+    format::{self, NONE, interval, maybe, number, ratio},
+    grid::{Cell, Column, Grid, Row, anchor, blocks_anchor, check_anchor, column, numbers},
 };
 use crate::record::{Arm, Bounded, Outcome, Record, Scenario, Status};
 
@@ -31,7 +31,7 @@ impl Shown {
     }
 }
 
-/// One row an arm.
+/// One row per arm.
 pub(in crate::report) fn grid(record: &Record) -> Grid {
     let shown = Shown::of(record);
     Grid {
@@ -50,7 +50,7 @@ pub(in crate::report) fn grid(record: &Record) -> Grid {
 fn columns(record: &Record, shown: &Shown) -> Vec<Column> {
     let baseline = record.arms.first().map_or("", |arm| arm.label.as_str());
     let mut columns = vec![column("arm"), column("status")];
-    if let Some(bound) = words::held_bound(record).filter(|_| shown.bounded) {
+    if let Some(bound) = format::held_bound(record).filter(|_| shown.bounded) {
         columns.push(numbers(format!(
             "images/s at p{}<={}`ms`",
             bound.percentile, bound.ms
@@ -68,7 +68,7 @@ fn columns(record: &Record, shown: &Shown) -> Vec<Column> {
         ]);
     }
     if shown.cost {
-        let currency = words::currency(record);
+        let currency = format::currency(record);
         columns.push(numbers(format!("`{}` a million images", currency.trim())));
         columns.push(numbers(if currency.is_empty() {
             "images a unit of price".to_owned()
@@ -115,7 +115,10 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
                 cells.extend([
                     Cell::rule(ratio(comparison.ratio.median), "ratio"),
                     Cell::rule(interval(&comparison.ratio), "interval"),
-                    Cell::rule(format!("{}{mark}", words::verdict(comparison.verdict)), "verdict"),
+                    Cell::rule(
+                        format!("{}{mark}", format::verdict(comparison.verdict)),
+                        "verdict",
+                    ),
                 ]);
             }
             None => cells.extend([Cell::none(), Cell::none(), Cell::none()]),
@@ -136,7 +139,7 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
         cells.push(latency.map_or_else(Cell::none, |latency| of(latency.p50)));
         cells.push(latency.map_or_else(Cell::none, |latency| of(latency.p99)));
     }
-    cells.push(Cell::plain(words::bytes(arm.memory.rss_peak_bytes)));
+    cells.push(Cell::plain(format::bytes(arm.memory.rss_peak_bytes)));
     Row {
         anchor: Some(anchor("arm", place)),
         cells,
@@ -150,7 +153,7 @@ pub(in crate::report) fn status(arm: &Arm, place: usize) -> Cell {
             && crate::record::rule(&check.id)
                 .is_none_or(|rule| rule.consequence != crate::record::Consequence::Note)
     });
-    let text = words::status(arm.status);
+    let text = format::status(arm.status);
     match failed {
         Some(check) => Cell::local(text, check_anchor(Some(place), check)),
         None if arm.status == Status::Failed => Cell::local(text, "remarks"),

@@ -1,12 +1,12 @@
 //! The raw blocks of one arm.
 
 use super::super::{
+    format::{maybe, number},
     grid::{Cell, Grid, Row, numbers},
-    words::{maybe, number},
 };
 use crate::record::Arm;
 
-/// One row a block, in the order in which they were measured.
+/// One row per block, in the order in which they were measured.
 pub(in crate::report) fn grid(arm: &Arm) -> Option<Grid> {
     let mut blocks: Vec<_> = arm.blocks.iter().collect();
     blocks.sort_by_key(|block| block.order);

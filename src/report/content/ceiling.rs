@@ -1,13 +1,13 @@
 //! What an arm's stages allow, and the share of it that the arm reaches.
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
-    words::{interval, number},
+    format::{interval, number},
+    grid::{Cell, Grid, Row, column, numbers},
 };
 use super::stages::{NAMES, times};
 use crate::record::Record;
 
-/// One row an arm; `None` where it was not measured.
+/// One row per arm; `None` where it was not measured.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let rows: Vec<Row> = record
         .arms

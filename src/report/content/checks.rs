@@ -1,9 +1,9 @@
 //! Every check of every arm, failed ones first, then those that could not be observed.
 
-use super::super::grid::{Cell, Grid, Row, check_anchor, words as column};
+use super::super::grid::{Cell, Grid, Row, check_anchor, column};
 use crate::record::{Outcome, Record, rule};
 
-/// One row a check; `None` where there is none.
+/// One row per check; `None` where there is none.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let arms = record
         .arms

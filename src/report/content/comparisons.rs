@@ -1,12 +1,12 @@
 //! Arms compared with each other.
 
 use super::super::{
-    grid::{Cell, Grid, Row, anchor, numbers, words as column},
-    words::{interval, ratio, status, verdict},
+    format::{interval, ratio, status, verdict},
+    grid::{Cell, Grid, Row, anchor, column, numbers},
 };
 use crate::record::Record;
 
-/// One row a comparison; `None` where there is none.
+/// One row per comparison; `None` where there is none.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     if record.comparisons.is_empty() {
         return None;

@@ -1,14 +1,14 @@
 //! Images a second against latency, by photos in work and batch.
 
 use super::super::{
-    grid::{Cell, Grid, Row, anchor, numbers, words as column},
-    words::{self, NONE, interval, maybe, number},
+    format::{self, NONE, interval, maybe, number},
+    grid::{Cell, Grid, Row, anchor, column, numbers},
 };
 use crate::record::{CurvePoint, Latency, LatencyBound, Record};
 
 /// The points of every arm that has more than one; `None` where none has.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
-    let bound = words::held_bound(record);
+    let bound = format::held_bound(record);
     let mut columns = vec![column("arm")];
     columns.extend(["streams", "batch", "images/s", "95 %", "p50 `ms`", "p99 `ms`"].map(numbers));
     if let Some(bound) = &bound {
@@ -30,7 +30,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     }
     (!rows.is_empty()).then(|| Grid {
         title: "Throughput against latency",
-        note: "each point: so many streams, each with a batch of so many photos, the next as soon as the last is answered"
+        note: "each point: a number of streams and a batch size; each stream takes its next batch when the last is answered"
             .to_owned(),
         columns,
         rows,

@@ -1,13 +1,13 @@
-//! What machines that measured a shard each give together, by group of like machines.
+//! What the machines of a fleet, each of which measured a shard, give together: by group of like machines.
 
 use super::super::{
     fleet,
-    grid::{Cell, Grid, Row, numbers, words as column},
-    words::{NONE, maybe},
+    format::{NONE, maybe},
+    grid::{Cell, Grid, Row, column, numbers},
 };
 use crate::record::{FleetGroup, Record};
 
-/// One row a group, and one for all; `None` where the record is no fleet's.
+/// One row per group, and one for all; `None` where the record is no fleet's.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let all_of_it = record.fleet.as_ref()?;
     let columns = vec![

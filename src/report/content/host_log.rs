@@ -1,14 +1,14 @@
-//! What the logs of the GPUs' hosts show of the time in which arms were measured: one row an arm.
+//! What the logs of the GPUs' hosts show for the time in which arms were measured: one row for each arm.
 
 use std::fmt::Write;
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
-    words::{NONE, maybe},
+    format::{NONE, maybe},
+    grid::{Cell, Grid, Row, column, numbers},
 };
 use crate::record::{HostLogSummary, Record};
 
-/// One row an arm that a log covers; `None` where no log was merged in.
+/// One row per arm that a log covers; `None` where no log was merged in.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let logged: Vec<(&str, &HostLogSummary)> = record
         .arms
@@ -45,9 +45,9 @@ fn note(logged: &[(&str, &HostLogSummary)]) -> String {
     let tolerance = logged.iter().map(|(_, log)| log.tolerance_seconds);
     let tolerance = tolerance.fold(0.0, f64::max);
     let mut note = format!(
-        "samples within the arms' blocks, the clocks of guest and host being up to {} s apart. Other vGPUs: those on \
-         the board, the mean and the most, and what they took of its time. Slowed and capped: share of the samples at which \
-         heat or the power limit held the clock down",
+        "only samples within the arms' blocks count; the clocks of guest and host are up to {} s apart. Other vGPUs: how many \
+         were on the board. Their use: the share of the board's time that they took. Slowed, capped: the share of samples \
+         at which heat or the power limit lowered the clock",
         maybe(Some(tolerance))
     );
     for (label, log) in logged {

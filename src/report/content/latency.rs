@@ -1,8 +1,8 @@
-//! How long answers take.
+//! The latency of answers.
 
 use super::super::{
-    grid::{Cell, Grid, Row, anchor, numbers, words as column},
-    words::{maybe, number},
+    format::{maybe, number},
+    grid::{Cell, Grid, Row, anchor, column, numbers},
 };
 use crate::record::{Arm, Latency, Record, Scenario};
 

@@ -1,8 +1,8 @@
 //! The machine, or each machine of a merged record.
 
 use super::super::{
-    grid::{Cell, Grid, Row, words as column},
-    words,
+    format,
+    grid::{Cell, Grid, Row, column},
 };
 use crate::record::{Gpu, Record, Source};
 
@@ -56,7 +56,7 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
         .iter()
         .map(|fact| format!("{}: {} ({})", fact.kind, fact.value, fact.source))
         .collect();
-    let memory = host.memory.total_bytes.map(|bytes| words::bytes(Some(bytes)));
+    let memory = host.memory.total_bytes.map(|bytes| format::bytes(Some(bytes)));
     let gpus: Vec<String> = source.gpus.iter().map(gpu).collect();
     vec![
         ("processor", text(cpu.model.clone(), "cpu.model")),
@@ -100,19 +100,19 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 
 fn gpu(gpu: &Gpu) -> String {
     let license = gpu.license.as_ref().map(|license| {
-        let word = |held: Option<bool>| match held {
+        let name = |held: Option<bool>| match held {
             Some(true) => "licensed",
             Some(false) => "not licensed",
             None => "licence unknown",
         };
-        format!("before: {}, after: {}", word(license.before), word(license.after))
+        format!("before: {}, after: {}", name(license.before), name(license.after))
     });
     let tenants = gpu.co_tenants.as_ref().filter(|tenants| !tenants.is_empty());
     let named = |name: &str, value: Option<&String>| value.map(|value| format!("{name} {value}"));
     let parts = [
         gpu.mode.map(|mode| mode.word().to_owned()),
         named("profile", gpu.profile.as_ref()),
-        gpu.memory_bytes.map(|bytes| words::bytes(Some(bytes))),
+        gpu.memory_bytes.map(|bytes| format::bytes(Some(bytes))),
         named("compute capability", gpu.compute_capability.as_ref()),
         named("driver", gpu.driver.as_ref()),
         named("on the host", gpu.host_driver.as_ref()),

@@ -1,8 +1,8 @@
 //! How a record was made: what to do again to get the same study.
 
 use super::super::{
-    grid::{Cell, Grid, Row, words as column},
-    words,
+    format,
+    grid::{Cell, Grid, Row, column},
 };
 use crate::record::{NetworkFacts, Record};
 
@@ -63,9 +63,9 @@ pub(in crate::report) fn grid(record: &Record) -> Grid {
         |floor| format!("noise floor {:.1} %", floor * 100.0),
     );
     row("margin", format!("{:.1} %, {floor}", plan.margin * 100.0));
-    row("latency bound", words::bound(&plan.latency_bound));
+    row("latency bound", format::bound(&plan.latency_bound));
     if let Some(rate) = plan.request_rate {
-        row("queries a second", words::number(rate));
+        row("queries a second", format::number(rate));
     }
     Grid {
         title: "How it was made",
@@ -81,14 +81,14 @@ pub(in crate::report) fn grid(record: &Record) -> Grid {
     }
 }
 
-/// The words of a command line, quoted where a shell would part them.
+/// A command line, its arguments quoted where a shell would split them.
 fn command(argv: &[String]) -> String {
-    let quoted = argv.iter().map(|word| {
+    let quoted = argv.iter().map(|argument| {
         let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument.clone()
         } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
+            format!("'{}'", argument.replace('\'', r"'\''"))
         }
     });
     quoted.collect::<Vec<_>>().join(" ")

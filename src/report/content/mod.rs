@@ -1,5 +1,5 @@
-//! What reports show: one file a table, and the list of the sections that follow the arms and the remarks. How they look
-//! is for the terminal, Markdown and the page to decide.
+//! What reports show: one file per table, and the list of the sections that follow the arms and the remarks. Their
+//! layout is decided by the terminal, Markdown and the page.
 
 use super::grid::Grid;
 use crate::record::Record;
@@ -41,7 +41,7 @@ pub(super) struct Section {
 enum Shown {
     /// In the terminal too.
     Everywhere,
-    /// In Markdown and in the page, which have room for what is only looked up.
+    /// Only in Markdown and in the page, which can show what is rarely looked up.
     Documents,
 }
 use Shown::{Documents, Everywhere};

@@ -1,12 +1,12 @@
 //! Whether the answers are right: against the reference, and against ground truth.
 
 use super::super::{
-    grid::{Cell, Grid, Row, check_anchor, numbers, words as column},
-    words::NONE,
+    format::NONE,
+    grid::{Cell, Grid, Row, check_anchor, column, numbers},
 };
 use crate::record::Record;
 
-/// One row an arm whose answers were compared; `None` where none was.
+/// One row per arm whose answers were compared; `None` where none was.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let mut rows = Vec::new();
     for (place, arm) in record.arms.iter().enumerate() {
@@ -49,7 +49,8 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     );
     (!rows.is_empty()).then(|| Grid {
         title: "Answers",
-        note: "against the reference's answers on the same photos; AP and TAR against what is known of the photos".to_owned(),
+        note: "against the reference's answers on the same photos; AP and TAR against the ground truth"
+            .to_owned(),
         columns,
         rows,
     })

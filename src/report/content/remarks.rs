@@ -1,6 +1,6 @@
-//! All that a reader must know before believing a figure, what fails first.
+//! What a reader must know before believing a figure; failures come first.
 
-use super::super::words::{self, checks};
+use super::super::format::{self, checks};
 use crate::record::{Arm, Check, Outcome, Record, Status};
 
 use super::comparisons::corrected;
@@ -13,7 +13,7 @@ const NAMED: usize = 5;
 pub(in crate::report) struct Remark {
     /// Its sentence.
     pub(in crate::report) text: String,
-    /// What belongs to it, a line each.
+    /// Its details, one line each.
     pub(in crate::report) details: Vec<String>,
     /// Whether something failed.
     pub(in crate::report) grave: bool,
@@ -66,7 +66,7 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
         .filter(|comparison| comparison.status != Status::Valid);
     list.extend(doubtful.map(|comparison| {
         let reasons = if comparison.reasons.is_empty() {
-            words::status(comparison.status).to_owned()
+            format::status(comparison.status).to_owned()
         } else {
             comparison.reasons.join("; ")
         };
@@ -81,7 +81,7 @@ pub(in crate::report) fn list(record: &Record) -> Vec<Remark> {
     let limits = [
         (
             record.interrupted,
-            "interrupted: the figures are of what was measured until then",
+            "interrupted: the figures are from what was measured until then",
         ),
         (
             record.quick,
@@ -106,7 +106,7 @@ fn name(arm: Option<&Arm>) -> &str {
     arm.map_or("the study", |arm| &arm.label)
 }
 
-/// What the host cores allow arms whose photos they prepare: a device cannot be faster than its photos.
+/// What the host cores allow arms whose photos they prepare: a device cannot work faster than photos reach it.
 fn ceilings(record: &Record) -> impl Iterator<Item = Remark> {
     let passed =
         checks(record).filter(|(_, check)| check.id == "decode-bound" && check.outcome == Outcome::Passed);
@@ -118,7 +118,7 @@ fn unheld(record: &Record) -> impl Iterator<Item = Remark> {
     record.arms.iter().filter_map(|arm| {
         let bounded = arm.bounded.as_ref()?;
         let reason = bounded.reason.as_ref()?;
-        let bound = words::bound(&bounded.bound);
+        let bound = format::bound(&bounded.bound);
         Some(remark(
             false,
             format!("{}: no figure at {bound}: {reason}", arm.label),
@@ -126,7 +126,7 @@ fn unheld(record: &Record) -> impl Iterator<Item = Remark> {
     })
 }
 
-/// What could not be observed: one line for all arms of which the same is unknown.
+/// What could not be observed: one line for all arms for which the same is unknown.
 fn unknown(record: &Record) -> Vec<String> {
     let mut groups: Vec<(Vec<&str>, Vec<&Check>)> = Vec::new();
     let unknown_of = |checks: &'_ [Check]| -> Vec<usize> {

@@ -1,8 +1,8 @@
 //! The search for the highest rate that holds the latency bound.
 
 use super::super::{
-    grid::{Cell, Grid, Row, anchor, numbers, words as column},
-    words::number,
+    format::number,
+    grid::{Cell, Grid, Row, anchor, column, numbers},
 };
 use crate::record::Record;
 

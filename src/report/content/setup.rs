@@ -1,8 +1,8 @@
-//! What ran, and what it took besides time: loading, memory, energy.
+//! What ran, and what it used besides time: loading, memory, energy.
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
-    words::{self, NONE, maybe},
+    format::{self, NONE, maybe},
+    grid::{Cell, Grid, Row, column, numbers},
 };
 use crate::record::{Arm, Record};
 
@@ -68,7 +68,7 @@ fn placement(arm: &Arm) -> String {
     shares.collect::<Vec<_>>().join(", ")
 }
 
-/// What each arm took besides time.
+/// What each arm used besides time.
 pub(in crate::report) fn taken(record: &Record) -> Grid {
     let rows = record.arms.iter().map(|arm| {
         let setup = arm.setup.as_ref();
@@ -79,13 +79,13 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
             format!("{reached} of {}", arm.steady.len())
         };
         let energy = match (arm.energy.joules_per_image, &arm.energy.reason) {
-            (Some(joules), _) => words::number(joules),
+            (Some(joules), _) => format::number(joules),
             (None, _) if arm.energy.gpu_joules_per_image.is_some() => NONE.to_owned(),
             (None, Some(reason)) => format!("{NONE} ({reason})"),
             (None, None) => NONE.to_owned(),
         };
         let energy = match arm.energy.gpu_joules_per_image {
-            Some(joules) => format!("{energy}, GPU {}", words::number(joules)),
+            Some(joules) => format!("{energy}, GPU {}", format::number(joules)),
             None => energy,
         };
         Row {
@@ -97,8 +97,8 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
                 Cell::plain(maybe(setup.map(|s| s.first_image_ms))),
                 Cell::plain(maybe(setup.map(|s| s.warmup_images))),
                 Cell::rule(steady, "steady-state"),
-                Cell::plain(words::bytes(arm.memory.rss_peak_bytes)),
-                Cell::plain(words::bytes(arm.memory.device_peak_bytes)),
+                Cell::plain(format::bytes(arm.memory.rss_peak_bytes)),
+                Cell::plain(format::bytes(arm.memory.device_peak_bytes)),
                 Cell::plain(energy),
             ],
         }

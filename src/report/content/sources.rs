@@ -1,8 +1,8 @@
 //! In a merged record, the study that each arm is from.
 
 use super::super::{
-    grid::{Cell, Grid, Row, words as column},
-    words::NONE,
+    format::NONE,
+    grid::{Cell, Grid, Row, column},
 };
 use crate::record::{Record, Source};
 
@@ -14,7 +14,7 @@ pub(in crate::report) fn name(source: &Source) -> String {
         .unwrap_or_else(|| source.id.chars().take(8).collect())
 }
 
-/// One row an arm; `None` where the record is a study's own.
+/// One row per arm; `None` where the record is of a single study.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     if record.sources.is_empty() {
         return None;

@@ -1,6 +1,6 @@
 //! Where the time of a photo goes.
 
-use super::super::grid::{Cell, Grid, Row, anchor, numbers, words as column};
+use super::super::grid::{Cell, Grid, Row, anchor, column, numbers};
 use crate::record::{Record, Stages};
 
 /// The names of the stages, in their order.
@@ -17,7 +17,7 @@ pub(in crate::report) fn times(stages: &Stages) -> [f64; 5] {
     ]
 }
 
-/// One row an arm; `None` where no arm has stages.
+/// One row per arm; `None` where no arm has stages.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let rows: Vec<Row> = record
         .arms

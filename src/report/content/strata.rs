@@ -1,12 +1,12 @@
-//! Images a second by stratum of photos: those with so many faces, or of such a size.
+//! Images a second by stratum of photos: by number of faces, or by size.
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
-    words::maybe,
+    format::maybe,
+    grid::{Cell, Grid, Row, column, numbers},
 };
 use crate::record::{Record, Stratum};
 
-/// One row a stratum, one column an arm; `None` where the photos are in no strata.
+/// One row per stratum, one column per arm; `None` where the photos are in no strata.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let measured: Vec<(&str, &Vec<Stratum>)> = record
         .arms

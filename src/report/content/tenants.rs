@@ -1,13 +1,13 @@
-//! Tenants at work at the same time: one row a tenant group.
+//! Tenants at work at the same time: one row per tenant group.
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
+    format::{bytes, interval, maybe},
+    grid::{Cell, Grid, Row, column, numbers},
     tenants::{elsewhere, kind, sentences, title},
-    words::{bytes, interval, maybe},
 };
 use crate::record::{Estimate, Record, TenantGroup, Tenants};
 
-/// One row a tenant group; `None` where the record has no tenants.
+/// One row per tenant group; `None` where the record has no tenants.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let tenants = record.tenants.as_ref()?;
     let has_device = tenants
@@ -44,13 +44,13 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         anchor: None,
         cells: cells(tenants, group, has_device, has_retained),
     });
-    let mut note = "only the time in which all tenants were at work counts. Slowdown: how many times as long as alone a tenant \
-                    takes. Fairness: Jain's index of what each gets of its speed alone. Gain: the sum of what each gets of \
-                    its speed alone"
+    let mut note = "only the time in which all tenants were at work counts. Slowdown: a tenant's time per photo over its time \
+                    alone. Share: a tenant's speed over its speed alone. Fairness: Jain's index of the shares. Gain: the \
+                    sum of the shares"
         .to_owned();
     if has_retained {
         note.push_str(
-            ". Retained: the part of its speed that a tenant keeps when the background load begins",
+            ". Retained: the part of its speed that a tenant keeps while the background load works",
         );
     }
     for line in sentences(record) {
@@ -65,7 +65,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     })
 }
 
-/// Who they are: their kinds, and the machines of a coordinated run.
+/// The kinds of the tenants, and the machines of a coordinated run.
 fn who(tenants: &Tenants, group: &TenantGroup) -> String {
     let mut kinds: Vec<&str> = group.tenants.iter().map(|label| kind(label)).collect();
     kinds.dedup();

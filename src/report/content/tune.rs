@@ -1,9 +1,9 @@
-//! The search for the best setting: what was tried, how long each stayed, what came of it.
+//! The search for the best setting: what was tried, how long each candidate stayed, and the result.
 
 use super::super::{
-    grid::{Cell, Grid, Row, numbers, words as column},
+    format::{bound, maybe},
+    grid::{Cell, Grid, Row, column, numbers},
     tuned,
-    words::{bound, maybe},
 };
 use crate::record::{Candidate, Record, Tune};
 
@@ -27,7 +27,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         let last = candidate.rounds.last();
         last.map_or(0.0, |round| round.images_per_second)
     };
-    // In one round all had the same time; figures of different rounds are of different lengths.
+    // Only figures of one round compare: all candidates had the same time in it.
     sorted.sort_by(|a, b| {
         let by_rounds = b.rounds.len().cmp(&a.rounds.len());
         by_rounds.then(speed(b).total_cmp(&speed(a)))

@@ -6,9 +6,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::{
     chart::ChartError,
     content::{Section, arms, blocks, remarks, sections},
+    format::headline,
     grid::{Grid, blocks_anchor},
     published::Published,
-    words::headline,
 };
 use super::{decide, figures, links::Links};
 use crate::record::Record;

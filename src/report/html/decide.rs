@@ -1,11 +1,11 @@
-//! The first screen, for whoever decides: each arm's figures, whether they may be quoted, what could not be observed.
+//! The first screen, for a reader who decides: each arm's figures, whether they may be quoted, what could not be observed.
 
 use maud::{Markup, html};
 
 use super::super::{
     content::{arms, remarks, sources},
+    format::{self, bound, interval, number, ratio},
     grid::{Cell, anchor, blocks_anchor, check_anchor},
-    words::{self, bound, interval, number, ratio},
 };
 use super::links::Links;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 enum Line {
     /// The figure.
     Main(Cell),
-    /// What belongs to it.
+    /// A detail of it.
     Small(Cell),
 }
 
@@ -48,11 +48,11 @@ pub(super) fn first_screen(record: &Record, links: &Links) -> Markup {
     }
 }
 
-/// A part of a cell; the main one of a status is in the status' colour.
+/// A part of a cell; a status is shown in its own colour.
 fn shown(line: &Line, status: Option<Status>, links: &Links) -> Markup {
     let (class, cell) = match (line, status) {
         (Line::Main(cell), None) => ("main".to_owned(), cell),
-        (Line::Main(cell), Some(status)) => (format!("main {}", words::status(status).to_lowercase()), cell),
+        (Line::Main(cell), Some(status)) => (format!("main {}", format::status(status).to_lowercase()), cell),
         (Line::Small(cell), _) => ("small".to_owned(), cell),
     };
     html! { div class=(class) { (links.cell(cell)) } }
@@ -60,19 +60,19 @@ fn shown(line: &Line, status: Option<Status>, links: &Links) -> Markup {
 
 fn heads(record: &Record) -> Vec<String> {
     let mut heads = vec!["arm".to_owned(), "status".to_owned()];
-    if let Some(held) = words::held_bound(record) {
+    if let Some(held) = format::held_bound(record) {
         heads.push(format!("images/s at {}", bound(&held)));
     }
     heads.push(match record.workload.scenario {
         Scenario::Offline => "images/s, offline".to_owned(),
-        scenario => format!("images/s, {}", words::scenario(scenario)),
+        scenario => format!("images/s, {}", format::scenario(scenario)),
     });
     if record.arms.len() > 1 {
         heads.push(format!("against {}", record.arms[0].label));
     }
     if record.arms.iter().any(|arm| arm.cost.is_some()) {
         heads.push(
-            format!("{} a million images", words::currency(record))
+            format!("{} a million images", format::currency(record))
                 .trim()
                 .to_owned(),
         );
@@ -93,7 +93,7 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
         label.push(Line::Small(Cell::plain(sources::name(source))));
     }
     let mut cells = vec![label, vec![Line::Main(arms::status(arm, place))]];
-    if words::held_bound(record).is_some() {
+    if format::held_bound(record).is_some() {
         let mut lines = vec![Line::Main(arms::bounded(arm.bounded.as_ref(), arm, place))];
         if let Some(estimate) = arm.bounded.as_ref().and_then(|bounded| bounded.images_per_second) {
             lines.push(Line::Small(Cell::rule(interval(&estimate), "interval")));
@@ -153,7 +153,7 @@ fn against(record: &Record, arm: &Arm) -> Vec<Line> {
     } else {
         "*"
     };
-    let verdict = format!("{}{mark}", words::verdict(comparison.verdict));
+    let verdict = format!("{}{mark}", format::verdict(comparison.verdict));
     let mut lines = vec![
         Line::Main(Cell::rule(
             format!("{} x", ratio(comparison.ratio.median)),
@@ -169,7 +169,7 @@ fn against(record: &Record, arm: &Arm) -> Vec<Line> {
     lines
 }
 
-/// What makes the figures doubtful, and what is unknown of the study as a whole.
+/// What makes the figures doubtful, and what is unknown about the study as a whole.
 fn doubts(record: &Record, links: &Links) -> Markup {
     let mut grave = remarks::list(record);
     grave.retain(|remark| remark.grave);

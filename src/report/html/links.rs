@@ -102,7 +102,7 @@ fn is_doubt(cell: &Cell) -> bool {
     ["unknown", "unstable", "not held"].contains(&cell.text.as_str())
 }
 
-/// Text that may break after a comma, for labels are long words.
+/// Text that may break after a comma: labels are long and have no spaces.
 fn breakable(text: &str) -> Markup {
     html! {
         @for (place, part) in text.split(',').enumerate() {

@@ -1,4 +1,4 @@
-//! Records as one HTML page: no request to anywhere, no script, light and dark, narrow and wide.
+//! Records as one HTML page: it loads nothing from elsewhere, has no script, and suits light, dark, narrow and wide screens.
 
 mod body;
 mod decide;
@@ -26,7 +26,7 @@ pub fn page(record: &Record, answer: &str, published: &[Published]) -> Result<St
     ))
 }
 
-/// One page with a part for each of `records`, under the name that stands beside it.
+/// One page with a part for each of `records`, each under its name.
 pub fn pages(records: &[(String, Record)]) -> Result<String, ChartError> {
     let mut parts = Vec::new();
     for (place, (name, record)) in records.iter().enumerate() {
@@ -100,8 +100,8 @@ mod tests {
                 None => assert!(address.starts_with("data:"), "{address:.60}"),
             }
         }
-        for word in ["<script", "<link", "@import", "url(http"] {
-            assert!(!page.contains(word), "{word}");
+        for forbidden in ["<script", "<link", "@import", "url(http"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
         }
         assert!(!page.contains("<b>&\"quoted"), "markup in a label");
         for tag in [
@@ -153,7 +153,7 @@ mod tests {
     fn whoever_decides_finds_the_figures_first() {
         let page = page(&record(fixture::full()), "The answer.", &[]).unwrap();
         let first = page.split("id=\"charts\"").next().unwrap();
-        for words in [
+        for text in [
             "The answer.",
             "images/s at p99 &lt;= 100 ms",
             ">1830<",
@@ -165,8 +165,8 @@ mod tests {
             "never measured here",
         ] {
             assert!(
-                first.contains(words),
-                "{words}:\n{}",
+                first.contains(text),
+                "{text}:\n{}",
                 first.split("</style>").last().unwrap()
             );
         }

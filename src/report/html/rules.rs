@@ -16,13 +16,13 @@ const fn method(id: &'static str, name: &'static str, text: &'static str) -> Met
     Method { id, name, text }
 }
 
-/// How figures are made that are no checks.
+/// How figures other than checks are made.
 const METHODS: &[Method] = &[
     method(
         "status",
         "status",
-        "valid: no check failed. unstable: a check failed that makes the figures perhaps chance. invalid: a check failed \
-         that makes them figures of something else than what was requested. failed: there are no whole figures. A check \
+        "valid: no check failed. unstable: a check failed, so that the figures may be chance. invalid: a check failed, \
+         so that they are figures of something else than what was requested. failed: the figures are not complete. A check \
          that could not be observed is unknown, never passed, and is shown beside the figures.",
     ),
     method(
@@ -43,13 +43,13 @@ const METHODS: &[Method] = &[
         "verdict",
         "faster or slower: the whole 95 % interval of the ratio lies outside the margin (2 %, or the machine's noise floor \
          where that is larger). equivalent: two one-sided tests (TOST) place the ratio inside the margin. Otherwise \
-         inconclusive. With several comparisons the verdicts are corrected by Holm's method, so that one found by chance \
-         stays as rare as with one comparison. A star: the comparison may not be quoted, and the remarks say why.",
+         inconclusive. With several comparisons the verdicts are corrected by Holm's method, so that a difference found by \
+         chance stays as rare as with one comparison. A star: the comparison may not be quoted, and the remarks say why.",
     ),
     method(
         "bound",
         "images a second at a latency bound",
-        "The most images a second that the arm gave while so many percent of its answers came within the bound: the best \
+        "The most images a second at which that percentage of the arm's answers came within the bound: the best \
          of the measured points that hold it, or in the server scenario the highest rate of arrivals that holds it. Most \
          services have such a bound to keep; without one, any device looks better with more photos at a time.",
     ),
@@ -68,8 +68,8 @@ const METHODS: &[Method] = &[
     method(
         "cores",
         "what a device is worth",
-        "Images a second of the arm, over what the fp32 CPU arm gives for each of the host cores that it could use: so many \
-         such cores do the same work. No interval is given; it is a figure for planning.",
+        "Images a second of the arm, over what the fp32 CPU arm gives for each host core that it could use: the \
+         number of such cores that do the same work. No interval is given; it is a figure for planning.",
     ),
     method(
         "ceiling",
@@ -77,7 +77,7 @@ const METHODS: &[Method] = &[
         "Each stage does several photos in a row before the next begins, with all streams at work, on the same photos and \
          in the same processes as the blocks. On the host the stages share the cores: streams over the sum of their times \
          is what they allow. Beside a device it is the least of what the host cores prepare and the device runs. reached: \
-         images a second of the blocks over that. networks alone: bare runs on tensors that are there already. harness: \
+         images a second of the blocks over that. networks alone: bare runs on tensors that are already prepared. harness: \
          what a bare loop over the networks loses when facebench hands out its work and times it.",
     ),
     method(
@@ -89,7 +89,7 @@ const METHODS: &[Method] = &[
     method(
         "strata",
         "strata of photos",
-        "Images a second that the arm would give if all photos were of that stratum: one crowd can hold half of all faces.",
+        "Images a second that the arm would give if all photos were of that stratum. A single photo of a crowd can hold half of all faces.",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::record::{Arm, Check, Estimate, LatencyBound, Record, Scenario, Status, Verdict};
 
-/// What stands where there is no figure.
+/// Shown where there is no figure.
 pub(super) const NONE: &str = "-";
 
 /// Three significant digits, and no fewer than the whole number has.
@@ -47,7 +47,7 @@ pub(super) fn bytes(bytes: Option<u64>) -> String {
     }
 }
 
-/// The word for a status; one that forbids quoting is in capitals.
+/// The name of a status; one that forbids quoting is in capitals.
 pub(super) fn status(status: Status) -> &'static str {
     match status {
         Status::Valid => "valid",
@@ -57,7 +57,7 @@ pub(super) fn status(status: Status) -> &'static str {
     }
 }
 
-/// The word for a verdict.
+/// The name of a verdict.
 pub(super) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Faster => "faster",
@@ -67,7 +67,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The word for a scenario.
+/// The name of a scenario.
 pub(super) fn scenario(scenario: Scenario) -> &'static str {
     match scenario {
         Scenario::Offline => "offline",
@@ -91,7 +91,7 @@ pub(super) fn held_bound(record: &Record) -> Option<LatencyBound> {
         .map(|bounded| bounded.bound)
 }
 
-/// What the price is counted in, with a space before it; empty where it is not known.
+/// The currency of the prices, with a space before it; empty where it is not known.
 pub(super) fn currency(record: &Record) -> String {
     let named = record
         .arms
@@ -129,7 +129,7 @@ pub(super) fn headline(record: &Record) -> String {
     )
 }
 
-/// `text` in up to `most` characters; the middle is left out, for arms differ at the ends of their labels.
+/// `text` in up to `most` characters. The middle is left out, because labels of arms differ at their ends.
 pub(super) fn shorten(text: &str, most: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= most || most < 3 {
