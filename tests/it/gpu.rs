@@ -454,7 +454,10 @@ fn in_process(test: &str, world: &World) -> Option<Nvml> {
         return Some(Nvml::open(Some(&library())).unwrap());
     }
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    let answer = run(world.around(&mut again).args([test, "--exact", "--nocapture"]));
+    // Test names begin below the binary's own module.
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let test = format!("{module}::{test}");
+    let answer = run(world.around(&mut again).args([&test, "--exact", "--nocapture"]));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     assert!(answer.stdout().contains("1 passed"), "{}", answer.all());
     None
