@@ -32,6 +32,7 @@ pub struct Coordinated {
 /// Joins the other machines, or leads them; `None` where `args` name no other.
 pub fn join(
     args: &CoordinationArgs,
+    token: Option<Token>,
     study: &Study,
     offer: Offer,
     name: Option<&str>,
@@ -44,22 +45,16 @@ pub fn join(
     let join =
         |address: &str, token: &Token| Participant::join(address, token, hello, &study.interruption, &notify);
     if let (Some(address), Some(machines)) = (args.lead, args.machines) {
-        let (server, own) = lead(address, machines, given_token(args)?)?;
+        let (server, own) = lead(address, machines, token)?;
         let participant = join(&within_reach(server.address()).to_string(), &own)?;
         return Ok(Some(Coordinated {
             participant,
             _server: Some(server),
         }));
     }
-    let Some(address) = &args.join else {
+    let (Some(address), Some(token)) = (&args.join, token) else {
         return Ok(None);
     };
-    let token = given_token(args)?.ok_or_else(|| {
-        Failure::Usage(format!(
-            "--join needs the token of the machine with --lead: --token-file FILE, {TOKEN_VARIABLE} in the environment, or \
-             --token"
-        ))
-    })?;
     Ok(Some(Coordinated {
         participant: join(address, &token)?,
         _server: None,
@@ -98,14 +93,22 @@ fn lead(
     Ok((server, own))
 }
 
-/// The token that the user gives, by an option or else in the environment.
-fn given_token(args: &CoordinationArgs) -> Result<Option<Token>, Failure> {
+/// The token that the user gives, by an option or else in the environment. Without --lead or --join there is none.
+pub fn token(args: &CoordinationArgs) -> Result<Option<Token>, Failure> {
+    if !args.is_given() {
+        return Ok(None);
+    }
     let (source, text) = if let Some(text) = &args.token {
         ("--token".to_owned(), text.clone())
     } else if let Some(path) = &args.token_file {
         (format!("--token-file {}", path.display()), read_token(path)?)
     } else if let Some(text) = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) {
         (TOKEN_VARIABLE.to_owned(), text.to_string_lossy().into_owned())
+    } else if args.join.is_some() {
+        return Err(Failure::Usage(format!(
+            "--join needs the token of the machine with --lead: --token-file FILE, {TOKEN_VARIABLE} in the environment, or \
+             --token"
+        )));
     } else {
         return Ok(None);
     };

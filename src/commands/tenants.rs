@@ -28,6 +28,7 @@ pub fn tenants(
 ) -> Result<u8, Failure> {
     let least_rate = args.least_rate;
     let (request, mut sharing, coordination) = request(args)?;
+    let token = coordination::token(&coordination)?;
     let (dry_run, asked, output) = (request.dry_run, request.backends.clone(), request.output.clone());
     let prepared = PreparedStudy::new(request, home)?;
     keep_those_that_run(&mut sharing, &asked, &prepared.plan);
@@ -43,7 +44,8 @@ pub fn tenants(
     }
     let argv = coordination::without_token(argv);
     let (study, record, path) = prepared.into_study("tenants", home, argv)?;
-    let coordinated = coordination::join(&coordination, &study, offer(&sharing), output.name.as_deref())?;
+    let name = output.name.as_deref();
+    let coordinated = coordination::join(&coordination, token, &study, offer(&sharing), name)?;
     let progress = Progress::of_study(&study.plan);
     let mut save = |record: &Record| record.save(&path);
     let MachineResult {

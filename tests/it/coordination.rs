@@ -190,8 +190,8 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
         .unwrap()
         .write_all(b"GET / HTTP/1.1\r\n\r\n")
         .unwrap();
-    let mut member = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
-    assert!(measured(member.wait().unwrap().code()));
+    let mut participant = quiet(&format!("{join} {ROUNDS}"), "vm1", &paths[1]);
+    assert!(measured(participant.wait().unwrap().code()));
     let (code, output) = leader.end();
     assert!(measured(code), "{output}");
     merged(&paths, folder.path());
@@ -202,12 +202,12 @@ fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Valu
     let paths = records(folder, 2);
     let leader = Leader::start(&format!("{words} --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("{words} {} {ROUNDS}", leader.join);
-    let mut member = quiet(&join, "vm1", &paths[1]);
+    let mut participant = quiet(&join, "vm1", &paths[1]);
     until("what the first keeps", || {
         paths[0].exists() && seen(&record(&paths[0]))
     });
-    member.kill().unwrap();
-    member.wait().unwrap();
+    participant.kill().unwrap();
+    participant.wait().unwrap();
     let (code, output) = leader.end();
     assert_eq!(code, Some(1), "{output}");
     assert!(
@@ -362,11 +362,11 @@ fn one_that_had_no_turn_leaves_no_record() {
     let paths = records(folder.path(), 2);
     let mut leader = Leader::start(&format!("-b null,delay=50ms --machines 2 {ROUNDS}"), &paths[0]);
     let join = format!("-b null,delay=50ms {} {ROUNDS}", leader.join);
-    let member = tenants(&join, "vm1", &paths[1]).spawn().unwrap();
+    let participant = tenants(&join, "vm1", &paths[1]).spawn().unwrap();
     until("the first one's record", || paths[0].exists());
     leader.process.kill().unwrap();
     leader.process.wait().unwrap();
-    let ended = member.wait_with_output().unwrap();
+    let ended = participant.wait_with_output().unwrap();
     let output = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{output}");
     assert!(

@@ -179,7 +179,7 @@ fn a_board_that_is_too_hot_fails_the_guest_s_clock() {
 }
 
 #[test]
-fn what_the_host_does_not_tell_stays_unknown() {
+fn what_the_host_log_lacks_stays_unknown() {
     let mut answers = host(60);
     answers["devices"][0]["vgpus"][1]["nvmlDeviceGetVgpuUtilization"] = Value::Null;
     answers["devices"][0]["nvmlDeviceGetCurrentClocksThrottleReasons"] = json!("NVML_ERROR_NO_PERMISSION");
@@ -236,7 +236,7 @@ fn another_time_or_another_board_leaves_the_checks_open() {
     end(begun(&world, &log));
     let answer = merge(&[&study, &log], &all);
     assert!(
-        answer.stderr().contains("saw none of the GPUs of these records"),
+        answer.stderr().contains("has none of the GPUs of these records"),
         "{}",
         answer.all()
     );
@@ -269,7 +269,7 @@ fn a_log_survives_the_death_of_its_monitor() {
 }
 
 #[test]
-fn nvidia_smi_is_asked_where_nvml_tells_no_scheduler() {
+fn nvidia_smi_is_asked_where_nvml_has_no_scheduler() {
     let folder = tempfile::tempdir().unwrap();
     let mut answers = host(0);
     answers["devices"][0]["nvmlDeviceGetVgpuSchedulerState"] = Value::Null;

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_count_by_what_they_take() {
+    fn other_vgpus_count_by_what_they_take() {
         let best = |mean| resolved("co-tenants", &summary(SchedulerPolicy::BestEffort, 1, mean), 2);
         let busy = best(Some(0.9));
         assert_eq!(busy.outcome, Outcome::Failed);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_in_part_can_only_fail() {
+    fn what_a_log_covers_in_part_can_only_fail() {
         let part = |mean| {
             resolved(
                 "co-tenants",
@@ -206,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mig_device_under_the_vgpu_leaves_neighbours_open() {
+    fn a_mig_device_under_the_vgpu_leaves_other_vgpus_open() {
         let mut summary = summary(SchedulerPolicy::BestEffort, 1, Some(0.9));
         summary.vgpu_type = Some("GRID A100-1-5C".to_owned());
         assert_eq!(resolved("co-tenants", &summary, 2).outcome, Outcome::Unknown);
     }
 
     #[test]
-    fn clock_and_licence_are_the_host_s_word_and_the_guest_s_own_stands() {
+    fn clock_and_licence_are_the_host_s_and_the_guest_s_own_stay() {
         let mut summary = summary(SchedulerPolicy::BestEffort, 0, None);
         assert_eq!(resolved("gpu-clock", &summary, 2).outcome, Outcome::Passed);
         assert_eq!(resolved("license", &summary, 2).outcome, Outcome::Unknown);
