@@ -21,12 +21,11 @@ use crate::{
     runtime::spec::BackendSpec,
     study::{
         Study, StudyError,
-        arm_environment::ArmEnvironment,
         plan::{Plan, PlannedArm, tell_apart},
         strata::size_kind,
         summary::Price,
     },
-    worker::interruption::Interruption,
+    worker::{environment::ArmEnvironment, interruption::Interruption},
 };
 
 /// A study with everything that it needs; nothing has been written or measured.

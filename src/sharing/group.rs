@@ -11,10 +11,11 @@ use crate::{
     dataset::Dataset,
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, TenantsRound},
-    study::{LOAD_PATIENCE, Study, check_pass::Prepared, finish, summary::ArmRun},
+    study::{LOAD_PATIENCE, Study, check_pass::Prepared, summary::ArmRun},
     worker::{
-        process::{ProcessError, WorkerProcess, unexpected},
-        protocol::{Reply, Request, Shared, Sharing},
+        call::{Finish, PrepareBackgroundLoad},
+        process::{ProcessError, WorkerProcess},
+        protocol::{Completions, StartBackgroundLoad, WarmUp, WorkInWindow},
     },
 };
 
@@ -23,7 +24,7 @@ pub(super) struct LoadedGroup {
     /// The arm of each.
     arms: Vec<usize>,
     /// One a tenant, in the group's order.
-    children: Vec<WorkerProcess>,
+    workers: Vec<WorkerProcess>,
     /// The background load that is on this machine, and the share of its time in which it works.
     background_load: Option<(WorkerProcess, f64)>,
     /// Whether a background load begins late, on whichever machine.
@@ -35,7 +36,7 @@ pub(super) struct LoadedGroup {
 /// What they did at the same time.
 pub(super) struct SharedWindow {
     /// Empty on a machine that has a background load alone.
-    shared: Vec<Shared>,
+    completions: Vec<Completions>,
     /// The time before the background load; `None` without one.
     before: Option<Span>,
     /// The time that counts.
@@ -59,10 +60,10 @@ impl SharedWindow {
 
     /// The part of `span` in which all tenants were at work.
     fn together(&self, span: Span) -> Option<Span> {
-        if self.shared.is_empty() {
+        if self.completions.is_empty() {
             return (span.0 < span.1).then_some(span);
         }
-        window(&self.shared, span.0, span.1)
+        window(&self.completions, span.0, span.1)
     }
 }
 
@@ -78,7 +79,7 @@ impl Study {
         prepared: &Prepared,
         runs: &mut [ArmRun],
     ) -> Result<LoadedGroup, ProcessError> {
-        let mut children: Vec<WorkerProcess> = Vec::new();
+        let mut workers: Vec<WorkerProcess> = Vec::new();
         for (place, arm) in arms.iter().enumerate() {
             let mut job = self.job(&self.plan.arms[*arm], &self.environments[*arm], &prepared.dataset);
             job.gallery.clone_from(&prepared.gallery);
@@ -86,14 +87,14 @@ impl Study {
                 job.host_cores = dealt(&self.plan.core_list, place, arms.len());
                 job.cores = job.host_cores.len();
             }
-            children.push(self.launch(job, &self.environments[*arm])?);
+            workers.push(self.launch(job, &self.environments[*arm])?);
         }
-        for (child, arm) in children.iter_mut().zip(arms) {
-            self.await_ready(child, &mut runs[*arm])?;
+        for (worker, arm) in workers.iter_mut().zip(arms) {
+            self.await_ready(worker, &mut runs[*arm])?;
         }
         Ok(LoadedGroup {
             arms: arms.to_vec(),
-            children,
+            workers,
             background_load: None,
             beside_load: false,
             photos: prepared.dataset.photos.len(),
@@ -115,17 +116,12 @@ impl Study {
 
     /// All at once: what one does to the others' caches and clocks belongs to the warm state.
     pub(super) fn warm_up_together(&self, group: &mut LoadedGroup) -> Result<(), ProcessError> {
-        for child in &mut group.children {
-            child.ask(&Request::WarmUp {
-                least: self.plan.warmup,
-                most: self.plan.warmup,
-            })?;
+        let (least, most) = (self.plan.warmup, self.plan.warmup);
+        for worker in &mut group.workers {
+            worker.send(WarmUp { least, most })?;
         }
-        for child in &mut group.children {
-            match self.wait(child)? {
-                Reply::WarmedUp { .. } => {}
-                other => return Err(unexpected(&other)),
-            }
+        for worker in &mut group.workers {
+            worker.receive::<WarmUp>(self.plan.patience)?;
         }
         Ok(())
     }
@@ -152,31 +148,29 @@ impl Study {
         }
         if let (Some((load, share)), Some(before)) = (&mut group.background_load, before) {
             let (share, begin_us) = (*share, before.1);
-            load.ask(&Request::BackgroundLoad { share, begin_us })?;
+            load.send(StartBackgroundLoad { share, begin_us })?;
         }
-        let count = group.children.len();
-        for (place, child) in group.children.iter_mut().enumerate() {
-            child.ask(&Request::Share(Sharing {
+        let count = group.workers.len();
+        for (place, worker) in group.workers.iter_mut().enumerate() {
+            worker.send(WorkInWindow {
                 begin_us: begin,
                 end_us: counted.1 + longer,
                 first_photo: first_photo(group.photos, machine, (place, count)),
-            }))?;
+            })?;
         }
-        let mut shared: Vec<Shared> = Vec::new();
         let left = (counted.1 + longer).saturating_sub(now_us());
         let patience = self.plan.patience + Duration::from_micros(left);
-        for child in &mut group.children {
-            match child.answer(patience)? {
-                Reply::Shared(answer) => shared.push(*answer),
-                other => return Err(unexpected(&other)),
-            }
-        }
+        let completions = group
+            .workers
+            .iter_mut()
+            .map(|worker| worker.receive::<WorkInWindow>(patience))
+            .collect::<Result<_, _>>()?;
         let began = match &mut group.background_load {
             Some((load, _)) => Some(began_and_lasted(load, counted.1 + longer)?),
             None => None,
         };
         Ok(SharedWindow {
-            shared,
+            completions,
             before,
             counted,
             began,
@@ -193,23 +187,23 @@ impl Study {
         runs: &[ArmRun],
     ) -> Result<TenantsRound, ProcessError> {
         let memory: Vec<Option<u64>> = group
-            .children
+            .workers
             .iter()
             .zip(&group.arms)
-            .map(|(child, arm)| self.device_memory(*arm, child.id()))
+            .map(|(worker, arm)| self.device_memory(*arm, worker.id()))
             .collect();
         let seconds = |span: Span| (span.1 - span.0) as f64 / 1e6;
         let mut images_before = Vec::new();
         let mut tenants = Vec::new();
-        for (place, (shared, child)) in worked.shared.iter().zip(&mut group.children).enumerate() {
+        for (place, (completions, worker)) in worked.completions.iter().zip(&mut group.workers).enumerate() {
             let weights: Vec<f64> = runs[group.arms[place]]
                 .answers
                 .iter()
                 .map(|seen| seen.time.as_secs_f64())
                 .collect();
-            images_before.extend(before.map(|before| within(shared, before, &weights).images));
-            let mut tenant = within(shared, counted, &weights);
-            tenant.rss_peak_bytes = finish(child, self.plan.patience)?.ok();
+            images_before.extend(before.map(|before| within(completions, before, &weights).images));
+            let mut tenant = within(completions, counted, &weights);
+            tenant.rss_peak_bytes = worker.call(Finish, self.plan.patience)?.ok();
             tenant.device_memory_bytes = memory[place];
             tenants.push(tenant);
         }
@@ -235,12 +229,10 @@ impl Study {
         let arm = *arms.iter().find(on_device).unwrap_or(&arms[0]);
         let environment = &self.environments[arm];
         let job = self.job(&self.plan.arms[arm], environment, dataset);
-        let mut child = WorkerProcess::spawn(&self.program, &environment.variables, &self.interruption)?;
-        child.ask(&Request::PrepareBackgroundLoad(Box::new(job)))?;
-        match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
-            Reply::BackgroundLoadReady => Ok(child),
-            other => Err(unexpected(&other)),
-        }
+        let mut worker = WorkerProcess::spawn(&self.program, &environment.variables, &self.interruption)?;
+        let patience = self.plan.patience.max(LOAD_PATIENCE);
+        worker.call(PrepareBackgroundLoad(job), patience)?;
+        Ok(worker)
     }
 
     /// Memory of the arm's GPU that the process `id` holds.
@@ -254,9 +246,8 @@ impl Study {
 /// When `load` began, which must be at work until `end`: on a machine without tenants that is still to come.
 fn began_and_lasted(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessError> {
     let left = || Duration::from_micros(end.saturating_sub(now_us()));
-    let began = match load.answer(left()) {
-        Ok(Reply::BackgroundLoadBegan { began_us }) => began_us,
-        Ok(reply) => return Err(unexpected(&reply)),
+    let began = match load.receive::<StartBackgroundLoad>(left()) {
+        Ok(began) => began,
         Err(ProcessError::Silent { .. }) => {
             return Err(ProcessError::Refused(
                 "the background load never began".to_owned(),
@@ -265,10 +256,12 @@ fn began_and_lasted(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessEr
         Err(error) => return Err(error),
     };
     // It says nothing more: one that has another answer is gone, and nobody was beside the tenants.
-    match load.answer(left()) {
+    match load.receive::<StartBackgroundLoad>(left()) {
         Err(ProcessError::Silent { .. }) => Ok(began),
         Err(error) => Err(error),
-        Ok(reply) => Err(unexpected(&reply)),
+        Ok(_) => Err(ProcessError::Protocol(
+            "the background load began twice".to_owned(),
+        )),
     }
 }
 

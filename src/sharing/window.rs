@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     record::Tenant,
-    worker::protocol::{Completion, Shared},
+    worker::protocol::{Completion, Completions},
 };
 
 /// From and to when all were at work, microseconds; `None` where they never were at the same time.
-pub fn window(shared: &[Shared], begin_us: u64, end_us: u64) -> Option<(u64, u64)> {
+pub fn window(shared: &[Completions], begin_us: u64, end_us: u64) -> Option<(u64, u64)> {
     let streams = || shared.iter().flat_map(|shared| &shared.streams);
     let first = |stream: &Vec<Completion>| stream.first().map(|answer| answer.begun_us);
     let last = |stream: &Vec<Completion>| stream.last().map(|answer| answer.ended_us);
@@ -24,7 +24,7 @@ pub fn window(shared: &[Shared], begin_us: u64, end_us: u64) -> Option<(u64, u64
 
 /// What one tenant did between `from` and `to`. `weights` says what each photo costs alone, in any unit; empty where all
 /// are alike.
-pub fn within(shared: &Shared, (from, to): (u64, u64), weights: &[f64]) -> Tenant {
+pub fn within(shared: &Completions, (from, to): (u64, u64), weights: &[f64]) -> Tenant {
     let mean = weights.iter().sum::<f64>() / weights.len().max(1) as f64;
     let weight = |photo: usize| match weights.get(photo) {
         Some(weight) if mean > 0.0 => weight / mean,
@@ -58,7 +58,7 @@ pub fn within(shared: &Shared, (from, to): (u64, u64), weights: &[f64]) -> Tenan
 }
 
 /// Seconds from the first photo's beginning to the last one's end.
-fn worked(shared: &Shared) -> Option<f64> {
+fn worked(shared: &Completions) -> Option<f64> {
     let answers = || shared.streams.iter().flatten();
     let from = answers().map(|answer| answer.begun_us).min()?;
     let to = answers().map(|answer| answer.ended_us).max()?;
@@ -75,14 +75,14 @@ fn three_digits(micros: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn stream(answers: &[(u64, u64)]) -> Shared {
+    fn stream(answers: &[(u64, u64)]) -> Completions {
         let answer = |(photo, (begun_us, ended_us)): (usize, &(u64, u64))| Completion {
             photo,
             photos: 1,
             begun_us: *begun_us,
             ended_us: *ended_us,
         };
-        Shared {
+        Completions {
             streams: vec![answers.iter().enumerate().map(answer).collect()],
             cpu_seconds: None,
         }

@@ -5,18 +5,17 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
-    Observer, Study, StudyError, arm_environment::ArmEnvironment, fail, finish, plan::PlannedArm, strata,
-    summary::ArmRun,
-};
+use super::{Observer, Study, StudyError, fail, plan::PlannedArm, strata, summary::ArmRun};
 use crate::{
     analysis::{checks, figures::Kind},
     dataset::{Dataset, Photo, manifest},
     record::{Outcome, Record, Scenario, Skipped},
     runtime::spec::Precision,
     worker::{
-        process::{ProcessError, unexpected},
-        protocol::{PhotoAnswer, Reply, Request},
+        call::{Finish, Observe},
+        environment::ArmEnvironment,
+        process::ProcessError,
+        protocol::{PhotoAnswer, Reply},
     },
 };
 
@@ -203,31 +202,21 @@ impl Study {
         run: &mut ArmRun,
         bad: &mut BTreeMap<usize, String>,
     ) -> Result<Vec<Option<PhotoAnswer>>, ProcessError> {
-        let mut child = self.start(self.job(arm, environment, &self.dataset), environment, run)?;
+        let mut worker = self.start(self.job(arm, environment, &self.dataset), environment, run)?;
         let mut answers: Vec<Option<PhotoAnswer>> = vec![None; self.dataset.photos.len()];
-        child.ask(&Request::Observe)?;
-        loop {
-            match child.answer(self.plan.patience)? {
-                Reply::Photo {
-                    index,
-                    answer: Ok(answer),
-                } if index < answers.len() => answers[index] = Some(answer),
-                Reply::Photo {
-                    index,
-                    answer: Err(reason),
-                } if index < answers.len() => {
-                    bad.insert(index, reason);
+        worker.send(Observe)?;
+        run.profile = worker.receive_with::<Observe>(self.plan.patience, &mut |reply| match reply {
+            Reply::Photo { index, answer } if index < answers.len() => {
+                match answer {
+                    Ok(answer) => answers[index] = Some(answer),
+                    Err(reason) => drop(bad.insert(index, reason)),
                 }
-                Reply::Progress { .. } => {}
-                Reply::Observed { profile } => {
-                    run.profile = profile;
-                    break;
-                }
-                other => return Err(unexpected(&other)),
+                Ok(())
             }
-        }
+            other => Err(other),
+        })?;
         // Its memory is not the measured processes' memory.
-        let _peak = finish(&mut child, self.plan.patience)?;
+        let _peak = worker.call(Finish, self.plan.patience)?;
         Ok(answers)
     }
 }

@@ -4,7 +4,6 @@
 //! where the nodes ran. Then, for each process number, the workers of all arms live side by side, and one block of
 //! one of them is measured at a time, in a seeded shuffled order.
 
-pub mod arm_environment;
 pub(crate) mod check_pass;
 pub(crate) mod describe;
 pub mod plan;
@@ -20,7 +19,6 @@ use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
 
 use self::{
-    arm_environment::ArmEnvironment,
     check_pass::Prepared,
     plan::{Plan, PlannedArm},
     summary::{ArmRun, Price, Promise},
@@ -32,9 +30,11 @@ use crate::{
     record::{Block, Gpu, Record},
     runtime::spec::Reads,
     worker::{
+        call::Prepare,
+        environment::ArmEnvironment,
         interruption::Interruption,
-        process::{ProcessError, WorkerProcess, unexpected},
-        protocol::{Job, Reply, Request},
+        process::{ProcessError, WorkerProcess},
+        protocol::Job,
     },
 };
 
@@ -184,28 +184,18 @@ impl Study {
         }
     }
 
-    /// The next reply that is no sign of life; each sign starts the patience anew.
-    pub(crate) fn wait(&self, child: &mut WorkerProcess) -> Result<Reply, ProcessError> {
-        loop {
-            match child.answer(self.plan.patience)? {
-                Reply::Progress { .. } => {}
-                reply => return Ok(reply),
-            }
-        }
-    }
-
     fn start(
         &self,
         job: Job,
         environment: &ArmEnvironment,
         run: &mut ArmRun,
     ) -> Result<WorkerProcess, ProcessError> {
-        let mut child = self.launch(job, environment)?;
-        self.await_ready(&mut child, run)?;
-        Ok(child)
+        let mut worker = self.launch(job, environment)?;
+        self.await_ready(&mut worker, run)?;
+        Ok(worker)
     }
 
-    /// A worker that has been told to load.
+    /// A worker that is asked to load.
     pub(crate) fn launch(
         &self,
         job: Job,
@@ -215,23 +205,21 @@ impl Study {
             .program
             .as_ref()
             .map_or(&self.program, |program| &program.path);
-        let mut child = WorkerProcess::spawn(program, &environment.variables, &self.interruption)?;
+        let mut worker = WorkerProcess::spawn(program, &environment.variables, &self.interruption)?;
         if let Some(cores) = job.spec.quota {
-            child.limit(cores)?;
+            worker.limit(cores)?;
         }
-        child.ask(&Request::Prepare(Box::new(job)))?;
-        Ok(child)
+        worker.send(Prepare(job))?;
+        Ok(worker)
     }
 
     pub(crate) fn await_ready(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         run: &mut ArmRun,
     ) -> Result<(), ProcessError> {
-        match child.answer(self.plan.patience.max(LOAD_PATIENCE))? {
-            Reply::Ready(ready) => run.ready.push(*ready),
-            other => return Err(unexpected(&other)),
-        }
+        let patience = self.plan.patience.max(LOAD_PATIENCE);
+        run.ready.push(worker.receive::<Prepare>(patience)?);
         Ok(())
     }
 }
@@ -240,15 +228,4 @@ fn fail(run: &mut ArmRun, label: &str, reason: &str, observer: &dyn Observer) {
     observer.notice(&format!("{label} failed {reason}"));
     run.errors.push(reason.to_owned());
     run.failed = true;
-}
-
-pub(crate) fn finish(
-    child: &mut WorkerProcess,
-    patience: Duration,
-) -> Result<Result<u64, String>, ProcessError> {
-    child.ask(&Request::Finish)?;
-    match child.answer(patience)? {
-        Reply::Finished { rss_peak_bytes } => Ok(rss_peak_bytes),
-        other => Err(unexpected(&other)),
-    }
 }

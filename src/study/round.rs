@@ -3,7 +3,7 @@
 use std::{io, thread, time::Duration};
 
 use super::{
-    Observer, Prepared, Study, fail, finish,
+    Observer, Prepared, Study, fail,
     plan::Step,
     summary::ArmRun,
     watch::{MachineWatch, Readings},
@@ -13,8 +13,9 @@ use crate::{
     pipeline::StageTimes,
     record::{Block, CeilingRun, Conditions, Scenario, Stages},
     worker::{
-        process::{ProcessError, WorkerProcess, unexpected},
-        protocol::{self, BlockSpec, Reply, Request},
+        call::Finish,
+        process::{ProcessError, WorkerProcess},
+        protocol::{self, MeasureCeiling, WarmUp},
     },
 };
 
@@ -33,7 +34,7 @@ impl Study {
         save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
     ) -> io::Result<()> {
         let schedule = self.plan.order(process);
-        let mut children: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
+        let mut workers: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
         // Who measures first was warmed up last but a few: the order is the blocks' own.
         for step in schedule
             .first()
@@ -45,20 +46,20 @@ impl Study {
                 continue;
             }
             let warm = self.warm_up(step.arm, prepared, &mut runs[step.arm]);
-            children[step.arm] = self.keep(warm, step.arm, process, None, runs, observer);
+            workers[step.arm] = self.keep(warm, step.arm, process, None, runs, observer);
         }
         let mut last = None;
         for (block, steps) in schedule.into_iter().enumerate() {
             for step in steps {
-                let Some(mut child) = children[step.arm].take() else {
+                let Some(mut worker) = workers[step.arm].take() else {
                     continue;
                 };
                 let rested = last.replace(step.arm) != Some(step.arm);
                 let place = (process, block);
                 let measured = self
-                    .get_going(&mut child, rested)
-                    .and_then(|()| self.rate(&mut child, step, process, &mut runs[step.arm], observer))
-                    .and_then(|rate| self.measure(&mut child, step, place, rate));
+                    .get_going(&mut worker, rested)
+                    .and_then(|()| self.rate(&mut worker, step, process, &mut runs[step.arm], observer))
+                    .and_then(|rate| self.measure(&mut worker, step, place, rate));
                 let measured = measured.map(|mut measured| {
                     let run = &mut runs[step.arm];
                     let label = &self.plan.arms[step.arm].label;
@@ -72,30 +73,30 @@ impl Study {
                         observer.block(label, &measured);
                         run.blocks.push(measured);
                     }
-                    child
+                    worker
                 });
-                children[step.arm] = self.keep(measured, step.arm, process, Some(block), runs, observer);
+                workers[step.arm] = self.keep(measured, step.arm, process, Some(block), runs, observer);
                 // Between blocks nothing is timed: what is measured is kept at once.
                 save(runs)?;
             }
         }
-        for arm in 0..children.len() {
+        for arm in 0..workers.len() {
             if !self.plan.ceiling || self.plan.arms[arm].spec.is_null() {
                 continue;
             }
-            let Some(mut child) = children[arm].take() else {
+            let Some(mut worker) = workers[arm].take() else {
                 continue;
             };
-            let measured = self.ceiling(&mut child, process).map(|run| {
+            let measured = self.ceiling(&mut worker, process).map(|run| {
                 runs[arm].ceilings.push(run);
-                child
+                worker
             });
-            children[arm] = self.keep(measured, arm, process, None, runs, observer);
+            workers[arm] = self.keep(measured, arm, process, None, runs, observer);
             save(runs)?;
         }
-        for (arm, child) in children.into_iter().enumerate() {
-            let Some(mut child) = child else { continue };
-            match finish(&mut child, self.plan.patience) {
+        for (arm, worker) in workers.into_iter().enumerate() {
+            let Some(mut worker) = worker else { continue };
+            match worker.call(Finish, self.plan.patience) {
                 Ok(peak) => runs[arm].rss_peak_bytes.push(peak),
                 Err(ProcessError::Interrupted) => {}
                 Err(error) => {
@@ -119,54 +120,39 @@ impl Study {
         job.gallery.clone_from(&prepared.gallery);
         // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
         job.weights = run.answers.iter().map(|seen| seen.time.as_secs_f64()).collect();
-        let mut child = self.start(job, &self.environments[arm], run)?;
-        child.ask(&Request::WarmUp {
-            least: self.plan.warmup,
-            most: self.plan.most_warmup(),
-        })?;
-        match self.wait(&mut child)? {
-            Reply::WarmedUp {
-                images,
-                seconds,
-                steady,
-            } => {
-                run.warmup_images.push(images as f64);
-                run.steady.extend(steady);
-                run.capacity =
-                    Some(images as f64 / seconds).filter(|capacity| capacity.is_finite() && *capacity > 0.0);
-                Ok(child)
-            }
-            other => Err(unexpected(&other)),
-        }
+        let mut worker = self.start(job, &self.environments[arm], run)?;
+        let (least, most) = (self.plan.warmup, self.plan.most_warmup());
+        let warmed_up = worker.call(WarmUp { least, most }, self.plan.patience)?;
+        run.warmup_images.push(warmed_up.images as f64);
+        run.steady.extend(warmed_up.steady);
+        let capacity = warmed_up.images as f64 / warmed_up.seconds;
+        run.capacity = Some(capacity).filter(|capacity| capacity.is_finite() && *capacity > 0.0);
+        Ok(worker)
     }
 
     /// A rest after another arm's work, and a little work that is not measured.
-    fn get_going(&self, child: &mut WorkerProcess, rested: bool) -> Result<(), ProcessError> {
+    fn get_going(&self, worker: &mut WorkerProcess, rested: bool) -> Result<(), ProcessError> {
         if !rested || self.plan.arms.len() == 1 {
             return Ok(());
         }
         thread::sleep(REST.min(self.plan.lead_in()));
-        self.unmeasured(child, self.plan.lead_in(), self.plan.lead_in())
+        self.unmeasured(worker, self.plan.lead_in(), self.plan.lead_in())
     }
 
     /// Has a worker work without measuring.
     pub(super) fn unmeasured(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         least: Duration,
         most: Duration,
     ) -> Result<(), ProcessError> {
-        child.ask(&Request::WarmUp { least, most })?;
-        match self.wait(child)? {
-            Reply::WarmedUp { .. } => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        worker.call(WarmUp { least, most }, self.plan.patience).map(drop)
     }
 
     /// The rate at which a step's photos arrive: as asked, or the highest that holds, or none.
     fn rate(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         step: Step,
         process: usize,
         run: &mut ArmRun,
@@ -181,7 +167,7 @@ impl Study {
         if let Some((_, rate)) = run.rates.last().filter(|(of, _)| *of == process) {
             return Ok(Some(*rate));
         }
-        let rate = self.search(child, step.arm, process, run, observer)?;
+        let rate = self.search(worker, step.arm, process, run, observer)?;
         run.rates.push((process, rate));
         Ok(Some(rate))
     }
@@ -189,7 +175,7 @@ impl Study {
     /// One step, with what the machine did meanwhile.
     fn measure(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         step: Step,
         (process, block): (usize, usize),
         rate: Option<f64>,
@@ -203,10 +189,10 @@ impl Study {
         let watched = MachineWatch {
             cores: &self.plan.core_list,
             gpu: self.nvml.as_ref().zip(environment.gpu.as_deref()),
-            worker: child.id(),
+            worker: worker.id(),
         };
         let began = jiff::Timestamp::now();
-        let (raw, seen) = watched.during(|| self.block(child, spec));
+        let (raw, seen) = watched.during(|| worker.call(spec, self.plan.patience));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
         if let Some(rate) = rate.filter(|_| raw.given_up) {
@@ -220,37 +206,20 @@ impl Study {
         Ok(block)
     }
 
-    /// Has a worker measure a block.
-    pub(super) fn block(
-        &self,
-        child: &mut WorkerProcess,
-        spec: BlockSpec,
-    ) -> Result<protocol::Block, ProcessError> {
-        child.ask(&Request::Block(spec))?;
-        match self.wait(child)? {
-            Reply::Block(raw) => Ok(*raw),
-            other => Err(unexpected(&other)),
-        }
-    }
-
     /// What the stages of a worker allow.
-    fn ceiling(&self, child: &mut WorkerProcess, process: usize) -> Result<CeilingRun, ProcessError> {
-        child.ask(&Request::Ceiling {
-            duration: self.plan.duration,
-        })?;
-        match self.wait(child)? {
-            Reply::Ceiling(raw) => Ok(CeilingRun {
-                process,
-                images: raw.images,
-                faces: raw.faces,
-                stage_seconds: seconds(raw.stages),
-                pixel_seconds: raw.pixel_seconds,
-                detector_seconds: raw.detector.as_secs_f64(),
-                recognizer_seconds: raw.recognizer.as_secs_f64(),
-                harness_overhead: raw.harness_overhead,
-            }),
-            other => Err(unexpected(&other)),
-        }
+    fn ceiling(&self, worker: &mut WorkerProcess, process: usize) -> Result<CeilingRun, ProcessError> {
+        let duration = self.plan.duration;
+        let raw = worker.call(MeasureCeiling { duration }, self.plan.patience)?;
+        Ok(CeilingRun {
+            process,
+            images: raw.images,
+            faces: raw.faces,
+            stage_seconds: seconds(raw.stages),
+            pixel_seconds: raw.pixel_seconds,
+            detector_seconds: raw.detector.as_secs_f64(),
+            recognizer_seconds: raw.recognizer.as_secs_f64(),
+            harness_overhead: raw.harness_overhead,
+        })
     }
 
     /// A seed for arrivals: another one for each process and number, the same for all arms.
@@ -261,15 +230,15 @@ impl Study {
     /// The worker, or `None` with the reason written down. An interruption is nobody's failure.
     fn keep(
         &self,
-        child: Result<WorkerProcess, ProcessError>,
+        worker: Result<WorkerProcess, ProcessError>,
         arm: usize,
         process: usize,
         block: Option<usize>,
         runs: &mut [ArmRun],
         observer: &dyn Observer,
     ) -> Option<WorkerProcess> {
-        match child {
-            Ok(child) => Some(child),
+        match worker {
+            Ok(worker) => Some(worker),
             Err(ProcessError::Interrupted) => None,
             Err(error) => {
                 let at = block.map_or_else(

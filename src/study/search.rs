@@ -31,7 +31,7 @@ impl Study {
     /// Searches for an arm in a process; every try is written down.
     pub(super) fn search(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         arm: usize,
         process: usize,
         run: &mut ArmRun,
@@ -44,7 +44,7 @@ impl Study {
         let mut number = 0;
         search(capacity * (low + (high - low) * place), STEP, |rate| {
             number += 1;
-            let held = self.attempt(child, arm, (process, number), rate, run)?;
+            let held = self.attempt(worker, arm, (process, number), rate, run)?;
             let label = &self.plan.arms[arm].label;
             let word = if held { "held" } else { "too many" };
             observer.phase(&format!(
@@ -58,7 +58,7 @@ impl Study {
     /// One try at `rate`: whether the bound was held.
     fn attempt(
         &self,
-        child: &mut WorkerProcess,
+        worker: &mut WorkerProcess,
         arm: usize,
         (process, number): (usize, u64),
         rate: f64,
@@ -74,7 +74,7 @@ impl Study {
             seed,
             give_up: Some(give_up(bound, &spec, rate, self.dataset.photos.len())),
         };
-        let raw = self.block(child, spec)?;
+        let raw = worker.call(spec, self.plan.patience)?;
         // An arm that is still at it long after the last arrival did not keep up, whatever the percentile says.
         let over_time = raw.seconds - raw.images as f64 / rate > bound.ms / 1e3;
         let given_up = raw.given_up || over_time;

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    arm_environment::ArmEnvironment,
-    plan::{Plan, PlannedArm},
-};
+use super::plan::{Plan, PlannedArm};
 use crate::{
     analysis::{
         agreement, ceiling, checks,
@@ -25,6 +22,7 @@ use crate::{
     vision::{decoder, face::Face},
     worker::{
         self,
+        environment::ArmEnvironment,
         protocol::{ObservedProfile, PhotoAnswer, Ready},
     },
 };

@@ -12,6 +12,7 @@ use super::{
     loaded_arm::LoadedArm,
     parallel::on_each,
     protocol::{Job, Ready},
+    stream::Stream,
     stream_loop::StreamLoop,
 };
 
@@ -34,7 +35,7 @@ pub fn answer_queries(
         batch: 1,
         done: &done,
     };
-    let answer = |stream: &mut Box<dyn super::stream::Stream>| {
+    let answer = |stream: &mut Box<dyn Stream>| {
         let answered = stream_loop.run(stream.as_mut(), &mut |_| ());
         answered.inspect_err(&failed)
     };

@@ -10,7 +10,12 @@ use std::{
 
 use ndarray::{Array2, Array4};
 
-use super::{WorkerError, loaded_arm::open_runtime, protocol::Job, system::stay_on};
+use super::{
+    WorkerError,
+    loaded_arm::open_runtime,
+    protocol::{Job, StartBackgroundLoad},
+    system::stay_on,
+};
 use crate::{
     machine::wall_clock::WallClock,
     runtime::{Session, SessionSettings, onnx, options::DataPath},
@@ -74,14 +79,14 @@ impl BackgroundLoad {
         Ok(load)
     }
 
-    /// Works from `begin_us` (microseconds since 1970) on for `share` of the time, and calls `begun` as it begins. Whoever
+    /// Works until this process ends, and calls `begun` as it begins. Whoever
     /// closes standard input ends it.
     pub(super) fn work(
         mut self,
-        share: f64,
-        begin_us: u64,
+        call: StartBackgroundLoad,
         begun: impl FnOnce(u64) -> Result<(), WorkerError>,
     ) -> Result<Infallible, WorkerError> {
+        let StartBackgroundLoad { share, begin_us } = call;
         let clock = WallClock::now();
         thread::sleep(clock.instant(begin_us).saturating_duration_since(Instant::now()));
         begun(clock.micros(Instant::now()))?;

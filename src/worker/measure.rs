@@ -8,11 +8,11 @@ use std::{
 
 use super::{
     WorkerError,
-    load_generator::{Schedule, TimeWindow, WarmUp, schedule},
+    load_generator::{Schedule, TimeWindow, UntilSteady, schedule},
     loaded_arm::LoadedArm,
     null_stream,
     parallel::on_each,
-    protocol::{Block, BlockSpec, Completion, Reply, Shared, Sharing},
+    protocol::{Block, BlockSpec, Completion, Completions, Reply, WarmUp, WarmedUp, WorkInWindow},
     reply_writer::ReplyWriter,
     stream::Stream,
     stream_loop::StreamLoop,
@@ -25,18 +25,13 @@ use crate::machine::wall_clock::WallClock;
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
 impl LoadedArm {
-    /// Works from `least` to `most` until the speed is steady.
-    pub(super) fn warm_up(
-        &mut self,
-        writer: &ReplyWriter,
-        least: Duration,
-        most: Duration,
-    ) -> Result<Reply, WorkerError> {
+    /// Works until the speed is steady.
+    pub(super) fn warm_up(&mut self, writer: &ReplyWriter, call: WarmUp) -> Result<WarmedUp, WorkerError> {
         let job = std::sync::Arc::clone(&self.job);
         self.begin(job.batch)?;
-        let schedule = WarmUp::new((least, most), job.photos.len(), job.batch, &job.weights);
+        let schedule = UntilSteady::new((call.least, call.most), job.photos.len(), job.batch, &job.weights);
         let block = self.count(writer, &schedule, (self.streams.len(), job.batch))?;
-        Ok(Reply::WarmedUp {
+        Ok(WarmedUp {
             images: block.images,
             seconds: block.seconds,
             steady: schedule.is_steady(Duration::from_secs_f64(block.seconds)),
@@ -65,12 +60,16 @@ impl LoadedArm {
     }
 
     /// Works beside other processes, by the wall clock. Each photo is reported with when it was begun and ended.
-    pub(super) fn share(&mut self, writer: &ReplyWriter, sharing: Sharing) -> Result<Shared, WorkerError> {
+    pub(super) fn work_in_window(
+        &mut self,
+        writer: &ReplyWriter,
+        call: WorkInWindow,
+    ) -> Result<Completions, WorkerError> {
         let clock = WallClock::now();
-        let window = (clock.instant(sharing.begin_us), clock.instant(sharing.end_us));
+        let window = (clock.instant(call.begin_us), clock.instant(call.end_us));
         let (photos, batch) = (self.job.photos.len(), self.job.batch);
         let before = Usage::now(&self.workers);
-        let schedule = TimeWindow::new(window, sharing.first_photo, photos, batch);
+        let schedule = TimeWindow::new(window, call.first_photo, photos, batch);
         let all = (self.streams.len(), batch);
         let streams = self.run(writer, &schedule, all, |stream_loop, stream| {
             let mut completions = Vec::new();
@@ -84,7 +83,7 @@ impl LoadedArm {
             })?;
             Ok(completions)
         })?;
-        Ok(Shared {
+        Ok(Completions {
             streams,
             cpu_seconds: Some(Usage::now(&self.workers).cpu_seconds_since(&before)),
         })

@@ -5,8 +5,10 @@
 
 mod answer_queries;
 mod background_load;
+pub mod call;
 mod ceiling;
 mod check_pass;
+pub mod environment;
 mod error;
 pub mod interruption;
 pub mod load_generator;

@@ -15,10 +15,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::{
-    interruption::Interruption,
-    protocol::{Reply, Request},
-};
+use super::{call::Call, interruption::Interruption, protocol::Reply};
 use crate::machine::Quota;
 
 /// Lines of a worker's standard error that are kept for the reason of its exit.
@@ -138,9 +135,16 @@ impl WorkerProcess {
         self.process.id()
     }
 
-    /// Sends `request`.
-    pub fn ask(&mut self, request: &Request) -> Result<(), ProcessError> {
-        let mut line = serde_json::to_vec(request).map_err(|e| ProcessError::Protocol(e.to_string()))?;
+    /// Sends `call` and waits for its answer.
+    pub fn call<C: Call>(&mut self, call: C, patience: Duration) -> Result<C::Answer, ProcessError> {
+        self.send(call)?;
+        self.receive::<C>(patience)
+    }
+
+    /// Sends `call`, whose answer is received later.
+    pub fn send<C: Call>(&mut self, call: C) -> Result<(), ProcessError> {
+        let mut line =
+            serde_json::to_vec(&call.request()).map_err(|e| ProcessError::Protocol(e.to_string()))?;
         line.push(b'\n');
         let sent = match &mut self.requests {
             Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
@@ -148,13 +152,33 @@ impl WorkerProcess {
         };
         // A broken pipe means a dead worker, and its last words say more than the pipe does.
         sent.or_else(|_| {
-            self.answer(Duration::from_secs(5))
+            self.reply(Duration::from_secs(5))
                 .and_then(|reply| Err(unexpected(&reply)))
         })
     }
 
+    /// Waits for the answer to a call that was sent, at most `patience` from each sign of life.
+    pub fn receive<C: Call>(&mut self, patience: Duration) -> Result<C::Answer, ProcessError> {
+        self.receive_with::<C>(patience, &mut Err)
+    }
+
+    /// The same for a call with replies before its answer, which go to `before`; it gives back what it does not know.
+    pub fn receive_with<C: Call>(
+        &mut self,
+        patience: Duration,
+        before: &mut dyn FnMut(Reply) -> Result<(), Reply>,
+    ) -> Result<C::Answer, ProcessError> {
+        loop {
+            match C::answer(self.reply(patience)?) {
+                Ok(answer) => return Ok(answer),
+                Err(Reply::Progress { .. }) => {}
+                Err(reply) => before(reply).map_err(|reply| unexpected(&reply))?,
+            }
+        }
+    }
+
     /// The next reply; waits at most `patience` for it.
-    pub fn answer(&mut self, patience: Duration) -> Result<Reply, ProcessError> {
+    fn reply(&mut self, patience: Duration) -> Result<Reply, ProcessError> {
         let asked = Instant::now();
         loop {
             if self.interruption.is_asked() {
@@ -221,7 +245,7 @@ impl Drop for WorkerProcess {
 }
 
 /// The error for a reply that does not belong here.
-pub fn unexpected(reply: &Reply) -> ProcessError {
+fn unexpected(reply: &Reply) -> ProcessError {
     ProcessError::Protocol(format!("{reply:?}").chars().take(200).collect())
 }
 

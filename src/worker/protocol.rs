@@ -23,31 +23,18 @@ pub enum Request {
     /// each photo and [`Reply::Observed`].
     Observe,
     /// Work without measuring until the speed is steady; answered by [`Reply::WarmedUp`].
-    WarmUp {
-        /// Least time.
-        least: Duration,
-        /// Most time.
-        most: Duration,
-    },
+    WarmUp(WarmUp),
     /// Measure whole passes; answered by [`Reply::Block`].
     Block(BlockSpec),
-    /// Measure what the stages allow, each part for about so long; answered by [`Reply::Ceiling`].
-    Ceiling {
-        /// Of each part.
-        duration: Duration,
-    },
-    /// Work beside other workers; answered by [`Reply::Shared`].
-    Share(Sharing),
+    /// Measure what the stages allow; answered by [`Reply::Ceiling`].
+    Ceiling(MeasureCeiling),
+    /// Work beside other workers; answered by [`Reply::Completions`].
+    Window(WorkInWindow),
     /// Get ready to be what others are measured beside, where the job's networks would run; answered by
     /// [`Reply::BackgroundLoadReady`].
     PrepareBackgroundLoad(Box<Job>),
     /// Multiply matrices until the study is gone; answered by [`Reply::BackgroundLoadBegan`] as it begins, and never again.
-    BackgroundLoad {
-        /// Part of the time, above 0 and up to 1.
-        share: f64,
-        /// When to begin, microseconds since 1970.
-        begin_us: u64,
-    },
+    BackgroundLoad(StartBackgroundLoad),
     /// Say goodbye; answered by [`Reply::Finished`].
     Finish,
 }
@@ -69,9 +56,34 @@ pub struct BlockSpec {
     pub counts: bool,
 }
 
+/// Work that is not measured.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct WarmUp {
+    /// Least time.
+    pub least: Duration,
+    /// Most time.
+    pub most: Duration,
+}
+
+/// How to measure what the stages allow.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct MeasureCeiling {
+    /// About how long each part lasts.
+    pub duration: Duration,
+}
+
+/// What a background load does.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct StartBackgroundLoad {
+    /// Part of the time in which it works, above 0 and up to 1.
+    pub share: f64,
+    /// When to begin, microseconds since 1970.
+    pub begin_us: u64,
+}
+
 /// Work beside other workers, by the wall clock.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Sharing {
+pub struct WorkInWindow {
     /// When to begin, microseconds since 1970.
     pub begin_us: u64,
     /// When to begin no photo any more.
@@ -82,7 +94,7 @@ pub struct Sharing {
 
 /// What a worker did beside others.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Shared {
+pub struct Completions {
     /// What each stream answered, in its order.
     pub streams: Vec<Vec<Completion>>,
     /// Processor seconds of this process, all threads.
@@ -136,7 +148,7 @@ pub struct GiveUp {
 /// What a worker works on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// The arm.
+    /// The arm, without what it asked for in streams, threads and batch.
     pub spec: BackendSpec,
     /// The runtime's library; `None` for backends that need none.
     pub library: Option<PathBuf>,
@@ -173,7 +185,13 @@ impl Job {
     pub fn new(spec: BackendSpec) -> Self {
         Self {
             reads: spec.reads,
-            spec,
+            // What was asked of these stands once, as it was decided: below.
+            spec: BackendSpec {
+                streams: None,
+                threads: None,
+                batch: None,
+                ..spec
+            },
             library: None,
             device: None,
             cache: None,
@@ -224,20 +242,13 @@ pub enum Reply {
         profile: Option<ObservedProfile>,
     },
     /// The warm-up is over.
-    WarmedUp {
-        /// Photos done.
-        images: usize,
-        /// How long it took, seconds.
-        seconds: f64,
-        /// Whether the speed was steady at the end; `None` where too few photos were done to say so.
-        steady: Option<bool>,
-    },
+    WarmedUp(WarmedUp),
     /// A block is measured.
     Block(Box<Block>),
     /// What the stages allow.
     Ceiling(Box<Ceiling>),
     /// What was done beside other workers.
-    Shared(Box<Shared>),
+    Completions(Box<Completions>),
     /// The last words.
     Finished {
         /// Peak resident set.
@@ -271,6 +282,17 @@ pub struct Ready {
     pub shapes: Duration,
     /// Time of the first photo.
     pub first_image: Duration,
+}
+
+/// What a warm-up came to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct WarmedUp {
+    /// Photos done.
+    pub images: usize,
+    /// How long it took, seconds.
+    pub seconds: f64,
+    /// Whether the speed was steady at the end; `None` where too few photos were done to say so.
+    pub steady: Option<bool>,
 }
 
 /// One photo in the check pass.

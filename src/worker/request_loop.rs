@@ -63,23 +63,25 @@ fn serve(requests: &mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), 
                 load = Some(BackgroundLoad::prepare(&job)?);
                 Reply::BackgroundLoadReady
             }
-            (Request::BackgroundLoad { share, begin_us }, _) => {
+            (Request::BackgroundLoad(call), _) => {
                 let load = load.take().ok_or_else(|| {
                     WorkerError::Protocol("a background load that was not prepared".to_owned())
                 })?;
-                match load.work(share, begin_us, |began_us| {
+                match load.work(call, |began_us| {
                     Ok(writer.send(&Reply::BackgroundLoadBegan { began_us })?)
                 })? {}
             }
             (Request::Observe, Some(arm)) => Reply::Observed {
                 profile: arm.observe(writer)?,
             },
-            (Request::WarmUp { least, most }, Some(arm)) => arm.warm_up(writer, least, most)?,
+            (Request::WarmUp(call), Some(arm)) => Reply::WarmedUp(arm.warm_up(writer, call)?),
             (Request::Block(spec), Some(arm)) => Reply::Block(Box::new(arm.block(writer, spec)?)),
-            (Request::Ceiling { duration }, Some(arm)) => {
-                Reply::Ceiling(Box::new(arm.ceiling(writer, duration)?))
+            (Request::Ceiling(call), Some(arm)) => {
+                Reply::Ceiling(Box::new(arm.ceiling(writer, call.duration)?))
             }
-            (Request::Share(sharing), Some(arm)) => Reply::Shared(Box::new(arm.share(writer, sharing)?)),
+            (Request::Window(call), Some(arm)) => {
+                Reply::Completions(Box::new(arm.work_in_window(writer, call)?))
+            }
             (Request::Finish, _) => {
                 let rss_peak_bytes = machine::peak_rss_bytes(Path::new("/"));
                 writer.send(&Reply::Finished { rss_peak_bytes })?;

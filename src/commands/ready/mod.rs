@@ -19,8 +19,8 @@ use crate::{
         spec::{BackendSpec, GpuWanted, Precision},
         table::BACKENDS,
     },
-    study::arm_environment::ArmEnvironment,
     vision::decoder,
+    worker::environment::ArmEnvironment,
 };
 
 /// Why a backend cannot run: what is missing, and the fix.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Missing;
-use crate::{files, study::arm_environment::Program};
+use crate::{files, worker::environment::Program};
 
 /// The program at `path`.
 pub(super) fn program(path: &Path) -> Result<Program, Missing> {

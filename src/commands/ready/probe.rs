@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use super::Missing;
 use crate::{
     runtime::{onnxruntime::Failure, spec::BackendSpec},
-    study::arm_environment::ArmEnvironment,
     worker::{
+        call::Probe,
+        environment::ArmEnvironment,
         interruption::Interruption,
-        process::{ProcessError, WorkerProcess, unexpected},
-        protocol::{Job, Reply, Request},
+        process::{ProcessError, WorkerProcess},
+        protocol::Job,
     },
 };
 
@@ -28,11 +29,7 @@ pub(super) fn probe(spec: &BackendSpec, environment: &ArmEnvironment) -> Result<
 fn ask(job: Job, environment: &ArmEnvironment) -> Result<(), ProcessError> {
     let program = std::env::current_exe().map_err(ProcessError::Spawn)?;
     let mut child = WorkerProcess::spawn(&program, &environment.variables, &never())?;
-    child.ask(&Request::Probe(Box::new(job)))?;
-    match child.answer(PATIENCE)? {
-        Reply::Probed => Ok(()),
-        other => Err(unexpected(&other)),
-    }
+    child.call(Probe(job), PATIENCE)
 }
 
 /// Puts a worker under a quota of `cores`, which ends at once: that it can be made does not show that a process

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use super::super::{
-    Observer, Study, StudyError, check_pass::Prepared, finish, plan::PlannedArm, round::keep_block,
+    Observer, Study, StudyError, check_pass::Prepared, plan::PlannedArm, round::keep_block,
     strata::size_kind, summary::ArmRun,
 };
 use super::{
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     record::{Block, Candidate, Conditions, Record, Tune},
     worker::{
+        call::Finish,
         process::{ProcessError, WorkerProcess},
         protocol::{BlockSpec, LoadPattern},
     },
@@ -112,11 +113,11 @@ enum Stop {
 }
 
 /// Threads of a stream and decoders: what a worker is loaded for, and cannot change.
-type Kind = (usize, Option<usize>);
+type WorkerKey = (usize, Option<usize>);
 
 /// A worker with its streams and its batch.
-struct Worker {
-    child: WorkerProcess,
+struct SearchWorker {
+    process: WorkerProcess,
     streams: usize,
     batch: usize,
 }
@@ -128,9 +129,9 @@ struct Workers<'a> {
     arms: &'a [PlannedArm],
     /// Candidates of this round that can still be measured.
     left: Vec<usize>,
-    alive: BTreeMap<Kind, Worker>,
+    alive: BTreeMap<WorkerKey, SearchWorker>,
     /// Which worker measured last.
-    last: Option<Kind>,
+    last: Option<WorkerKey>,
     observer: &'a dyn Observer,
     record: &'a mut Record,
     save: &'a mut dyn FnMut(&Record) -> io::Result<()>,
@@ -164,7 +165,7 @@ impl Bench for Workers<'_> {
                 let label = &self.arms[candidate].label;
                 self.observer.notice(&format!("{label} is out: {error}"));
                 self.left.retain(|other| *other != candidate);
-                self.alive.remove(&self.kind(candidate));
+                self.alive.remove(&self.key(candidate));
                 Ok(Err(error.to_string()))
             }
         }
@@ -180,27 +181,27 @@ impl Bench for Workers<'_> {
 }
 
 impl Workers<'_> {
-    fn kind(&self, candidate: usize) -> Kind {
+    fn key(&self, candidate: usize) -> WorkerKey {
         let arm = &self.arms[candidate];
         (arm.threads, arm.decoders(self.study.plan.cores))
     }
 
     fn block(&mut self, candidate: usize, round: usize, length: Duration) -> Result<Block, ProcessError> {
-        let kind = self.kind(candidate);
+        let key = self.key(candidate);
         let (streams, batch) = (self.arms[candidate].streams, self.arms[candidate].batch);
-        let fits = |worker: &Worker| worker.streams >= streams && worker.batch >= batch;
-        if !self.alive.get(&kind).is_some_and(fits) {
-            self.alive.remove(&kind);
+        let fits = |worker: &SearchWorker| worker.streams >= streams && worker.batch >= batch;
+        if !self.alive.get(&key).is_some_and(fits) {
+            self.alive.remove(&key);
             let worker = self.start(candidate)?;
-            self.alive.insert(kind, worker);
-            self.last = Some(kind);
+            self.alive.insert(key, worker);
+            self.last = Some(key);
         }
-        let Some(worker) = self.alive.get_mut(&kind) else {
+        let Some(worker) = self.alive.get_mut(&key) else {
             return Err(ProcessError::Protocol("no worker".to_owned()));
         };
-        if self.last.replace(kind) != Some(kind) {
+        if self.last.replace(key) != Some(key) {
             let lead_in = self.study.plan.lead_in();
-            self.study.unmeasured(&mut worker.child, lead_in, lead_in)?;
+            self.study.unmeasured(&mut worker.process, lead_in, lead_in)?;
         }
         let spec = BlockSpec {
             duration: length,
@@ -210,16 +211,16 @@ impl Workers<'_> {
             pattern: LoadPattern::Closed,
             counts: false,
         };
-        let raw = self.study.block(&mut worker.child, spec)?;
+        let raw = worker.process.call(spec, self.study.plan.patience)?;
         Ok(keep_block(raw, (round, 0), None, Conditions::default()))
     }
 
     /// A worker for all candidates like this one; where there is no room for so many streams or so large a batch, for
     /// this one alone.
-    fn start(&self, candidate: usize) -> Result<Worker, ProcessError> {
+    fn start(&self, candidate: usize) -> Result<SearchWorker, ProcessError> {
         let own = &self.arms[candidate];
-        let kind = self.kind(candidate);
-        let like = self.left.iter().filter(|other| self.kind(**other) == kind);
+        let key = self.key(candidate);
+        let like = self.left.iter().filter(|other| self.key(**other) == key);
         let (streams, batch) = like.fold((own.streams, own.batch), |(streams, batch), other| {
             let arm = &self.arms[*other];
             (streams.max(arm.streams), batch.max(arm.batch))
@@ -233,7 +234,12 @@ impl Workers<'_> {
         }
     }
 
-    fn start_with(&self, arm: &PlannedArm, streams: usize, batch: usize) -> Result<Worker, ProcessError> {
+    fn start_with(
+        &self,
+        arm: &PlannedArm,
+        streams: usize,
+        batch: usize,
+    ) -> Result<SearchWorker, ProcessError> {
         let environment = &self.study.environments[0];
         let arm = PlannedArm {
             streams,
@@ -243,12 +249,12 @@ impl Workers<'_> {
         let mut job = self.study.job(&arm, environment, &self.prepared.dataset);
         job.gallery.clone_from(&self.prepared.gallery);
         job.weights.clone_from(&self.weights);
-        let mut child = self.study.start(job, environment, &mut ArmRun::default())?;
+        let mut process = self.study.start(job, environment, &mut ArmRun::default())?;
         let warmup = self.study.plan.warmup / PART;
         self.study
-            .unmeasured(&mut child, warmup, warmup * crate::study::plan::MOST_WARMUP)?;
-        Ok(Worker {
-            child,
+            .unmeasured(&mut process, warmup, warmup * crate::study::plan::MOST_WARMUP)?;
+        Ok(SearchWorker {
+            process,
             streams,
             batch,
         })
@@ -259,7 +265,7 @@ impl Workers<'_> {
         self.last = None;
         for (_, mut worker) in std::mem::take(&mut self.alive) {
             // Whatever they have to say at their end is of no use.
-            let _ = finish(&mut worker.child, self.study.plan.patience);
+            let _ = worker.process.call(Finish, self.study.plan.patience);
         }
     }
 }

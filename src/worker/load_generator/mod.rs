@@ -7,7 +7,7 @@ mod external;
 mod passes;
 mod queries;
 mod time_window;
-mod warm_up;
+mod until_steady;
 
 use std::{
     ops::Range,
@@ -16,7 +16,7 @@ use std::{
 
 pub use self::closed::Closed;
 use self::{arrivals::Arrivals, passes::Passes, queries::Queries};
-pub(super) use self::{external::ExternalQueries, time_window::TimeWindow, warm_up::WarmUp};
+pub(super) use self::{external::ExternalQueries, time_window::TimeWindow, until_steady::UntilSteady};
 use super::{
     WorkerError,
     protocol::{BlockSpec, LoadPattern},

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::protocol::Job;
 use crate::{
     pipeline::Networks,
     runtime::{install::RuntimeLibrary, spec::BackendSpec},
-    worker::protocol::Job,
 };
 
 /// Another program that does a worker's work.

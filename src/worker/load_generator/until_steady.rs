@@ -12,7 +12,7 @@ use crate::{record::limits::STEADY, worker::WorkerError};
 const WINDOWS: u32 = 4;
 
 /// A closed loop that ends when the speed is steady.
-pub(crate) struct WarmUp<'a> {
+pub(crate) struct UntilSteady<'a> {
     least: Duration,
     most: Duration,
     photos: usize,
@@ -32,7 +32,7 @@ struct State {
     windows: Vec<(f64, f64)>,
 }
 
-impl<'a> WarmUp<'a> {
+impl<'a> UntilSteady<'a> {
     /// Passes over `photos` for `least` to `most`, at most `chunk` photos at a time.
     pub(crate) fn new(
         (least, most): (Duration, Duration),
@@ -97,7 +97,7 @@ impl<'a> WarmUp<'a> {
     }
 }
 
-impl Schedule for WarmUp<'_> {
+impl Schedule for UntilSteady<'_> {
     fn next_batch(&self) -> Result<Option<Batch>, WorkerError> {
         let mut state = self.lock();
         // Something is done however short the warm-up is.
@@ -137,15 +137,15 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    fn warm_up(times: &[u64]) -> WarmUp<'static> {
-        let warm_up = WarmUp::new((MS(400), MS(1600)), 1, 1, &[]);
+    fn warm_up(times: &[u64]) -> UntilSteady<'static> {
+        let warm_up = UntilSteady::new((MS(400), MS(1600)), 1, 1, &[]);
         for (window, time) in times.iter().enumerate() {
             warm_up.answered(MS(window as u64 * 100 + 50), MS(*time), 1.0);
         }
         warm_up
     }
 
-    fn is_over(warm_up: &WarmUp<'_>, elapsed: u64) -> bool {
+    fn is_over(warm_up: &UntilSteady<'_>, elapsed: u64) -> bool {
         warm_up.is_over(&warm_up.lock(), MS(elapsed))
     }
 
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn expensive_photos_are_not_slow_ones() {
-        let warm_up = WarmUp::new((MS(400), MS(1600)), 4, 1, &[8.0, 4.0, 2.0, 1.0]);
+        let warm_up = UntilSteady::new((MS(400), MS(1600)), 4, 1, &[8.0, 4.0, 2.0, 1.0]);
         for (window, weight) in [8.0, 4.0, 2.0, 1.0].into_iter().enumerate() {
             let photos = warm_up.next_batch().unwrap().unwrap();
             let begun = warm_up.started + MS(window as u64 * 100 + 10);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn something_is_done_however_short_it_is() {
-        let warm_up = WarmUp::new((MS(0), MS(0)), 3, 2, &[]);
+        let warm_up = UntilSteady::new((MS(0), MS(0)), 3, 2, &[]);
         assert_eq!(warm_up.next_batch().unwrap().unwrap().photos, 0..2);
         assert_eq!(warm_up.next_batch().unwrap(), None);
     }
