@@ -5,11 +5,9 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-        mpsc,
+        Arc,
+        mpsc::{self, Receiver, SyncSender},
     },
-    thread,
 };
 
 use serde::Serialize;
@@ -28,6 +26,10 @@ use crate::{
         draw::draw_face,
         encoded::Limits,
         face::{Embedding, Face},
+    },
+    worker::{
+        load_generator::{Closed, Schedule},
+        parallel::on_each,
     },
 };
 
@@ -228,56 +230,48 @@ fn each(
     then: &mut dyn FnMut(&Photo, Answer) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let streams = Host::current().cpu.usable_cores().min(photos.len()).max(1);
-    let next = AtomicUsize::new(0);
-    let broken: Mutex<Option<ModelError>> = Mutex::new(None);
+    let schedule = Closed::one_pass(photos.len(), 1);
     let gallery = Arc::new(Gallery::default());
-    thread::scope(|scope| {
-        let (sender, answers) = mpsc::sync_channel::<(usize, Answer)>(streams * 2);
-        for _ in 0..streams {
-            let (sender, next, broken, gallery) = (sender.clone(), &next, &broken, Arc::clone(&gallery));
-            scope.spawn(move || {
-                let work = || -> Result<(), ModelError> {
-                    let loading = Loading {
-                        threads: 1,
-                        ..Loading::default()
-                    };
-                    let (mut pipeline, _) = Pipeline::load(runtime, networks, gallery, &loading)?;
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(photo) = photos.get(index) else {
-                            return Ok(());
-                        };
-                        let answer = recognise(&mut pipeline, photo)?;
-                        if sender.send((index, answer)).is_err() {
-                            return Ok(());
-                        }
-                    }
-                };
-                if let Err(error) = work() {
-                    next.store(photos.len(), Ordering::Relaxed);
-                    broken
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .get_or_insert(error);
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting: BTreeMap<usize, Answer> = BTreeMap::new();
-        let mut turn = 0;
-        for (index, answer) in answers {
-            waiting.insert(index, answer);
-            while let Some(answer) = waiting.remove(&turn) {
-                then(&photos[turn], answer)?;
-                turn += 1;
+    let loading = Loading {
+        threads: 1,
+        ..Loading::default()
+    };
+    let recognise_some = |sender: SyncSender<(usize, Answer)>| -> Result<(), Failure> {
+        let (mut pipeline, _) = Pipeline::load(runtime, networks, Arc::clone(&gallery), &loading)?;
+        while let Some(batch) = schedule.next_batch()? {
+            let index = batch.photos.start;
+            let answer = recognise(&mut pipeline, &photos[index])?;
+            // Whoever takes the answers has ended with an error.
+            if sender.send((index, answer)).is_err() {
+                break;
             }
         }
-        Ok::<(), Failure>(())
-    })?;
-    match broken.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error.into()),
-        None => Ok(()),
+        Ok(())
+    };
+    let (sender, answers) = mpsc::sync_channel(streams * 2);
+    on_each(
+        vec![sender; streams],
+        |sender| recognise_some(sender).inspect_err(|_| schedule.stop()),
+        |_| in_order(answers, |index, answer| then(&photos[index], answer)),
+    )
+    .map(drop)
+}
+
+/// Gives `answers`, which come in any order, to `then` in the order of their numbers from 0.
+fn in_order(
+    answers: Receiver<(usize, Answer)>,
+    mut then: impl FnMut(usize, Answer) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut waiting: BTreeMap<usize, Answer> = BTreeMap::new();
+    let mut turn = 0;
+    for (index, answer) in answers {
+        waiting.insert(index, answer);
+        while let Some(answer) = waiting.remove(&turn) {
+            then(turn, answer)?;
+            turn += 1;
+        }
     }
+    Ok(())
 }
 
 /// The faces of one photo; the outer error is a network's and ends everything.

@@ -43,7 +43,7 @@ pub fn measure(
     }
     let (study, record, path) = prepared.into_study("run", home, argv)?;
     let progress = Progress::of_study(&study.plan);
-    let record = study.run(record, &progress, &mut |record| record.save(&path));
+    let run = study.run(record, &progress, &mut |record| record.save(&path));
     progress.finish();
-    Ok(Some((record?, path)))
+    Ok(Some((run?.record, path)))
 }

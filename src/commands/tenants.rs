@@ -56,12 +56,13 @@ pub fn tenants(
         let participant = &mut coordinated.participant;
         study.run_coordinated(record, &sharing, participant, least_rate, &progress, &mut save)?
     } else {
-        let mut record = study.run(record, &progress, &mut save)?;
-        if !record.interrupted {
-            record = study.tenants(record, &sharing, least_rate, &progress, &mut save)?;
-        }
+        let run = study.run(record, &progress, &mut save)?;
         MachineResult {
-            record,
+            record: if run.record.interrupted {
+                run.record
+            } else {
+                study.tenants(run, &sharing, least_rate, &progress, &mut save)?
+            },
             error: None,
             load_failed: false,
         }

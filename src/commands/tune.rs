@@ -127,9 +127,9 @@ fn search_and_confirm(
     let mut record = blank;
     record.tune = searched.tune;
     let progress = Progress::of_study(&study.plan);
-    let record = study.run(record, &progress, &mut |record| record.save(path));
+    let run = study.run(record, &progress, &mut |record| record.save(path));
     progress.finish();
-    Ok(record?)
+    Ok(run?.record)
 }
 
 /// Tables, a sentence, and on the last line the SPEC alone.

@@ -11,7 +11,9 @@ use crate::{
     analysis::tenants::compute_figures,
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
-    study::{Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun},
+    study::{
+        CheckPasses, Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun,
+    },
     worker::process::ProcessError,
 };
 
@@ -94,14 +96,12 @@ impl Study {
                 return Ok(Err(error));
             }
             if other == participant.place() {
-                *record = self.run(record.clone(), observer, save)?;
+                let run = self.run(record.clone(), observer, save)?;
+                *record = run.record;
                 if record.interrupted {
                     return Ok(Err(SyncError::Interrupted));
                 }
-                let (prepared, runs) = self.seen_again(record, observer)?;
-                if self.interruption.is_asked() {
-                    return Ok(Err(SyncError::Interrupted));
-                }
+                let CheckPasses { prepared, runs } = run.check_passes;
                 rounds = Some(MachineRounds {
                     study: self,
                     sharing,

@@ -10,7 +10,10 @@ use crate::{
     analysis::tenants::compute_figures,
     machine::wall_clock::{micros, now_us},
     record::{Record, TenantGroup, Tenants, TenantsRound},
-    study::{Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun},
+    study::{
+        CheckPasses, Observer, Study, StudyError, StudyRun, check_pass::Prepared, describe::cut_short,
+        summary::ArmRun,
+    },
     worker::process::ProcessError,
 };
 
@@ -36,17 +39,20 @@ impl SharingPlan {
 }
 
 impl Study {
-    /// Measures the groups of `sharing` once a process, in shuffled order. The arms' own figures stand in `record` already;
-    /// `save` keeps what is added after each round.
+    /// Measures the groups of `sharing` once a process, in shuffled order, after `run`, in whose record the arms' own figures
+    /// stand; `save` keeps what is added after each round.
     pub fn tenants(
         &self,
-        mut record: Record,
+        run: StudyRun,
         sharing: &SharingPlan,
         least_rate: Option<f64>,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<Record, StudyError> {
-        let (prepared, mut runs) = self.seen_again(&record, observer)?;
+        let StudyRun {
+            mut record,
+            check_passes: CheckPasses { prepared, mut runs },
+        } = run;
         let groups = sharing.with_and_without_load();
         let mut tenants = self.empty_groups(&groups, least_rate);
         let (mut order, rounds) = (0, self.plan.processes);
@@ -104,17 +110,6 @@ impl Study {
                 .collect(),
             coordination: None,
         }
-    }
-
-    /// The check passes once more, for what photos cost; what `record` says of them stays as it is.
-    pub(super) fn seen_again(
-        &self,
-        record: &Record,
-        observer: &dyn Observer,
-    ) -> Result<(Prepared, Vec<ArmRun>), StudyError> {
-        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
-        let prepared = self.check_passes(&mut runs, &mut record.clone(), observer)?;
-        Ok((prepared, runs))
     }
 
     /// One round of tenants: the seconds in which all worked, and what each did in them.

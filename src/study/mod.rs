@@ -75,6 +75,21 @@ pub struct Study {
     pub interruption: Interruption,
 }
 
+/// A study that was run.
+pub struct StudyRun {
+    /// What it measured.
+    pub record: Record,
+    /// What its check passes saw, for what is measured after it.
+    pub check_passes: CheckPasses,
+}
+
+/// What the check passes of a study saw.
+pub struct CheckPasses {
+    pub(crate) prepared: Prepared,
+    /// One for each arm of the plan.
+    pub(crate) runs: Vec<ArmRun>,
+}
+
 /// What a study tells while it runs.
 pub trait Observer {
     /// A new stretch of work begins.
@@ -118,7 +133,7 @@ impl Study {
         mut record: Record,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<Record, StudyError> {
+    ) -> Result<StudyRun, StudyError> {
         let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
         let prepared = self.check_passes(&mut runs, &mut record, observer)?;
         self.describe(&mut record, &prepared, &runs);
@@ -143,7 +158,10 @@ impl Study {
             describe::cut_short(&mut record);
         }
         save(&record)?;
-        Ok(record)
+        Ok(StudyRun {
+            record,
+            check_passes: CheckPasses { prepared, runs },
+        })
     }
 
     /// Reads the vGPUs' licences again. One that was gone once is gone for the study.
