@@ -48,8 +48,8 @@ fn main() -> anyhow::Result<()> {
     sessions(&mut criterion, &backends, &networks)?;
     end_to_end(&mut criterion, &backends, &networks)?;
     criterion.final_summary();
-    // Criterion's own words for a run that only tries whether benches work, or only lists them.
-    if !std::env::args().any(|word| ["--test", "--list"].contains(&word.as_str())) {
+    // Criterion's own options for a run that only tries whether benches work, or only lists them.
+    if !std::env::args().any(|argument| ["--test", "--list"].contains(&argument.as_str())) {
         table()?;
     }
     Ok(())
@@ -70,7 +70,7 @@ fn sessions(
     let other = (&networks.recognizer, "recognizer, faces", 112, &[1, 8][..]);
     for (network, what, side, batches) in [one, other] {
         let mut group = criterion.benchmark_group(format!("session run: {what}"));
-        for (word, backend) in backends {
+        for (name, backend) in backends {
             for batch in batches {
                 let settings = SessionSettings {
                     threads: 1,
@@ -82,7 +82,7 @@ fn sessions(
                 let batch = session.signature().inputs[0].shape[0].unwrap_or(*batch);
                 let input = Array4::from_elem((batch, 3, side, side), 0.5f32);
                 group.throughput(Throughput::Elements(batch as u64));
-                group.bench_function(format!("{word}, batch {batch}"), |b| {
+                group.bench_function(format!("{name}, batch {batch}"), |b| {
                     b.iter(|| session.run(input.view(), &mut |_| {}));
                 });
             }
@@ -108,7 +108,7 @@ fn end_to_end(
     group
         .sample_size(10)
         .throughput(Throughput::Elements(PHOTOS as u64));
-    for (word, backend) in backends {
+    for (name, backend) in backends {
         let loading = Loading {
             threads: 1,
             ..Loading::default()
@@ -116,7 +116,7 @@ fn end_to_end(
         let (mut pipeline, _) =
             Pipeline::load(backend.as_ref(), networks, Arc::new(Gallery::default()), &loading)?;
         let mut faces = [Vec::new()];
-        group.bench_function(*word, |b| {
+        group.bench_function(*name, |b| {
             b.iter(|| {
                 photos
                     .iter()
@@ -137,7 +137,7 @@ fn table() -> anyhow::Result<()> {
         .args(["run", "--quick", "--keep-going", "-o"])
         .arg(folder.join("backends.json"));
     for backend in BACKENDS {
-        // A word that needs a name has no backend of this machine behind it alone.
+        // Backends that need a name or plant an answer are not part of the table.
         if backend
             .word
             .parse::<BackendSpec>()
@@ -146,7 +146,7 @@ fn table() -> anyhow::Result<()> {
             study.args(["-b", backend.word]);
         }
     }
-    // Whether arms are valid and backends there is for the table to say, not for this exit status.
+    // The table shows whether arms are valid and backends ready; this exit status does not.
     study.status().context("cannot start facebench")?;
     Ok(())
 }

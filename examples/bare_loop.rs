@@ -1,5 +1,5 @@
 //! A bare loop over `Session::run`, for scripts/scaling: `bare_loop LIBRARY DETECTOR RECOGNIZER FACES SECONDS`. One
-//! thread; each turn runs the detector once and the recognizer so many times, on tensors that are there already. Prints
+//! thread; each turn runs the detector once and the recognizer FACES times, on tensors that are already prepared. Prints
 //! turns a second.
 
 use std::{
@@ -34,7 +34,7 @@ impl Loop {
         };
         let session = open()?;
         let ValueType::Tensor { shape, .. } = session.inputs()[0].dtype() else {
-            bail!("{network}: its input is no tensor");
+            bail!("{network}: its input is not a tensor");
         };
         let mut sides = USUAL;
         for (side, declared) in sides.iter_mut().zip(shape.iter()) {
@@ -59,8 +59,8 @@ fn main() -> anyhow::Result<()> {
     let [_, library, detector, recognizer, faces, seconds] = &arguments[..] else {
         bail!("usage: bare_loop LIBRARY DETECTOR RECOGNIZER FACES SECONDS");
     };
-    let faces: usize = faces.parse().context("FACES is no number")?;
-    let time = Duration::from_secs_f64(seconds.parse().context("SECONDS is no number")?);
+    let faces: usize = faces.parse().context("FACES is not a number")?;
+    let time = Duration::from_secs_f64(seconds.parse().context("SECONDS is not a number")?);
     let environment = ort::init_from(library)?.with_telemetry(false).build()?;
     let (mut detector, mut recognizer) = (
         Loop::new(&environment, detector)?,

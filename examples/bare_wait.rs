@@ -1,5 +1,5 @@
 //! A bare loop over `null`'s delay, for scripts/verify-measurement: what a harness without any cost would measure.
-//! `bare_wait 10ms 4s` prints how many a second it did.
+//! `bare_wait 10ms 4s` prints how many delays a second it completed.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A stand-in for NVIDIA's libnvidia-ml.so.1, so that everything that asks NVML can be tested without a GPU.
+//! A stand-in for NVIDIA's libnvidia-ml.so.1, so that all code that uses NVML can be tested without a GPU.
 //!
 //! It answers from the JSON file that the environment variable `FAKE_NVML` names, which is read at every call and may be
 //! changed between calls. A key is the name of a C function, its value the answer: at the top for functions of the
@@ -7,7 +7,7 @@
 //!
 //! - What the file leaves out answers `NVML_ERROR_NOT_SUPPORTED`, as a real driver does.
 //! - A text that begins with `NVML_ERROR_` is that error.
-//! - `{"calls": [a, b]}` answers `a` at the first call of the process, then `b` for ever.
+//! - `{"calls": [a, b]}` answers `a` at the first call of the process, then `b` at every further call.
 //!
 //! ```json
 //! {"nvmlSystemGetDriverVersion": "580.95.05",
@@ -34,7 +34,7 @@ use nvml_wrapper_sys::bindings as nvml;
 use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlReturn_t};
 use serde_json::Value;
 
-type Told<T> = Result<T, nvmlReturn_t>;
+type Answer<T> = Result<T, nvmlReturn_t>;
 
 const NOT_SUPPORTED: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_NOT_SUPPORTED;
 const INVALID_ARGUMENT: nvmlReturn_t = nvml::nvmlReturn_enum_NVML_ERROR_INVALID_ARGUMENT;
@@ -67,16 +67,16 @@ const ERRORS: &[(&str, nvmlReturn_t)] = &[
     ("NVML_ERROR_NOT_FOUND", NOT_FOUND),
 ];
 
-/// Who is asked: the system, a device by its place, one of its MIG devices, or one of its vGPUs. A handle is 1000 times the
+/// The object of a call: the system, a device by its place, one of its MIG devices, or one of its vGPUs. A handle is 1000 times the
 /// first place and the second, both counted from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Asked {
+enum Object {
     System,
     Device(usize, Option<usize>),
     Vgpu(usize, usize),
 }
 
-impl Asked {
+impl Object {
     fn of(handle: nvmlDevice_t) -> Self {
         let number = handle as usize;
         Self::Device(number / 1000 - 1, (number % 1000).checked_sub(1))
@@ -100,15 +100,15 @@ impl Asked {
     }
 }
 
-fn world() -> Told<Value> {
+fn world() -> Answer<Value> {
     let path = std::env::var_os("FAKE_NVML").ok_or(UNKNOWN)?;
     let text = std::fs::read(path).map_err(|_| UNKNOWN)?;
     serde_json::from_slice(&text).map_err(|_| UNKNOWN)
 }
 
 /// The file's answer to one call.
-fn ask(who: Asked, function: &'static str) -> Told<Value> {
-    static CALLS: Mutex<Option<HashMap<(Asked, &str), usize>>> = Mutex::new(None);
+fn answer_of(who: Object, function: &'static str) -> Answer<Value> {
+    static CALLS: Mutex<Option<HashMap<(Object, &str), usize>>> = Mutex::new(None);
     let world = world()?;
     let mut answer = &who.within(&world)[function];
     if let Some(answers) = answer["calls"].as_array() {
@@ -130,7 +130,7 @@ fn ask(who: Asked, function: &'static str) -> Told<Value> {
     }
 }
 
-fn number(value: &Value) -> Told<u64> {
+fn number(value: &Value) -> Answer<u64> {
     value.as_u64().ok_or(UNKNOWN)
 }
 
@@ -139,7 +139,7 @@ fn part(answer: &Value, key: &str) -> u64 {
     answer[key].as_u64().unwrap_or(0)
 }
 
-fn put<T>(place: *mut T, value: T) -> Told<()> {
+fn put<T>(place: *mut T, value: T) -> Answer<()> {
     if place.is_null() {
         return Err(INVALID_ARGUMENT);
     }
@@ -148,7 +148,7 @@ fn put<T>(place: *mut T, value: T) -> Told<()> {
     Ok(())
 }
 
-fn get<T: Copy>(place: *const T) -> Told<T> {
+fn get<T: Copy>(place: *const T) -> Answer<T> {
     if place.is_null() {
         return Err(INVALID_ARGUMENT);
     }
@@ -156,19 +156,19 @@ fn get<T: Copy>(place: *const T) -> Told<T> {
     Ok(unsafe { place.read() })
 }
 
-fn text_at<'a>(place: *const c_char) -> Told<&'a str> {
+fn text_at<'a>(place: *const c_char) -> Answer<&'a str> {
     // SAFETY: NVML's callers give a text that ends with a zero byte and outlives the call.
     unsafe { CStr::from_ptr(place) }
         .to_str()
         .map_err(|_| INVALID_ARGUMENT)
 }
 
-fn put_number(place: *mut c_uint, who: Asked, function: &'static str) -> Told<()> {
-    put(place, number(&ask(who, function)?)? as c_uint)
+fn put_number(place: *mut c_uint, who: Object, function: &'static str) -> Answer<()> {
+    put(place, number(&answer_of(who, function)?)? as c_uint)
 }
 
 /// Writes `text` and a zero byte into `length` bytes.
-fn put_text(place: *mut c_char, length: usize, text: &str) -> Told<()> {
+fn put_text(place: *mut c_char, length: usize, text: &str) -> Answer<()> {
     if text.len() >= length {
         return Err(INSUFFICIENT_SIZE);
     }
@@ -186,8 +186,8 @@ fn chars<const N: usize>(text: &str) -> [c_char; N] {
     bytes
 }
 
-fn put_answered_text(place: *mut c_char, length: c_uint, who: Asked, function: &'static str) -> Told<()> {
-    let answer = ask(who, function)?;
+fn put_answered_text(place: *mut c_char, length: c_uint, who: Object, function: &'static str) -> Answer<()> {
+    let answer = answer_of(who, function)?;
     put_text(place, length as usize, answer.as_str().ok_or(UNKNOWN)?)
 }
 
@@ -196,8 +196,8 @@ fn put_processes(
     places: *mut nvml::nvmlProcessInfo_t,
     device: nvmlDevice_t,
     function: &'static str,
-) -> Told<()> {
-    let answer = ask(Asked::of(device), function)?;
+) -> Answer<()> {
+    let answer = answer_of(Object::of(device), function)?;
     let processes = answer.as_array().ok_or(UNKNOWN)?;
     let capacity = get(count)? as usize;
     put(count, processes.len() as c_uint)?;
@@ -217,9 +217,9 @@ fn put_processes(
     Ok(())
 }
 
-/// The numbers of a device's vGPUs; a device without the key hands none out, and says so.
-fn vgpu_numbers(device: nvmlDevice_t) -> Told<Vec<c_uint>> {
-    let Asked::Device(at, None) = Asked::of(device) else {
+/// The numbers of a device's vGPUs; a device without the key cannot hand any out.
+fn vgpu_numbers(device: nvmlDevice_t) -> Answer<Vec<c_uint>> {
+    let Object::Device(at, None) = Object::of(device) else {
         return Err(INVALID_ARGUMENT);
     };
     let world = world()?;
@@ -229,8 +229,8 @@ fn vgpu_numbers(device: nvmlDevice_t) -> Told<Vec<c_uint>> {
         .collect())
 }
 
-/// Writes numbers as NVML does: with too little room, only how many there are.
-fn put_numbers(count: *mut c_uint, places: *mut c_uint, numbers: &[c_uint]) -> Told<()> {
+/// Writes numbers as NVML does: with too little space, only how many there are.
+fn put_numbers(count: *mut c_uint, places: *mut c_uint, numbers: &[c_uint]) -> Answer<()> {
     let capacity = get(count)? as usize;
     put(count, numbers.len() as c_uint)?;
     if capacity < numbers.len() {
@@ -271,12 +271,12 @@ fn licensable(answer: &Value) -> nvml::nvmlGridLicensableFeatures_t {
     }
 }
 
-/// C functions whose bodies say `Err` for NVML's error codes.
+/// C functions whose bodies return `Err` with NVML's error codes.
 macro_rules! exported {
     ($(fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block)*) => {$(
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($argument: $kind),*) -> nvmlReturn_t {
-            let body = || -> Told<()> { $body };
+            let body = || -> Answer<()> { $body };
             body().err().unwrap_or(nvml::nvmlReturn_enum_NVML_SUCCESS)
         }
     )*};
@@ -287,7 +287,7 @@ macro_rules! exported_numbers {
     ($($name:ident)*) => {
         exported! {$(
             fn $name(device: nvmlDevice_t, place: *mut c_uint) {
-                put_number(place, Asked::of(device), stringify!($name))
+                put_number(place, Object::of(device), stringify!($name))
             }
         )*}
     };
@@ -303,7 +303,7 @@ exported_numbers! {
 exported! {
     fn nvmlInit_v2() {
         world()?;
-        match ask(Asked::System, "nvmlInit_v2") {
+        match answer_of(Object::System, "nvmlInit_v2") {
             Err(error) if error != NOT_SUPPORTED => Err(error),
             _ => Ok(()),
         }
@@ -312,16 +312,16 @@ exported! {
     fn nvmlShutdown() { Ok(()) }
 
     fn nvmlSystemGetDriverVersion(place: *mut c_char, length: c_uint) {
-        put_answered_text(place, length, Asked::System, "nvmlSystemGetDriverVersion")
+        put_answered_text(place, length, Object::System, "nvmlSystemGetDriverVersion")
     }
 
     fn nvmlSystemGetCudaDriverVersion_v2(place: *mut c_int) {
-        let answer = ask(Asked::System, "nvmlSystemGetCudaDriverVersion_v2")?;
+        let answer = answer_of(Object::System, "nvmlSystemGetCudaDriverVersion_v2")?;
         put(place, number(&answer)? as c_int)
     }
 
     fn nvmlDeviceGetCount_v2(place: *mut c_uint) {
-        match ask(Asked::System, "nvmlDeviceGetCount_v2") {
+        match answer_of(Object::System, "nvmlDeviceGetCount_v2") {
             Err(error) if error != NOT_SUPPORTED => Err(error),
             _ => put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint),
         }
@@ -330,10 +330,10 @@ exported! {
     fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, place: *mut nvmlDevice_t) {
         let device = index as usize;
         let there = world()?["devices"].get(device).is_some();
-        match ask(Asked::Device(device, None), "nvmlDeviceGetHandleByIndex_v2") {
+        match answer_of(Object::Device(device, None), "nvmlDeviceGetHandleByIndex_v2") {
             _ if !there => Err(INVALID_ARGUMENT),
             Err(error) if error != NOT_SUPPORTED => Err(error),
-            _ => put(place, Asked::handle(device, None)),
+            _ => put(place, Object::handle(device, None)),
         }
     }
 
@@ -347,22 +347,22 @@ exported! {
             std::iter::once((device, None)).chain((0..parts).map(move |part| (device, Some(part))))
         });
         let found = all.find(|(device, part)| {
-            Asked::Device(*device, *part).within(&world)["nvmlDeviceGetUUID"] == uuid
+            Object::Device(*device, *part).within(&world)["nvmlDeviceGetUUID"] == uuid
         });
         let (device, part) = found.ok_or(NOT_FOUND)?;
-        put(place, Asked::handle(device, part))
+        put(place, Object::handle(device, part))
     }
 
     fn nvmlDeviceGetName(device: nvmlDevice_t, place: *mut c_char, length: c_uint) {
-        put_answered_text(place, length, Asked::of(device), "nvmlDeviceGetName")
+        put_answered_text(place, length, Object::of(device), "nvmlDeviceGetName")
     }
 
     fn nvmlDeviceGetUUID(device: nvmlDevice_t, place: *mut c_char, length: c_uint) {
-        put_answered_text(place, length, Asked::of(device), "nvmlDeviceGetUUID")
+        put_answered_text(place, length, Object::of(device), "nvmlDeviceGetUUID")
     }
 
     fn nvmlDeviceGetMemoryInfo_v2(device: nvmlDevice_t, place: *mut nvml::nvmlMemory_v2_t) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetMemoryInfo_v2")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetMemoryInfo_v2")?;
         let (total, used, reserved) = (part(&answer, "total"), part(&answer, "used"), part(&answer, "reserved"));
         let version = get(place)?.version;
         if version >> 24 != 2 {
@@ -373,35 +373,35 @@ exported! {
     }
 
     fn nvmlDeviceGetMigMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
-        let answer = number(&ask(Asked::of(device), "nvmlDeviceGetMigMode")?)? as c_uint;
+        let answer = number(&answer_of(Object::of(device), "nvmlDeviceGetMigMode")?)? as c_uint;
         put(current, answer)?;
         put(pending, answer)
     }
 
     fn nvmlDeviceGetMaxMigDeviceCount(device: nvmlDevice_t, place: *mut c_uint) {
-        put(place, Asked::of(device).within(&world()?)["mig"].as_array().map_or(0, Vec::len) as c_uint)
+        put(place, Object::of(device).within(&world()?)["mig"].as_array().map_or(0, Vec::len) as c_uint)
     }
 
     fn nvmlDeviceGetMigDeviceHandleByIndex(device: nvmlDevice_t, index: c_uint, place: *mut nvmlDevice_t) {
-        let Asked::Device(at, None) = Asked::of(device) else { return Err(INVALID_ARGUMENT) };
-        let part = Asked::Device(at, Some(index as usize));
+        let Object::Device(at, None) = Object::of(device) else { return Err(INVALID_ARGUMENT) };
+        let part = Object::Device(at, Some(index as usize));
         // A place without an instance is null in the file.
-        if part.within(&world()?).is_null() { Err(NOT_FOUND) } else { put(place, Asked::handle(at, Some(index as usize))) }
+        if part.within(&world()?).is_null() { Err(NOT_FOUND) } else { put(place, Object::handle(at, Some(index as usize))) }
     }
 
     fn nvmlDeviceIsMigDeviceHandle(device: nvmlDevice_t, place: *mut c_uint) {
-        put(place, c_uint::from(matches!(Asked::of(device), Asked::Device(_, Some(_)))))
+        put(place, c_uint::from(matches!(Object::of(device), Object::Device(_, Some(_)))))
     }
 
     fn nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part: nvmlDevice_t, place: *mut nvmlDevice_t) {
-        match Asked::of(part) {
-            Asked::Device(device, Some(_)) => put(place, Asked::handle(device, None)),
+        match Object::of(part) {
+            Object::Device(device, Some(_)) => put(place, Object::handle(device, None)),
             _ => Err(INVALID_ARGUMENT),
         }
     }
 
     fn nvmlDeviceGetAttributes_v2(device: nvmlDevice_t, place: *mut nvml::nvmlDeviceAttributes_t) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetAttributes_v2")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetAttributes_v2")?;
         put(place, nvml::nvmlDeviceAttributes_t {
             multiprocessorCount: part(&answer, "multiprocessors") as c_uint,
             sharedCopyEngineCount: 0,
@@ -416,32 +416,32 @@ exported! {
     }
 
     fn nvmlDeviceGetGridLicensableFeatures_v4(device: nvmlDevice_t, place: *mut nvml::nvmlGridLicensableFeatures_t) {
-        put(place, licensable(&ask(Asked::of(device), "nvmlDeviceGetGridLicensableFeatures_v4")?))
+        put(place, licensable(&answer_of(Object::of(device), "nvmlDeviceGetGridLicensableFeatures_v4")?))
     }
 
     fn nvmlDeviceGetClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
         match kind {
-            nvml::nvmlClockType_enum_NVML_CLOCK_SM => put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo"),
-            nvml::nvmlClockType_enum_NVML_CLOCK_MEM => put_number(place, Asked::of(device), "nvmlDeviceGetClockInfo:memory"),
+            nvml::nvmlClockType_enum_NVML_CLOCK_SM => put_number(place, Object::of(device), "nvmlDeviceGetClockInfo"),
+            nvml::nvmlClockType_enum_NVML_CLOCK_MEM => put_number(place, Object::of(device), "nvmlDeviceGetClockInfo:memory"),
             _ => Err(NOT_SUPPORTED),
         }
     }
 
     fn nvmlDeviceGetMaxClockInfo(device: nvmlDevice_t, kind: c_uint, place: *mut c_uint) {
         if kind != nvml::nvmlClockType_enum_NVML_CLOCK_SM { return Err(NOT_SUPPORTED) }
-        put_number(place, Asked::of(device), "nvmlDeviceGetMaxClockInfo")
+        put_number(place, Object::of(device), "nvmlDeviceGetMaxClockInfo")
     }
 
     fn nvmlDeviceGetTemperature(device: nvmlDevice_t, _sensor: c_uint, place: *mut c_uint) {
-        put_number(place, Asked::of(device), "nvmlDeviceGetTemperature")
+        put_number(place, Object::of(device), "nvmlDeviceGetTemperature")
     }
 
     fn nvmlDeviceGetTotalEnergyConsumption(device: nvmlDevice_t, place: *mut c_ulonglong) {
-        put(place, number(&ask(Asked::of(device), "nvmlDeviceGetTotalEnergyConsumption")?)?)
+        put(place, number(&answer_of(Object::of(device), "nvmlDeviceGetTotalEnergyConsumption")?)?)
     }
 
     fn nvmlDeviceGetCurrentClocksThrottleReasons(device: nvmlDevice_t, place: *mut c_ulonglong) {
-        put(place, number(&ask(Asked::of(device), "nvmlDeviceGetCurrentClocksThrottleReasons")?)?)
+        put(place, number(&answer_of(Object::of(device), "nvmlDeviceGetCurrentClocksThrottleReasons")?)?)
     }
 
     fn nvmlDeviceGetComputeRunningProcesses_v3(
@@ -457,7 +457,7 @@ exported! {
     }
 
     fn nvmlDeviceGetPciInfo_v3(device: nvmlDevice_t, place: *mut nvml::nvmlPciInfo_t) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetPciInfo_v3")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetPciInfo_v3")?;
         let (domain, bus) = (part(&answer, "domain") as c_uint, part(&answer, "bus") as c_uint);
         let device = part(&answer, "device") as c_uint;
         put(place, nvml::nvmlPciInfo_t {
@@ -472,24 +472,24 @@ exported! {
     }
 
     fn nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: *mut c_int, minor: *mut c_int) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetCudaComputeCapability")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetCudaComputeCapability")?;
         put(major, number(&answer[0])? as c_int)?;
         put(minor, number(&answer[1])? as c_int)
     }
 
     fn nvmlDeviceGetEccMode(device: nvmlDevice_t, current: *mut c_uint, pending: *mut c_uint) {
-        let answer = number(&ask(Asked::of(device), "nvmlDeviceGetEccMode")?)? as c_uint;
+        let answer = number(&answer_of(Object::of(device), "nvmlDeviceGetEccMode")?)? as c_uint;
         put(current, answer)?;
         put(pending, answer)
     }
 
     fn nvmlDeviceGetUtilizationRates(device: nvmlDevice_t, place: *mut nvml::nvmlUtilization_t) {
-        let gpu = number(&ask(Asked::of(device), "nvmlDeviceGetUtilizationRates")?)? as c_uint;
+        let gpu = number(&answer_of(Object::of(device), "nvmlDeviceGetUtilizationRates")?)? as c_uint;
         put(place, nvml::nvmlUtilization_t { gpu, memory: 0 })
     }
 
     fn nvmlDeviceGetVgpuSchedulerState(device: nvmlDevice_t, place: *mut nvml::nvmlVgpuSchedulerGetState_t) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetVgpuSchedulerState")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetVgpuSchedulerState")?;
         let (arr_mode, timeslice) = (part(&answer, "arr") as c_uint, part(&answer, "timeslice") as c_uint);
         let avg_factor = 33;
         let schedulerParams = if arr_mode == nvml::NVML_VGPU_SCHEDULER_ARR_ENABLE {
@@ -509,7 +509,7 @@ exported! {
     }
 
     fn nvmlDeviceGetSupportedVgpus(device: nvmlDevice_t, count: *mut c_uint, places: *mut c_uint) {
-        let answer = ask(Asked::of(device), "nvmlDeviceGetSupportedVgpus")?;
+        let answer = answer_of(Object::of(device), "nvmlDeviceGetSupportedVgpus")?;
         let types = answer.as_array().ok_or(UNKNOWN)?;
         let types: Vec<c_uint> = types.iter().filter_map(Value::as_u64).map(|kind| kind as c_uint).collect();
         put_numbers(count, places, &types)
@@ -538,7 +538,7 @@ exported! {
         }
         let value = |percent: c_uint| nvml::nvmlValue_t { uiVal: percent };
         for (at, instance) in numbers.into_iter().enumerate() {
-            let percent = number(&ask(Asked::of_vgpu(instance), "nvmlDeviceGetVgpuUtilization")?)? as c_uint;
+            let percent = number(&answer_of(Object::of_vgpu(instance), "nvmlDeviceGetVgpuUtilization")?)? as c_uint;
             put(places.wrapping_add(at), nvml::nvmlVgpuInstanceUtilizationSample_t {
                 vgpuInstance: instance,
                 timeStamp: 1,
@@ -552,24 +552,24 @@ exported! {
     }
 
     fn nvmlVgpuInstanceGetType(vgpu: c_uint, place: *mut c_uint) {
-        put_number(place, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetType")
+        put_number(place, Object::of_vgpu(vgpu), "nvmlVgpuInstanceGetType")
     }
 
     fn nvmlVgpuInstanceGetVmID(vgpu: c_uint, place: *mut c_char, length: c_uint, kind: *mut c_uint) {
         put(kind, nvml::nvmlVgpuVmIdType_NVML_VGPU_VM_ID_UUID)?;
-        put_answered_text(place, length, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetVmID")
+        put_answered_text(place, length, Object::of_vgpu(vgpu), "nvmlVgpuInstanceGetVmID")
     }
 
     fn nvmlVgpuInstanceGetUUID(vgpu: c_uint, place: *mut c_char, length: c_uint) {
-        put_answered_text(place, length, Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetUUID")
+        put_answered_text(place, length, Object::of_vgpu(vgpu), "nvmlVgpuInstanceGetUUID")
     }
 
     fn nvmlVgpuInstanceGetFbUsage(vgpu: c_uint, place: *mut c_ulonglong) {
-        put(place, number(&ask(Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetFbUsage")?)?)
+        put(place, number(&answer_of(Object::of_vgpu(vgpu), "nvmlVgpuInstanceGetFbUsage")?)?)
     }
 
     fn nvmlVgpuInstanceGetLicenseInfo_v2(vgpu: c_uint, place: *mut nvml::nvmlVgpuLicenseInfo_t) {
-        let licensed = number(&ask(Asked::of_vgpu(vgpu), "nvmlVgpuInstanceGetLicenseInfo_v2")?)?;
+        let licensed = number(&answer_of(Object::of_vgpu(vgpu), "nvmlVgpuInstanceGetLicenseInfo_v2")?)?;
         let before = get(place)?;
         put(place, nvml::nvmlVgpuLicenseInfo_t { isLicensed: licensed as u8, ..before })
     }

@@ -1,4 +1,4 @@
-//! One stage of the host's own work, so many times, for scripts/instructions to count its instructions:
+//! Runs one stage of the host's own work COUNT times, for scripts/instructions to count its instructions:
 //! `host_stages NAME COUNT`. Inputs are made by rule, the same everywhere.
 
 use std::hint::black_box;
@@ -26,7 +26,7 @@ use ndarray::Array3;
 const SIDE: usize = 640;
 const STRIDES: [usize; 3] = [8, 16, 32];
 
-/// Numbers that look like chance: the upper bits of a product.
+/// Numbers that look random: the upper bits of a product.
 fn noise(number: usize) -> u32 {
     (number as u32 ^ 0x9e37_79b9).wrapping_mul(2_246_822_519) >> 8
 }
@@ -177,7 +177,7 @@ fn main() -> anyhow::Result<()> {
     let [_, stage, count] = &arguments[..] else {
         bail!("usage: host_stages NAME COUNT");
     };
-    let count = count.parse().context("COUNT is no number")?;
+    let count = count.parse().context("COUNT is not a number")?;
     match stage.as_str() {
         "letterbox" => letterbox(count),
         "align" => aligned(count, 200.0),

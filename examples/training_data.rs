@@ -1,7 +1,7 @@
 //! Draws training data for the networks:
 //!
 //! ```text
-//! training_data faces SEED PEOPLE PER_PERSON DIR     aligned crops, one label a person
+//! training_data faces SEED PEOPLE PER_PERSON DIR     aligned crops, one label per person
 //! training_data scenes SEED COUNT DIR                windows with boxes and landmarks
 //! ```
 //!
@@ -68,7 +68,7 @@ fn faces(seed: u64, people: u32, per: u32, folder: &Path) -> anyhow::Result<()> 
     write(folder, "faces", (people * per) as usize, CROP_SIZE, draw)
 }
 
-/// Of every eight people one stranger and four look-alikes: those who look alike are the harder half.
+/// Of every eight people one without look-alikes and four who look alike: these are the harder ones.
 fn person_number(label: u32) -> u32 {
     label / 5 * 8 + 3 + label % 5
 }
@@ -222,7 +222,7 @@ fn write(
     Ok(())
 }
 
-/// Chance, the same on every machine.
+/// Random numbers, the same on every machine.
 struct Dice(ChaCha8Rng);
 
 impl Dice {

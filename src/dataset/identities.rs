@@ -1,4 +1,4 @@
-//! Who is in which photo: a sub-folder a person, or a file `identities.csv` of photo and person.
+//! Who is in which photo: one sub-folder per person, or a file `identities.csv` of photo and person.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,11 +9,11 @@ use super::Dataset;
 /// The file beside the photos.
 pub const FILE: &str = "identities.csv";
 
-/// Why nobody can be identified.
+/// Why the people in the photos are not known.
 #[derive(Debug, Error)]
 pub enum IdentitiesError {
     /// The file cannot be understood.
-    #[error("{path}: {reason}; expected lines of photo,person under that head")]
+    #[error("{path}: {reason}; expected the header photo,person and lines of that form")]
     Csv {
         /// The file.
         path: String,
@@ -21,8 +21,10 @@ pub enum IdentitiesError {
         reason: String,
     },
     /// Neither a file nor sub-folders.
-    #[error("{path}: names nobody: give each person a sub-folder, or add {FILE} with lines of photo,person")]
-    Nobody {
+    #[error(
+        "{path}: names no person: give each person a sub-folder, or add {FILE} with lines of photo,person"
+    )]
+    NoNames {
         /// The folder.
         path: String,
     },
@@ -51,7 +53,7 @@ pub fn identities(folder: &Path, dataset: &Dataset) -> Result<BTreeMap<String, S
         .filter_map(|photo| Some((photo.name.clone(), photo.name.split_once('/')?.0.to_owned())))
         .collect();
     if people.is_empty() {
-        return Err(IdentitiesError::Nobody {
+        return Err(IdentitiesError::NoNames {
             path: folder.display().to_string(),
         });
     }
@@ -93,9 +95,12 @@ mod tests {
 
     #[test]
     fn nobody_and_broken_files_are_reported() {
-        let nobody = folder(&["1.png"]);
-        assert!(matches!(read(nobody.path()), Err(IdentitiesError::Nobody { .. })));
-        std::fs::write(nobody.path().join(FILE), "photo,person\nonly-one\n").unwrap();
-        assert!(matches!(read(nobody.path()), Err(IdentitiesError::Csv { .. })));
+        let unnamed = folder(&["1.png"]);
+        assert!(matches!(
+            read(unnamed.path()),
+            Err(IdentitiesError::NoNames { .. })
+        ));
+        std::fs::write(unnamed.path().join(FILE), "photo,person\nonly-one\n").unwrap();
+        assert!(matches!(read(unnamed.path()), Err(IdentitiesError::Csv { .. })));
     }
 }

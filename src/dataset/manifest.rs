@@ -18,12 +18,12 @@ pub const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`FORMAT_VERSION`].
+    /// The format's version, [`FORMAT_VERSION`].
     pub version: u32,
     /// How the photos were made, where a program made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<Generator>,
-    /// Who is in the photos.
+    /// The people in the photos.
     #[serde(default)]
     pub identities: Vec<Person>,
     /// The photos, in order.
@@ -62,9 +62,9 @@ pub struct Person {
 pub struct AnnotatedPhoto {
     /// File name, relative to the manifest's folder.
     pub file: String,
-    /// Pixels, after EXIF orientation.
+    /// Width in pixels, after EXIF orientation.
     pub width: u32,
-    /// Pixels, after EXIF orientation.
+    /// Height in pixels, after EXIF orientation.
     pub height: u32,
     /// The faces, nearest first.
     pub faces: Vec<AnnotatedFace>,
@@ -79,7 +79,7 @@ pub struct AnnotatedFace {
     pub bounds: [f32; 4],
     /// x and y in pixels of right eye (left in the picture), left eye, nose tip, right and left corner of the mouth.
     pub landmarks: [[f32; 2]; 5],
-    /// Whose face it is, where that is known.
+    /// The person whose face it is, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
     /// Longer side of the box in pixels.
@@ -97,9 +97,9 @@ pub struct Pair {
     pub a: FaceRef,
     /// The other.
     pub b: FaceRef,
-    /// Both are of one person.
+    /// Whether both are of one person.
     pub same: bool,
-    /// Two people of one look-alike group.
+    /// Whether they are of two people of one look-alike group.
     #[serde(default)]
     pub look_alike: bool,
 }
@@ -125,7 +125,7 @@ pub enum ManifestError {
         /// The system's message.
         source: std::io::Error,
     },
-    /// The file is no manifest.
+    /// The file is not a manifest.
     #[error("{}: not a dataset manifest: {source}", path.display())]
     Json {
         /// The file.
@@ -157,7 +157,7 @@ impl Manifest {
         }
     }
 
-    /// Writes the manifest whole or not at all.
+    /// Writes the manifest in one step: whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let text = self.to_json().map_err(|source| json_error(path, source))?;
         write_atomic(path, text.as_bytes()).map_err(|source| io_error(path, source))
@@ -191,7 +191,7 @@ impl Manifest {
         self.photos.get(at.photo)?.faces.get(at.face)
     }
 
-    /// The first contradiction, in words.
+    /// The first contradiction, as text.
     fn problem(&self) -> Option<String> {
         if self.version != FORMAT_VERSION {
             return Some(format!(
@@ -212,7 +212,7 @@ impl Manifest {
 
     fn pair_problem(&self, pair: &Pair) -> Option<String> {
         let (Some(a), Some(b)) = (self.face(pair.a), self.face(pair.b)) else {
-            return Some("refers to a face that is not there".into());
+            return Some("refers to a face that is not in the manifest".into());
         };
         if pair.a == pair.b {
             return Some("compares a face with itself".into());
@@ -348,7 +348,7 @@ mod tests {
                 .contains("face 1: its box is empty")
         );
         assert!(problem(|m| m.photos[0].file = "../a.jpg".into()).contains("folder"));
-        assert!(problem(|m| m.pairs[0].b.face = 7).contains("not there"));
+        assert!(problem(|m| m.pairs[0].b.face = 7).contains("not in the manifest"));
         assert!(problem(|m| m.pairs[0].same = true).contains("contradicts"));
         fs::write(&path, "{}").unwrap();
         assert!(

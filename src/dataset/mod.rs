@@ -1,5 +1,5 @@
-//! Which photos and what is in them: folders surveyed before anything is measured, people by name, and faces drawn
-//! by rule with their ground truth.
+//! The photos of a study and their ground truth: folders surveyed before anything is measured, the names of people, and
+//! faces drawn by rule.
 
 pub mod identities;
 pub mod manifest;

@@ -35,14 +35,14 @@ pub struct Dataset {
 /// One of several parts of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
-    /// Which, from 0, below `of`.
+    /// Its number, from 0, below `of`.
     pub index: usize,
-    /// How many there are.
+    /// The number of parts.
     pub of: usize,
 }
 
 impl Dataset {
-    /// Photos that are not there, for a backend that looks at none.
+    /// Photos without files, for a backend that reads none.
     pub fn imaginary(count: usize) -> Self {
         let photo = |number: usize| {
             let name = format!("imaginary-{number:03}");
@@ -77,8 +77,8 @@ impl Dataset {
         base16ct::lower::encode_string(&hash.finalize())
     }
 
-    /// Keeps one of `shard.of` parts. They share no photo, are all photos together, and are alike: photos are dealt out by
-    /// their size in pixels, then by name, there and back, so that numbers of photos differ by one at most.
+    /// Keeps one of `shard.of` parts. Parts share no photo, together are all photos, and are alike: photos are sorted by
+    /// their size in pixels, then by name, and dealt out forwards and backwards, so that sizes of parts differ by one at most.
     pub fn deal(&mut self, shard: Shard) {
         let mut photos = std::mem::take(&mut self.photos);
         photos.sort_by(|a, b| {
@@ -100,7 +100,7 @@ impl Dataset {
     }
 
     /// A seeded sample of `count` photos in which each stratum (by `stratum_of`) keeps its share as nearly as whole photos
-    /// allow. All photos where there are not more.
+    /// allow. All photos where there are no more than that.
     pub fn sample(&mut self, count: usize, seed: u64, stratum_of: impl Fn(&Photo) -> usize) {
         let total = self.photos.len();
         if count >= total {
@@ -111,7 +111,7 @@ impl Dataset {
         for photo in self.photos.drain(..) {
             strata.entry(stratum_of(&photo)).or_default().push(photo);
         }
-        // Largest remainders: whole shares first, then one more for those that lost most in rounding.
+        // Largest remainders: whole shares first, then one more for the strata that lost most in rounding.
         let mut shares: Vec<(usize, usize, usize)> = strata
             .iter()
             .map(|(stratum, photos)| {

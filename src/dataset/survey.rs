@@ -1,5 +1,5 @@
-//! A folder of photos surveyed before anything is measured: walked in a stable order, formats recognised by content, and what
-//! is left out with the reason.
+//! Surveys a folder of photos before anything is measured: in a stable order, with formats recognised by content, and a
+//! reason for each file that is left out.
 
 use std::{
     fs::File,
@@ -24,12 +24,12 @@ const PASSED_OVER: [&str; 5] = ["csv", "json", "toml", "txt", "md"];
 /// No photo is longer: a file that claims to be one is skipped before it is read.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What a folder holds.
+/// What was found in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     /// The photos.
     pub dataset: Dataset,
-    /// Files that are none or cannot be read: name and reason.
+    /// Files that are not photos or cannot be read: name and reason.
     pub skipped: Vec<(String, String)>,
 }
 
@@ -50,7 +50,7 @@ pub enum DatasetError {
         /// Why.
         source: io::Error,
     },
-    /// The one file is no photo.
+    /// The one file is not a photo.
     #[error("{}: {reason}", path.display())]
     NotAPhoto {
         /// The file.
@@ -58,12 +58,12 @@ pub enum DatasetError {
         /// Why.
         reason: String,
     },
-    /// Nothing in it is a photo.
+    /// There is no photo in the folder.
     #[error("{}: no photo in it{}", path.display(), reasons(skipped))]
     NoPhoto {
         /// The folder.
         path: PathBuf,
-        /// What was there instead.
+        /// What was found instead.
         skipped: Vec<(String, String)>,
     },
 }
@@ -163,7 +163,7 @@ struct Candidate {
 /// A file that is left out: its name and the reason.
 type Skip = (String, String);
 
-/// The ordinary files below `root` with their names, and all else that is no folder.
+/// The ordinary files below `root` with their names, and everything else that is not a folder.
 fn walk(root: &Path) -> Result<(Vec<Candidate>, Vec<Skip>), DatasetError> {
     // The walk itself reports a folder that cannot be read as one entry among others.
     std::fs::read_dir(root).map_err(|source| unreadable(root, source))?;
@@ -204,11 +204,11 @@ fn relative(path: &Path, root: &Path) -> String {
         .join("/")
 }
 
-/// What one file turned out to be.
+/// The result for one file.
 enum Examined {
     Photo(Photo),
     Skipped(Skip),
-    /// Something that lies beside photos.
+    /// A file that often lies beside photos.
     PassedOver,
 }
 
@@ -251,7 +251,7 @@ fn read(candidate: &Candidate, limits: Limits) -> Result<Photo, Refusal> {
     }
     if length > MAX_FILE_BYTES {
         return Err(Refusal::Other(format!(
-            "is {} MB long, and no photo is",
+            "is {} MB long; no photo is so large",
             length / 1_000_000
         )));
     }

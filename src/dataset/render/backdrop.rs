@@ -1,4 +1,4 @@
-//! What is behind the people: rooms, streets, studios, and plenty of things that are no faces.
+//! What is behind the people: rooms, streets, studios, and many things that are not faces.
 
 use super::{
     canvas::{Canvas, Shape},
@@ -43,7 +43,7 @@ pub(super) fn backdrop(s: &mut Stream, width: usize, height: usize) -> Canvas {
     }
 }
 
-/// A surface's texture is worked out every so many pixels of a row, and even between.
+/// A surface's texture is computed once for so many pixels of a row, and does not change between.
 const TEXTURE_STEP: usize = 4;
 
 /// A backdrop being painted.
@@ -323,7 +323,7 @@ impl Set {
         }
     }
 
-    /// Something that a careless detector may take for a face.
+    /// An object that a weak detector may mistake for a face.
     fn oddity(&mut self, s: &mut Stream) {
         match s.below(5) {
             0 => self.dotted_ball(s),

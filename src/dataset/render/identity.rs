@@ -1,4 +1,4 @@
-//! Who a person is: about 95 numbers that never change between two photos of that person.
+//! A person's identity: about 95 numbers that never change between two photos of that person.
 //!
 //! Lengths are in head units (about 10 cm; a face is 1.8 of them tall), in the plane of the face: x towards the
 //! picture's right, y upwards, the origin between the ears. What recognisers look at first is the layout of the

@@ -80,9 +80,9 @@ impl<'a> Lighting<'a> {
         let wrapped = ((facing + 0.15) / 1.15).max(0.0);
         let sky = 0.78 + 0.22 * normal.y;
         let diffuse = (light.ambient * sky + (1.05 - 0.6 * light.ambient) * wrapped * lit) * open;
-        let glance = normal.dot(self.halfway).max(0.0);
+        let half_angle = normal.dot(self.halfway).max(0.0);
         let shine = {
-            let p2 = glance * glance;
+            let p2 = half_angle * half_angle;
             let p4 = p2 * p2;
             let p8 = p4 * p4;
             p8 * p8 * p4

@@ -2,7 +2,7 @@
 //!
 //! An [`Identity`] is some 95 numbers. A take (pose, expression, clothes) and a light make a picture of it: a head
 //! of stacked sections with a relief, cut into triangles, rasterised with a depth buffer, painted and lit point by
-//! point, laid over a backdrop, and developed as a camera would. Nothing here asks the machine for a sine.
+//! point, laid over a backdrop, and developed as a camera would. Nothing here uses the platform's own sine.
 
 mod backdrop;
 mod bust;
@@ -34,10 +34,10 @@ pub use scene::SceneStyle;
 use super::manifest::{self, AnnotatedFace, AnnotatedPhoto, Generator, Manifest, ManifestError};
 use random::{Purpose, Stream};
 
-/// Rises whenever a pixel changes.
+/// Raised whenever a pixel changes.
 pub const RENDERER_VERSION: u32 = 1;
 
-/// How many people one seed knows.
+/// The number of people of one seed.
 pub const POPULATION: u32 = 64;
 
 /// Verification pairs per photo.
@@ -60,7 +60,7 @@ pub enum RenderError {
     Encode {
         /// The photo's file.
         path: PathBuf,
-        /// What the encoder said.
+        /// The encoder's message.
         source: image::ImageError,
     },
     /// A file or folder cannot be written.
@@ -68,7 +68,7 @@ pub enum RenderError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         source: std::io::Error,
     },
     /// The manifest cannot be written.
@@ -183,9 +183,9 @@ fn cast(s: &mut Stream, seed: u64, count: usize) -> Vec<Identity> {
         .collect()
 }
 
-/// A scene for training a detector: any size, any number of faces, people without end.
+/// A scene for training a detector: any size, any number of faces, any number of people.
 ///
-/// The numbers of its people are drawn from 0 to 2^24, so hardly anybody is met twice.
+/// The numbers of its people are drawn from 0 to 2^24, so that hardly any person appears twice.
 pub fn render_scene(seed: u64, index: u64, style: &SceneStyle) -> (RgbImage, Vec<AnnotatedFace>) {
     let mut s = Stream::new(Purpose::TrainingScene, seed, index);
     let people: Vec<Identity> = (0..style.faces)
@@ -211,7 +211,7 @@ pub struct PortraitStyle {
 
 /// One person alone in a square picture, for training a recognizer: rendering `index` of `who`.
 ///
-/// The face lies whole somewhere in the picture; there is none where `style.smallest` leaves it no room.
+/// The face lies whole somewhere in the picture; there is no face where `style.smallest` leaves no space for it.
 pub fn render_portrait(
     who: &Identity,
     seed: u64,

@@ -1,4 +1,4 @@
-//! Which faces to compare: the same person twice, strangers, and look-alikes.
+//! Which faces to compare: one person twice, two people, or two look-alikes.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) fn draw_pairs(
         })
         .collect();
 
-    let (mut same, mut alike, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut same, mut alike, mut different) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (a, one)) in faces.iter().enumerate() {
         for (b, other) in &faces[index + 1..] {
             let group = |name: &str| groups.get(name).copied().flatten();
@@ -49,7 +49,7 @@ pub(super) fn draw_pairs(
             } else if look_alike {
                 alike.push(pair);
             } else {
-                strangers.push(pair);
+                different.push(pair);
             }
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn draw_pairs(
     for (mut pool, share) in [
         (same, wanted / 2),
         (alike, wanted / 6),
-        (strangers, wanted / 2 - wanted / 6),
+        (different, wanted / 2 - wanted / 6),
     ] {
         s.shuffle(&mut pool);
         pool.truncate(share);

@@ -11,7 +11,7 @@ use super::{
     take::Light,
 };
 
-/// Faces longer than this many pixels are cut finely and drawn at one sample a pixel.
+/// Faces longer than this many pixels are cut finely and drawn at one sample per pixel.
 const LARGE: f32 = 130.0;
 
 /// The face box leaves out what lies farther round the head than this (radians).
@@ -233,7 +233,7 @@ fn halve(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
     (pixels, head)
 }
 
-/// One sample a pixel; where two materials or material and background meet, the neighbours are averaged.
+/// One sample per pixel; where two materials or material and background meet, the neighbours are averaged.
 fn smooth_edges(buffer: &DepthBuffer, shaded: &[Rgb]) -> Shaded {
     let (width, height) = (buffer.width, buffer.height);
     let material = |x: usize, y: usize| buffer.fragments[y * width + x].material;

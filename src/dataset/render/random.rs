@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::math::{exp, ln, sin_turns};
 
-/// What a stream is drawn for; two purposes never share numbers.
+/// What a stream is used for; two purposes never share numbers.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(super) enum Purpose {

@@ -78,8 +78,8 @@ impl DepthBuffer {
 
     /// The depth `step` pixels after the one at `index`, counted through the rows.
     ///
-    /// A step over the left or right end lands on the neighbouring row: air, unless the photo's border cuts the
-    /// person, and then a shade is wrong that nobody can check.
+    /// A step over the left or right end lands on the next row: air, unless the photo's border cuts the person. Then a
+    /// shade is wrong, but not visibly.
     pub(super) fn depth_beside(&self, index: usize, step: isize) -> f32 {
         match index.checked_add_signed(step) {
             Some(there) if there < self.depth.len() => self.depth[there],

@@ -21,7 +21,7 @@ pub struct SceneStyle {
     pub width: u32,
     /// Pixels, 32 or more.
     pub height: u32,
-    /// Number of faces that are tried, 200 at most; those that find no room are left out.
+    /// Number of faces that are tried, 200 at most; those for which there is no space are left out.
     pub faces: usize,
     /// Shortest longer side of a face box in pixels.
     pub smallest: f32,
@@ -39,11 +39,11 @@ const MOST_FACES: usize = 200;
 /// How much of a face's box another's outline may take.
 const MOST_OVERLAP: f32 = 0.08;
 
-/// Nobody: the owner of a pixel that shows the backdrop.
-const NOBODY: u8 = u8::MAX;
+/// The owner of a pixel that shows the backdrop.
+const NO_OWNER: u8 = u8::MAX;
 
-/// Whose body would end inside the photo stands behind a desk: its height below the head's origin and its half
-/// width, in head units.
+/// A person whose body would end inside the photo stands behind a desk: the desk's height below the head's origin and
+/// its half width, in head units.
 const DESK_TOP: f32 = 3.3;
 const DESK_HALF_WIDTH: f32 = 2.05;
 /// The front is this much narrower than the board on top.
@@ -92,7 +92,7 @@ impl Placed<'_> {
 
 /// Renders one photo and its ground truth.
 ///
-/// `people` are those who may appear, each at most once; the first ones do.
+/// `people` are those who may appear, each at most once, in this order.
 pub(super) fn render(
     s: &mut Stream,
     style: &SceneStyle,
@@ -113,7 +113,7 @@ pub(super) fn render(
         .map(|(who, take)| Head::new(who, take))
         .collect();
 
-    // The nearest first: whoever comes later stands behind and must be seen between them.
+    // The nearest first: a later person stands behind and must be visible between them.
     let mut placed: Vec<Placed<'_>> = Vec::new();
     for ((head, identity), size) in heads.iter().zip(people).zip(sizes) {
         let person = Person::pose(head, size);
@@ -136,7 +136,7 @@ pub(super) fn render(
     }
 
     let desks = muted_colour(s) * 0.8;
-    let mut owners = vec![NOBODY; width * height];
+    let mut owners = vec![NO_OWNER; width * height];
     let mut head_pixels = vec![0_u32; placed.len()];
     for (index, person) in placed.iter().enumerate().rev() {
         draw(s, &mut canvas, &mut owners, index as u8, person, &mut head_pixels);
@@ -157,7 +157,7 @@ pub(super) fn render(
     (photo, faces)
 }
 
-/// Origin and scale at which the face is whole and hardly hidden; people shrink from `wanted` where there is no room.
+/// Origin and scale at which the face is whole and hardly hidden; people shrink from `wanted` where there is no space.
 fn find_place(
     s: &mut Stream,
     style: &SceneStyle,
@@ -249,7 +249,7 @@ fn draw(
                 continue;
             }
             let face_pixel = sprite.head[at] && within(&face, x, y);
-            owners[y * canvas.width + x] = if face_pixel { index } else { NOBODY };
+            owners[y * canvas.width + x] = if face_pixel { index } else { NO_OWNER };
             head_pixels[usize::from(index)] += u32::from(face_pixel);
         }
     }
@@ -259,7 +259,7 @@ fn draw(
             shape,
             1.0,
             |u, v| colour * (1.0 - 0.2 * u * u - 0.15 * v),
-            |pixel| owners[pixel] = NOBODY,
+            |pixel| owners[pixel] = NO_OWNER,
         );
     }
 }
@@ -272,7 +272,7 @@ fn stand_behind_desk(canvas: &mut Canvas, owners: &mut [u8], placed: &Placed<'_>
     }
     let colour = colour.tint(placed.light.tint) * placed.light.exposure;
     let half = DESK_FRONT * DESK_HALF_WIDTH * placed.scale;
-    let mut hide = |pixel: usize| owners[pixel] = NOBODY;
+    let mut hide = |pixel: usize| owners[pixel] = NO_OWNER;
     let top = y + DESK_TOP * placed.scale;
     let thick = 0.22 * placed.scale;
     let front = Shape::rect(x - half, top, x + half, canvas.height as f32 + 4.0);

@@ -1,4 +1,4 @@
-//! What the renderer promises as a whole: the same bytes, and a truth that fits its pictures.
+//! The renderer as a whole: the same bytes everywhere, and ground truth that fits the pictures.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// FNV-1a, which needs no explaining in any language.
+/// FNV-1a: simple to write again in any language.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)

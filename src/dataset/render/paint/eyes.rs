@@ -1,4 +1,4 @@
-//! Eyes, brows and glasses: what detectors and landmarks hold on to most.
+//! Eyes, brows and glasses: what detectors and landmarks depend on most.
 
 use super::super::math::{Rgb, Vec3, above, hill, hill2, noise, pow, vec3};
 use super::{Painter, Spot, Surface};

@@ -1,4 +1,4 @@
-//! What colour a point of a person has, before any light falls on it.
+//! The colour of each point of a person, before any light falls on it.
 
 mod cloth;
 mod eyes;

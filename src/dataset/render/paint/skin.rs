@@ -1,4 +1,4 @@
-//! Skin: tone, blotches, marks, and the shadows that live in its folds.
+//! Skin: tone, blotches, marks, and the shadows in its folds.
 
 use super::super::math::{hill, hill2, noise, sin_turns, speckles, vec3};
 use super::{Painter, Spot, Surface};
