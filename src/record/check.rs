@@ -1,4 +1,4 @@
-//! Checks: every rule that figures are held against, by name, with its limit and what its failure makes of an arm.
+//! Checks: every rule that figures are checked by, with its name, with its limit and what its failure makes of an arm.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word for tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -53,7 +53,7 @@ pub enum Consequence {
 }
 
 impl Consequence {
-    /// The word for tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
@@ -75,7 +75,7 @@ pub mod limits {
     pub const SPREAD: f64 = 0.10;
     /// Largest change from a process's first block to its last, as a fraction.
     pub const TREND: f64 = 0.02;
-    /// Largest gain from one stretch of the warm-up to the next that still is a steady state, as a fraction.
+    /// Largest gain from one part of the warm-up to the next that still counts as a steady state, as a fraction.
     pub const STEADY: f64 = 0.03;
     /// Largest share of the host cores' time that the hypervisor may have given to others.
     pub const STOLEN: f64 = 0.02;
@@ -92,7 +92,7 @@ pub mod limits {
     pub const DECODE: f64 = 0.8;
     /// Least share of the photos' bytes from storage for reads that are said to be cold.
     pub const COLD: f64 = 0.95;
-    /// Largest 99th percentile of the lateness with which queries are sent, milliseconds, and as a share of the latency
+    /// Largest 99th percentile of the scheduling delay of queries, milliseconds, and as a share of the latency
     /// bound.
     pub const LATE_MS: f64 = 1.0;
     /// See [`LATE_MS`]; the larger of both holds.
@@ -157,7 +157,7 @@ pub const RULES: &[Rule] = &[
         Invalid,
         "Did the networks run where the arm says?",
         "95 % of node time on the asked provider",
-        "the runtime's own profile of a separate pass that is not measured; unknown where the runtime gives none; passed by construction where the runtime has one place only (OpenCV, tract)",
+        "the runtime's own profile of a separate pass that is not measured; unknown where the runtime gives none; passed by construction where the runtime can run only in one place (OpenCV, tract)",
     ),
     make(
         "precision",
@@ -172,8 +172,8 @@ pub const RULES: &[Rule] = &[
         "Does the arm see the same faces as the fp32 CPU reference, and the same person in each?",
         "faces of score 0.7 or more matched at IoU 0.8 in 99 %; number of faces within 2 %; cosine of embeddings, median \
          and 1st percentile: 0.9999 and 0.99 (fp32), 0.999 and 0.98 (tf32, fp16), 0.98 and 0.90 (int8, decode=scaled); \
-         of these two, where people are known, verification accuracy within 0.5 points; of a peer, whose pixels other code \
-         made, 98 % matched, cosines 0.99 and 0.8",
+         of these two, where people are known, verification accuracy within 0.5 points; for a peer, whose input pixels are \
+         made by other code, 98 % matched, cosines 0.99 and 0.8",
         "both arms answer every photo once before anything is measured; unknown without a reference",
     ),
     make(
@@ -187,7 +187,7 @@ pub const RULES: &[Rule] = &[
         "ground-truth",
         Invalid,
         "Are the answers right?",
-        "what the workload's networks promise of its photos",
+        "the quality target of the workload's networks on its photos",
         "boxes and people known from the dataset's manifest; only where a workload has both",
     ),
     make(
@@ -195,21 +195,21 @@ pub const RULES: &[Rule] = &[
         Invalid,
         "Was the vGPU licensed, before, between and after the processes?",
         "licensed each time",
-        "the driver's word (NVML); only for vGPUs; unknown where the driver does not tell, neither the guest's nor the host's (`facebench monitor`)",
+        "the driver's report (NVML); only for vGPUs; unknown where neither the guest's driver nor the host's (`facebench monitor`) reports it",
     ),
     make(
         "gpu-clock",
         Unstable,
         "Did heat or the hardware slow the GPU down?",
         "never",
-        "the driver's reasons for the clock (NVML), four looks a second in every block; only for arms on a GPU; unknown where the driver does not tell, as in vGPU guests without a host log (`facebench monitor`). The board's power cap is told and not held against it",
+        "the driver's reasons for the clock (NVML), four samples a second in every block; only for arms on a GPU; unknown where the driver does not report them, as in vGPU guests without a host log (`facebench monitor`). The board's power cap is shown, but does not fail the check",
     ),
     make(
         "co-tenants",
         Unstable,
-        "Did anybody else compute on the GPU?",
-        "nobody; of the other vGPUs on the board, where a host log has them, 5 % of its time",
-        "the driver's list of processes (NVML) when the study began; unknown on a vGPU, whose guest does not see the board's other tenants: an arm alone there is uncontended, which a best-effort scheduler rewards with their idle time. What `facebench monitor` logs on the host makes it known, once `merge` has joined it",
+        "Did other processes compute on the GPU?",
+        "no other process; where a host log has the board's other vGPUs, 5 % of its time for them",
+        "the driver's list of processes (NVML) when the study began; unknown on a vGPU, whose guest does not see the board's other tenants: an arm alone there is reported as uncontended, because a best-effort scheduler gives it the idle time of the others. A host log (`facebench monitor`), joined by `merge`, makes it known",
     ),
     make(
         "page-cache",
@@ -228,7 +228,7 @@ pub const RULES: &[Rule] = &[
     make(
         "blocks",
         Unstable,
-        "Is everything there that was planned?",
+        "Was everything measured that was planned?",
         "all planned blocks, from at least 3 processes",
         "the record's own blocks",
     ),
@@ -242,16 +242,16 @@ pub const RULES: &[Rule] = &[
     make(
         "trend",
         Unstable,
-        "Does the speed stay what it is from block to block?",
-        "less than 2 % from a process's first block to its last, or none that 99 % are sure of",
+        "Does the speed stay the same from block to block?",
+        "a change of less than 2 % from a process's first block to its last, or none with 99 % confidence",
         "the slope of the blocks of each process, over all processes; unknown with one block a process",
     ),
     make(
         "steady-state",
         Unstable,
         "Was the warm-up over when measuring began?",
-        "no stretch of the warm-up more than 3 % faster than the best before it",
-        "the warm-up goes on until it is, at most four times its length",
+        "no part of the warm-up more than 3 % faster than the best part before it",
+        "the warm-up goes on until the speed is steady, for at most four times its length",
     ),
     make(
         "foreign-load",
@@ -285,8 +285,8 @@ pub const RULES: &[Rule] = &[
         "generator",
         Unstable,
         "Were queries sent when they were due?",
-        "99th percentile of lateness at most 1 ms, or 2 % of the latency bound",
-        "the time between a query's arrival and its being taken up by a stream that waited for it; server scenario only",
+        "99th percentile of the scheduling delay at most 1 ms, or 2 % of the latency bound",
+        "the time from a query's arrival until a waiting stream took it; server scenario only",
     ),
     make(
         "decode-bound",
@@ -298,14 +298,14 @@ pub const RULES: &[Rule] = &[
     make(
         "samples",
         Note,
-        "Are there samples enough for the percentiles?",
-        "p90 64, p95 130, p99 662, p99.9 6,636 (MLPerf's early-stopping counts); a percentile without them is left out",
+        "Are there enough samples for the percentiles?",
+        "p90 64, p95 130, p99 662, p99.9 6,636 (MLPerf's early-stopping counts); a percentile with fewer is left out",
         "the number of timed queries",
     ),
     make(
         "noise-floor",
         Note,
-        "Is it known how far two arms that are the same seem apart on this machine?",
+        "Is it known how far apart two equal arms seem on this machine?",
         "the floor is at most 2 %; a larger one becomes the margin of every verdict",
         "facebench run --noise-floor measures it; unknown until then",
     ),
@@ -324,9 +324,9 @@ mod tests {
         assert!(rule("agreement").is_some() && rule("mood").is_none());
     }
 
-    /// The words name the numbers that the rules use.
+    /// The texts name the numbers that the rules use.
     #[test]
-    fn words_and_numbers_agree() {
+    fn texts_and_numbers_agree() {
         let says = |id: &str, number: f64| {
             let text = format!("{number}");
             assert!(rule(id).unwrap().limit.contains(&text), "{id}: {text}");

@@ -33,7 +33,7 @@ pub fn render(sizing: &Sizing) -> String {
         let _ = writeln!(text, "{remark}");
     }
     list(&mut text, "What would change the answer", &sizing.changes);
-    list(&mut text, "What it rests on", &sizing.assumptions);
+    list(&mut text, "Assumptions", &sizing.assumptions);
     text
 }
 

@@ -43,7 +43,7 @@ pub(super) fn backdrop(s: &mut Stream, width: usize, height: usize) -> Canvas {
     }
 }
 
-/// A surface's texture is computed once for so many pixels of a row, and does not change between.
+/// A surface's texture is computed this many pixels apart in a row, and interpolated between.
 const TEXTURE_STEP: usize = 4;
 
 /// A backdrop being painted.
