@@ -13,7 +13,6 @@ use crate::{
         spec::{BackendSpec, Precision},
     },
     vision::face::Face,
-    worker::protocol::PhotoAnswer,
 };
 
 /// Reference faces below this score may come and go with the last bit.
@@ -87,19 +86,16 @@ impl Limits {
     }
 }
 
-/// Compares what an arm saw with what the `reference` saw, photo by photo.
-pub fn compare(name: &str, reference: &[PhotoAnswer], arm: &[PhotoAnswer]) -> Accuracy {
+/// Compares what an arm saw with what the reference of that `name` saw: in `photos`, of each photo, the reference's faces
+/// and the arm's.
+pub fn compare<'a>(name: &str, photos: impl Iterator<Item = (&'a [Face], &'a [Face])>) -> Accuracy {
     let (mut sure, mut matched, mut expected, mut found) = (0usize, 0usize, 0usize, 0usize);
     let (mut ious, mut cosines) = (Vec::new(), Vec::new());
-    for (reference, arm) in reference.iter().zip(arm) {
-        expected += reference.faces.len();
-        found += arm.faces.len();
-        let mut free: Vec<&Face> = arm.faces.iter().collect();
-        for face in reference
-            .faces
-            .iter()
-            .filter(|face| face.detection.score >= SURE_SCORE)
-        {
+    for (reference, arm) in photos {
+        expected += reference.len();
+        found += arm.len();
+        let mut free: Vec<&Face> = arm.iter().collect();
+        for face in reference.iter().filter(|face| face.detection.score >= SURE_SCORE) {
             sure += 1;
             let iou = |other: &Face| other.detection.bounding_box.iou(&face.detection.bounding_box);
             let best = free
@@ -149,18 +145,18 @@ pub fn without_reference(not_fp32: bool) -> Check {
     }
 }
 
-/// The check of the arm that the others are held against.
+/// The check of the arm that the others are compared with.
 pub fn reference_itself() -> Check {
     Check {
         id: "agreement".into(),
         outcome: Outcome::Passed,
         observed: "this arm is the reference".into(),
-        limit: "the other arms are held against it".into(),
+        limit: "the other arms are compared with it".into(),
         advice: String::new(),
     }
 }
 
-/// Holds the comparison against `limits`.
+/// Judges the comparison by `limits`.
 pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
     let Limits {
         name,
@@ -232,15 +228,13 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         record::VerificationAccuracy,
         vision::face::{Detection, Embedding},
     };
 
-    fn seen(faces: &[(f32, f32, [f32; 2])]) -> PhotoAnswer {
+    fn seen(faces: &[(f32, f32, [f32; 2])]) -> Vec<Face> {
         let face = |&(x, score, embedding): &(f32, f32, [f32; 2])| Face {
             detection: Detection {
                 bounding_box: [x, 0.0, x + 10.0, 10.0].into(),
@@ -249,14 +243,15 @@ mod tests {
             },
             embedding: Some(Embedding::from_raw(&embedding)),
         };
-        PhotoAnswer {
-            faces: faces.iter().map(face).collect(),
-            time: Duration::ZERO,
-        }
+        faces.iter().map(face).collect()
     }
 
-    fn outcome(reference: &PhotoAnswer, arm: &PhotoAnswer, precision: Precision) -> Outcome {
-        let accuracy = compare("cpu", std::slice::from_ref(reference), std::slice::from_ref(arm));
+    fn one_photo(reference: &[Face], arm: &[Face]) -> Accuracy {
+        compare("cpu", std::iter::once((reference, arm)))
+    }
+
+    fn outcome(reference: &[Face], arm: &[Face], precision: Precision) -> Outcome {
+        let accuracy = one_photo(reference, arm);
         check(&accuracy, &Limits::of_precision(precision)).outcome
     }
 
@@ -284,7 +279,7 @@ mod tests {
             Outcome::Passed,
             "int8 has its own limits"
         );
-        let accuracy = compare("cpu", &[a], &[turned]);
+        let accuracy = one_photo(&a, &turned);
         let scaled = check(
             &accuracy,
             &Limits::of("cpu,decode=scaled", Precision::Fp32, Decoding::Scaled),
@@ -295,7 +290,7 @@ mod tests {
     #[test]
     fn eight_bits_may_not_cost_half_a_point_of_verification() {
         let a = seen(&[(0.0, 0.9, [1.0, 0.0])]);
-        let mut accuracy = compare("cpu", std::slice::from_ref(&a), std::slice::from_ref(&a));
+        let mut accuracy = one_photo(&a, &a);
         let mut with = |arm, precision| {
             accuracy.verification_accuracy = Some(VerificationAccuracy {
                 arm,
@@ -317,7 +312,7 @@ mod tests {
     fn one_face_does_not_answer_for_two() {
         let twins = seen(&[(0.0, 0.9, [1.0, 0.0]), (0.5, 0.9, [1.0, 0.0])]);
         let single = seen(&[(0.0, 0.9, [1.0, 0.0]), (50.0, 0.9, [1.0, 0.0])]);
-        let accuracy = compare("cpu", &[twins], &[single]);
+        let accuracy = one_photo(&twins, &single);
         assert_eq!(accuracy.faces_matched, Some(0.5));
     }
 

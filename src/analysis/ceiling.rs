@@ -34,10 +34,7 @@ pub fn figures(runs: &[CeilingRun], blocks: &[Block], streams: usize, cores: usi
         .values()
         .filter(|allowed| allowed.device.is_some_and(|device| device < allowed.host))
         .count();
-    let images: usize = runs.iter().map(|run| run.images).sum();
-    let ms = |of: fn(&Stages) -> f64| {
-        runs.iter().map(|run| of(&run.stage_seconds)).sum::<f64>() * 1e3 / images as f64
-    };
+    let images = runs.iter().map(|run| run.images).sum();
     let middle = |of: fn(&CeilingRun) -> f64| statistics::median(&runs.iter().map(of).collect::<Vec<_>>());
     Some(Ceiling {
         resource: if by_device * 2 > allowed.len() {
@@ -48,17 +45,10 @@ pub fn figures(runs: &[CeilingRun], blocks: &[Block], streams: usize, cores: usi
         images_per_second: estimate(&limit)?,
         reached: statistics::estimate(&reached)?,
         networks_images_per_second: estimate(&|allowed| allowed.networks)?,
-        stages_ms: Stages {
-            decode: ms(|stages| stages.decode),
-            detect: ms(|stages| stages.detect),
-            align: ms(|stages| stages.align),
-            embed: ms(|stages| stages.embed),
-            matching: ms(|stages| stages.matching),
-        },
+        stages_ms: Stages::mean(runs.iter().map(|run| run.stage_seconds), images)?,
         detector_ms: middle(|run| run.detector_seconds)? * 1e3,
         recognizer_ms: middle(|run| run.recognizer_seconds)? * 1e3,
         harness_overhead: middle(|run| run.harness_overhead)?,
-        runs: runs.to_vec(),
     })
 }
 
@@ -67,13 +57,6 @@ fn allowed(run: &CeilingRun, streams: usize, cores: usize) -> Allowed {
     let faces = run.faces as f64 / images;
     let streams = streams as f64;
     let networks = streams / (run.detector_seconds + faces * run.recognizer_seconds);
-    let Stages {
-        decode,
-        detect,
-        align,
-        embed,
-        matching,
-    } = run.stage_seconds;
     match run.pixel_seconds {
         // The networks run on a device while the host cores prepare what comes next.
         Some(pixels) => Allowed {
@@ -82,7 +65,7 @@ fn allowed(run: &CeilingRun, streams: usize, cores: usize) -> Allowed {
             networks,
         },
         None => Allowed {
-            host: streams * images / (decode + detect + align + embed + matching),
+            host: streams * images / run.stage_seconds.total().0,
             device: None,
             networks,
         },
@@ -92,19 +75,14 @@ fn allowed(run: &CeilingRun, streams: usize, cores: usize) -> Allowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Seconds;
 
     fn run(process: usize, pixel_seconds: Option<f64>) -> CeilingRun {
         CeilingRun {
             process,
             images: 100,
             faces: 300,
-            stage_seconds: Stages {
-                decode: 0.4,
-                detect: 1.0,
-                align: 0.1,
-                embed: 0.4,
-                matching: 0.1,
-            },
+            stage_seconds: Stages::of([0.4, 1.0, 0.1, 0.4, 0.1].map(Seconds)),
             pixel_seconds,
             detector_seconds: 0.01,
             recognizer_seconds: 0.002,
@@ -129,7 +107,7 @@ mod tests {
         assert!((ceiling.images_per_second.median - 100.0).abs() < 1e-9);
         assert!((ceiling.reached.median - 0.9).abs() < 1e-9);
         assert!((ceiling.networks_images_per_second.median - 125.0).abs() < 1e-9);
-        assert!((ceiling.stages_ms.detect - 10.0).abs() < 1e-9);
+        assert!((ceiling.stages_ms.detect.0 - 10.0).abs() < 1e-9);
         assert_eq!(ceiling.resource, "host cores");
         assert!(ceiling.reached.low.is_some());
     }

@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 
 use super::statistics;
 use crate::record::{
-    Arm, Block, Bounded, Conditions, Cost, CurvePoint, Estimate, Latency, LatencyBound, Stages, Stratum,
-    TOO_FEW_SAMPLES, Throughput, limits,
+    Arm, Block, Bounded, Conditions, Cost, CurvePoint, Estimate, Latency, LatencyBound, Milliseconds, Price,
+    Stages, Stratum, StratumFacts, TOO_FEW_SAMPLES, Throughput, limits,
 };
-
-/// One kind of photo in a study: its name and how many there are.
-pub type Kind = (String, usize);
 
 /// Images (or whatever `count` counts) a second of each process that has blocks, by process.
 pub fn process_means(blocks: &[Block], count: impl Fn(&Block) -> usize) -> BTreeMap<usize, f64> {
@@ -32,14 +29,14 @@ pub fn images_per_second(blocks: &[Block]) -> Option<Estimate> {
     statistics::estimate(&means)
 }
 
-/// Images and faces a second, all together and by kind of photo.
-pub fn throughput(blocks: &[Block], streams: usize, kinds: &[Kind]) -> Option<Throughput> {
+/// Images and faces a second, all together and by stratum.
+pub fn throughput(blocks: &[Block], streams: usize, strata: &[StratumFacts]) -> Option<Throughput> {
     let none = Estimate {
         median: 0.0,
         low: None,
         high: None,
     };
-    let stratum = |(number, (name, images)): (usize, &Kind)| {
+    let stratum = |(number, StratumFacts { name, images }): (usize, &StratumFacts)| {
         let (done, seconds) = blocks
             .iter()
             .filter_map(|block| block.strata.get(number))
@@ -58,7 +55,7 @@ pub fn throughput(blocks: &[Block], streams: usize, kinds: &[Kind]) -> Option<Th
         images_per_second: images_per_second(blocks)?,
         // Photos without any face give none a second.
         faces_per_second: statistics::estimate(&faces).unwrap_or(none),
-        strata: kinds.iter().enumerate().map(stratum).collect(),
+        strata: strata.iter().enumerate().map(stratum).collect(),
     })
 }
 
@@ -85,8 +82,8 @@ fn waits(blocks: &[Block]) -> Times {
     }
 }
 
-/// How late queries were taken up: the 99th percentile in milliseconds; `None` where none was waited for.
-pub fn lateness_ms(blocks: &[Block]) -> Option<f64> {
+/// The 99th percentile of the scheduling delay, milliseconds; `None` where no query was waited for.
+pub fn scheduling_delay_ms(blocks: &[Block]) -> Option<f64> {
     Times::of(blocks, |block| &block.scheduling_delay_us).quantile_ms(0.99)
 }
 
@@ -157,18 +154,9 @@ fn percentiles(times: &Times) -> Option<Latency> {
 }
 
 /// Mean time of a photo in each stage, of one stream, milliseconds.
-pub fn stages(blocks: &[Block]) -> Option<Stages> {
-    let images: usize = blocks.iter().map(|block| block.images).sum();
-    let mean = |of: fn(&Stages) -> f64| {
-        blocks.iter().map(|block| of(&block.stage_seconds)).sum::<f64>() * 1e3 / images as f64
-    };
-    (images > 0).then(|| Stages {
-        decode: mean(|s| s.decode),
-        detect: mean(|s| s.detect),
-        align: mean(|s| s.align),
-        embed: mean(|s| s.embed),
-        matching: mean(|s| s.matching),
-    })
+pub fn stages(blocks: &[Block]) -> Option<Stages<Milliseconds>> {
+    let images = blocks.iter().map(|block| block.images).sum();
+    Stages::mean(blocks.iter().map(|block| block.stage_seconds), images)
 }
 
 /// Images a second that `cores` host cores can decode, resize and align at most, by the time that it took them; `None`
@@ -202,33 +190,29 @@ pub fn gpu_joules_per_image(blocks: &[Block]) -> Option<f64> {
     per_image(blocks, |conditions| conditions.gpu.as_ref()?.joules)
 }
 
-/// A point of the curve with its figures; the arm's own point keeps no blocks of its own.
-pub fn point(streams: usize, batch: usize, blocks: &[Block], own: bool) -> CurvePoint {
+/// Most device memory of the arm's own workers; `None` where the driver does not show it.
+pub fn device_peak_bytes(blocks: &[Block]) -> Option<u64> {
+    let of = |block: &Block| block.conditions.gpu.as_ref()?.memory_bytes;
+    blocks.iter().filter_map(of).max()
+}
+
+/// A point of the curve, from its blocks.
+pub fn point(streams: usize, batch: usize, blocks: &[Block]) -> CurvePoint {
     CurvePoint {
         streams,
         batch,
         images_per_second: images_per_second(blocks),
         latency_ms: latency(blocks),
-        blocks: if own { Vec::new() } else { blocks.to_vec() },
     }
 }
 
-/// The blocks behind a point of an arm's curve.
-pub fn blocks_of<'a>(point: &'a CurvePoint, blocks: &'a [Block]) -> &'a [Block] {
-    if point.blocks.is_empty() {
-        blocks
-    } else {
-        &point.blocks
-    }
-}
-
-/// The most images a second on the curve of an arm, whose own blocks are `blocks`, with the latency held.
-pub fn bounded(curve: &[CurvePoint], blocks: &[Block], bound: LatencyBound) -> Option<Bounded> {
+/// The most images a second on the `curve` of an arm with the latency held.
+pub fn bounded(arm: &Arm, curve: &[CurvePoint], bound: LatencyBound) -> Option<Bounded> {
     let mut best: Option<(f64, &CurvePoint, f64)> = None;
     let (mut enough, mut lowest) = (false, f64::INFINITY);
     for point in curve {
-        let own = blocks_of(point, blocks);
-        let Some((latency, samples)) = latency_at(own, bound) else {
+        let blocks = arm.blocks_at(point.streams, point.batch);
+        let Some((latency, samples)) = latency_at(blocks, bound) else {
             continue;
         };
         if samples < samples_for(bound.percentile) {
@@ -243,7 +227,7 @@ pub fn bounded(curve: &[CurvePoint], blocks: &[Block], bound: LatencyBound) -> O
     }
     let reason = match best {
         Some(_) => None,
-        None if curve.is_empty() || blocks.is_empty() => return None,
+        None if curve.is_empty() || arm.blocks.is_empty() => return None,
         None if enough => Some(format!(
             "the lowest p{} on the curve is {lowest:.0} ms",
             bound.percentile
@@ -286,30 +270,27 @@ pub fn bounded_rate(blocks: &[Block], bound: LatencyBound) -> Option<Bounded> {
 
 /// The images a second of each process at the point where an arm holds the bound, by process.
 pub fn bounded_means(arm: &Arm) -> Option<BTreeMap<usize, f64>> {
-    let bounded = arm.bounded.as_ref().filter(|b| b.images_per_second.is_some())?;
-    let of_point =
-        |point: &&CurvePoint| (Some(point.streams), Some(point.batch)) == (bounded.streams, bounded.batch);
-    let blocks = match arm.curve.iter().find(of_point) {
-        Some(point) => blocks_of(point, &arm.blocks),
-        None => &arm.blocks,
+    let bounded = arm.figures.bounded.as_ref();
+    let bounded = bounded.filter(|bounded| bounded.images_per_second.is_some())?;
+    let blocks = match (bounded.streams, bounded.batch) {
+        (Some(streams), Some(batch)) => arm.blocks_at(streams, batch),
+        _ => &arm.blocks,
     };
     Some(process_means(blocks, |block| block.images))
 }
 
-/// What images cost at `price_per_hour`.
-pub fn cost(speed: Option<Estimate>, price_per_hour: f64, currency: &str) -> Cost {
+/// What images cost at that price.
+pub fn cost(speed: Option<Estimate>, price: &Price) -> Cost {
     let per_hour = speed.map(|speed| scaled(speed, 3600.0));
     Cost {
-        price_per_hour,
-        currency: currency.to_owned(),
         images_per_unit: per_hour
-            .filter(|_| price_per_hour > 0.0)
-            .map(|images| scaled(images, 1.0 / price_per_hour)),
+            .filter(|_| price.per_hour > 0.0)
+            .map(|images| scaled(images, 1.0 / price.per_hour)),
         per_million_images: per_hour.map(|images| Estimate {
-            median: price_per_hour * 1e6 / images.median,
+            median: price.per_hour * 1e6 / images.median,
             // Fewer images are dearer ones: the ends change places.
-            low: images.high.map(|high| price_per_hour * 1e6 / high),
-            high: images.low.map(|low| price_per_hour * 1e6 / low),
+            low: images.high.map(|high| price.per_hour * 1e6 / high),
+            high: images.low.map(|low| price.per_hour * 1e6 / low),
         }),
     }
 }
@@ -325,7 +306,7 @@ fn scaled(estimate: Estimate, factor: f64) -> Estimate {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::record::Conditions;
+    use crate::record::{BackendFacts, Conditions, Figures, Point};
 
     /// A block of `images` photos in `seconds`.
     pub(crate) fn block(process: usize, number: usize, seconds: f64, images: usize) -> Block {
@@ -345,6 +326,44 @@ pub(crate) mod tests {
             scheduling_delay_us: Vec::new(),
             rate: None,
             conditions: Conditions::default(),
+        }
+    }
+
+    /// An arm of which only these blocks are known.
+    pub(crate) fn arm(blocks: Vec<Block>) -> Arm {
+        Arm {
+            label: "cpu".to_owned(),
+            source: None,
+            precision: "fp32".to_owned(),
+            threads: 1,
+            streams: 4,
+            batch: 1,
+            backend: BackendFacts {
+                requested: "cpu".to_owned(),
+                runtime: None,
+                provider: None,
+                device: None,
+                gpu: None,
+                options: BTreeMap::new(),
+                placement: None,
+                operators: None,
+                placed_by_construction: Some(false),
+            },
+            price: None,
+            figures: Figures::default(),
+            errors: Vec::new(),
+            failed: false,
+            setup: None,
+            check_pass: None,
+            accuracy: None,
+            rss_peak_bytes: None,
+            host_log: None,
+            steady: Vec::new(),
+            trials: Vec::new(),
+            ceiling_runs: Vec::new(),
+            strata: Vec::new(),
+            blocks,
+            points: Vec::new(),
         }
     }
 
@@ -395,26 +414,31 @@ pub(crate) mod tests {
 
     #[test]
     fn the_best_point_holds_the_bound() {
-        let own = [timed(0, 1000, vec![(9000, 1000)])];
-        let curve = [
-            point(4, 1, &own, true),
-            point(2, 1, &[timed(0, 800, vec![(4000, 800)])], false),
-            point(1, 1, &[timed(0, 700, vec![(2000, 700)])], false),
-            point(3, 1, &[timed(0, 900, vec![(1000, 9)])], false),
+        let mut arm = arm(vec![timed(0, 1000, vec![(9000, 1000)])]);
+        let at = |streams, blocks| Point {
+            streams,
+            batch: 1,
+            blocks,
+        };
+        arm.points = vec![
+            at(2, vec![timed(0, 800, vec![(4000, 800)])]),
+            at(1, vec![timed(0, 700, vec![(2000, 700)])]),
+            at(3, vec![timed(0, 900, vec![(1000, 9)])]),
         ];
-        let best = bounded(&curve, &own, BOUND).unwrap();
+        let curve = [4, 2, 1, 3].map(|streams| point(streams, 1, arm.blocks_at(streams, 1)));
+        let best = bounded(&arm, &curve, BOUND).unwrap();
         assert_eq!(
             (best.streams, best.batch, best.latency_ms),
             (Some(2), Some(1), Some(4.0))
         );
         assert!((best.images_per_second.unwrap().median - 800.0).abs() < 1e-9);
-        let none = bounded(&curve[..1], &own, BOUND).unwrap();
+        let none = bounded(&arm, &curve[..1], BOUND).unwrap();
         assert_eq!(
             none.reason.as_deref(),
             Some("the lowest p99 on the curve is 9 ms")
         );
         assert!(!best.is_unknown() && !none.is_unknown());
-        let few = bounded(&curve[3..], &own, BOUND).unwrap();
+        let few = bounded(&arm, &curve[3..], BOUND).unwrap();
         assert!(few.is_unknown() && few.reason.unwrap().contains("662"));
     }
 
@@ -436,12 +460,16 @@ pub(crate) mod tests {
             low: Some(50.0),
             high: Some(200.0),
         };
-        let cost = cost(Some(speed), 0.36, "EUR");
+        let price = |per_hour| Price {
+            per_hour,
+            currency: "EUR".to_owned(),
+        };
+        let cost = cost(Some(speed), &price(0.36));
         let per_unit = cost.images_per_unit.unwrap();
         assert!((per_unit.median - 1e6).abs() < 1e-3 && (per_unit.low.unwrap() - 5e5).abs() < 1e-3);
         let million = cost.per_million_images.unwrap();
         assert!((million.median - 1.0).abs() < 1e-9 && (million.high.unwrap() - 2.0).abs() < 1e-9);
-        assert!(super::cost(Some(speed), 0.0, "").images_per_unit.is_none());
+        assert!(super::cost(Some(speed), &price(0.0)).images_per_unit.is_none());
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::time::Duration;
 use crate::{
     dataset::Shard,
     machine::parse_cpu_list,
-    record::LatencyBound,
+    record::{LatencyBound, Price},
     runtime::{
         install::Flavor,
         values::{nearest, parse_duration, parse_share, parse_size},
     },
-    study::summary::Price,
 };
 
 /// Each machine is a thread of the barrier server, and a turn of every round.

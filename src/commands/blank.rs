@@ -71,6 +71,7 @@ pub fn blank_record(
             noise_floor: plan.noise_floor,
             request_rate: plan.request_rate,
             latency_bound: plan.bound,
+            quality_target: workload.quality_target,
         },
         skipped: skipped
             .iter()

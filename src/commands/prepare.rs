@@ -22,7 +22,7 @@ use crate::{
     study::{
         Study, StudyError,
         plan::{Plan, PlannedArm, tell_apart},
-        strata::size_kind,
+        strata::size_stratum,
         summary::Price,
     },
     worker::{environment::ArmEnvironment, interruption::Interruption},
@@ -82,7 +82,7 @@ impl PreparedStudy {
         if let Some(count) = request.sample {
             workload
                 .dataset
-                .sample(count, request.sample_seed(plan.seed), size_kind);
+                .sample(count, request.sample_seed(plan.seed), size_stratum);
         }
         let shard = request.shard.map(|shard| take_shard(&mut workload, shard));
         Ok(Self {
@@ -137,7 +137,6 @@ impl PreparedStudy {
             extra_reference: extra_reference(&plan, &Gpus::default(), home)?,
             truth: workload.truth(),
             people: workload.people(),
-            promise: workload.promise,
             networks: workload.networks,
             dataset: workload.dataset,
             preload_budget: self.preload_bytes,

@@ -22,7 +22,6 @@ use crate::{
         network::{Network, NetworkName},
     },
     pipeline::Networks,
-    study::summary::Promise,
 };
 
 /// Seed and number of the demo's photos. Networks are trained on seeds of a million and more.
@@ -31,7 +30,7 @@ const DEMO_PHOTOS: usize = 120;
 
 /// What the embedded networks reach on the demo's photos, with a margin for other seeds (`models/README.md` has the
 /// figures): a lower figure means that something is broken.
-const DEMO_PROMISE: Promise = Promise {
+const DEMO_TARGET: QualityTarget = QualityTarget {
     detection_ap: 0.90,
     tar: 0.85,
 };
@@ -53,8 +52,8 @@ pub struct Workload {
     pub manifest: Option<Manifest>,
     /// The person of each photo that `identities.csv` beside them names: photo name to person.
     pub people: BTreeMap<String, String>,
-    /// Figures that the networks must reach on these photos.
-    pub promise: Option<Promise>,
+    /// Figures that the networks must reach on these photos; `None` where the photos or the networks are the user's.
+    pub quality_target: Option<QualityTarget>,
 }
 
 impl Workload {
@@ -96,7 +95,7 @@ impl Workload {
             // Another program's file may have this name; only a manifest of these photos counts.
             manifest: Manifest::read(&folder.join(manifest::FILE_NAME)).ok(),
             people,
-            promise: is_demo.then_some(DEMO_PROMISE),
+            quality_target: is_demo.then_some(DEMO_TARGET),
         })
     }
 
@@ -109,7 +108,7 @@ impl Workload {
             networks: None,
             manifest: None,
             people: BTreeMap::new(),
-            promise: None,
+            quality_target: None,
         }
     }
 

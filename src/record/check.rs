@@ -110,6 +110,8 @@ pub mod limits {
     pub const PEER_P01: f64 = 0.8;
     /// Least ratio that counts as a difference, as a fraction.
     pub const MARGIN: f64 = 0.02;
+    /// The share of false accepts at which verification is measured.
+    pub const FALSE_ACCEPTS: f64 = 1e-3;
 }
 
 /// One rule.

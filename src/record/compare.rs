@@ -1,20 +1,9 @@
-//! Figures with their intervals, and arms held against each other.
+//! Arms compared with each other.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::arm::Status;
-
-/// A median with its 95 % interval; the interval is null with fewer than two processes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Estimate {
-    /// The middle.
-    pub median: f64,
-    /// The interval's lower end.
-    pub low: Option<f64>,
-    /// The interval's upper end.
-    pub high: Option<f64>,
-}
+use super::{estimate::Estimate, figures::Status};
 
 /// One arm against another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

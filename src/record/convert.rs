@@ -1,6 +1,6 @@
 //! A record of an older version, with the keys of the current one.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use super::SCHEMA_VERSION;
@@ -24,12 +24,13 @@ pub fn to_current(mut value: Value) -> Result<Value, UnknownVersion> {
     Ok(value)
 }
 
-/// Version 2 calls the same things by other names, and does not say what kept the machines of a coordinated run in step.
+/// Version 2 calls the same things by other names, keeps what was observed of an arm apart from its figures, and does not say
+/// what kept the machines of a coordinated run in step.
 fn from_1(record: &mut Value) {
     for missing in items(record, "unavailable") {
         rename(missing, &[("mend", "fix")]);
     }
-    for arm in items(record, "arms") {
+    for arm in items(record, "arms").filter(|arm| arm.is_object()) {
         rename(arm, &[("witness", "host_log")]);
         if let Some(log) = arm.get_mut("host_log") {
             rename(log, HOST_LOG);
@@ -43,11 +44,9 @@ fn from_1(record: &mut Value) {
         for block in items(arm, "blocks") {
             rename(block, BLOCK);
         }
-        for point in items(arm, "curve") {
-            for block in items(point, "blocks") {
-                rename(block, BLOCK);
-            }
-        }
+        let points: Vec<Value> = items(arm, "curve").filter_map(take_point).collect();
+        arm["points"] = points.into();
+        split_figures(arm);
         for trial in items(arm, "trials") {
             rename(trial, &[("held", "met")]);
         }
@@ -63,6 +62,35 @@ fn from_1(record: &mut Value) {
     }
     if let Some(tenants) = record.get_mut("tenants") {
         from_1_tenants(tenants);
+    }
+}
+
+/// A point's raw blocks, which stand apart from its figures since version 2.
+fn take_point(point: &mut Value) -> Option<Value> {
+    let mut blocks = point.as_object_mut()?.remove("blocks")?;
+    let list = blocks.as_array_mut().filter(|list| !list.is_empty())?;
+    for block in list {
+        rename(block, BLOCK);
+    }
+    Some(json!({"streams": point["streams"], "batch": point["batch"], "blocks": blocks}))
+}
+
+/// Takes what was observed out of what follows from it.
+fn split_figures(arm: &mut Value) {
+    arm["failed"] = (arm["status"] == "failed").into();
+    if let Some(ceiling) = arm["ceiling"].as_object_mut() {
+        arm["ceiling_runs"] = ceiling.remove("runs").unwrap_or_default();
+    }
+    let strata = items(&mut arm["throughput"], "strata");
+    let facts = |stratum: &mut Value| json!({"name": stratum["name"], "images": stratum["images"]});
+    arm["strata"] = strata.map(facts).collect();
+    if let Some(cost) = arm["cost"].as_object_mut() {
+        let (per_hour, currency) = (cost.remove("price_per_hour"), cost.remove("currency"));
+        arm["price"] = json!({"per_hour": per_hour, "currency": currency});
+    }
+    let memory = arm.as_object_mut().and_then(|arm| arm.remove("memory"));
+    for key in ["rss_peak_bytes", "device_peak_bytes"] {
+        arm[key] = memory.as_ref().map_or(Value::Null, |memory| memory[key].clone());
     }
 }
 

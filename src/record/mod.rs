@@ -3,14 +3,18 @@
 //! Everything that facebench shows anywhere is drawn from records. A number that could not be read is null, and the
 //! reason stands beside it or in the field's own description; it is never 0 instead.
 
+mod accuracy;
 mod arm;
-mod ceiling;
+mod block;
 mod check;
 mod compare;
 mod convert;
+mod estimate;
+mod figures;
 mod fleet;
 mod host_log;
 mod size;
+mod stages;
 mod tenants;
 mod tune;
 mod write;
@@ -21,18 +25,22 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Host;
 pub use crate::machine::{Gpu, GpuMode, License};
 
+pub use accuracy::{Accuracy, CheckPass, QualityTarget, Verification, VerificationAccuracy};
 pub use arm::{
-    Accuracy, Arm, BackendFacts, Block, Bounded, Conditions, Cost, CurvePoint, Energy, GpuConditions,
-    Latency, LatencyBound, Memory, Placement, RuntimeFacts, Setup, Stages, Status, Stratum, TOO_FEW_SAMPLES,
-    Throughput, Trial, Verification, VerificationAccuracy,
+    Arm, BackendFacts, OperatorTimes, Operators, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts,
 };
-pub use ceiling::{Ceiling, CeilingRun};
+pub use block::{Block, CeilingRun, Conditions, GpuConditions, Trial};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
-pub use compare::{Comparison, Estimate, Verdict};
+pub use compare::{Comparison, Verdict};
 pub use convert::{UnknownVersion, to_current};
+pub use estimate::{Estimate, Latency, LatencyBound};
+pub use figures::{
+    Bounded, Ceiling, Cost, CurvePoint, Energy, Figures, Status, Stratum, TOO_FEW_SAMPLES, Throughput,
+};
 pub use fleet::{Fleet, FleetGroup, Outlier};
 pub use host_log::{HOST_LOG_KIND, HostLog, HostLogHeader, HostLogSample, HostLogSummary};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
+pub use stages::{Milliseconds, STAGE_NAMES, Seconds, Stages};
 pub use tenants::{BeforeLoad, ClockReading, CoordinatedRun, Tenant, TenantGroup, Tenants, TenantsRound};
 pub use tune::{Candidate, Hint, Round, Tune};
 
@@ -298,6 +306,10 @@ pub struct PlanSummary {
     pub request_rate: Option<f64>,
     /// The latency that is held.
     pub latency_bound: LatencyBound,
+    /// Least figures against ground truth; null where the photos have none, or the networks are others than the
+    /// workload's, and in records of version 1.
+    #[serde(default)]
+    pub quality_target: Option<QualityTarget>,
 }
 
 /// A photo that was left out.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{arm::LatencyBound, compare::Estimate};
+use super::estimate::{Estimate, LatencyBound};
 
 /// An answer; it is drawn from records and is in none.
 #[derive(Debug, Clone, PartialEq, Serialize)]

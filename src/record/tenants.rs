@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{arm::Latency, compare::Estimate};
+use super::estimate::{Estimate, Latency};
 
 /// What `facebench tenants` measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

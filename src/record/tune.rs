@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::arm::{Block, Latency, LatencyBound};
+use super::{
+    block::Block,
+    estimate::{Latency, LatencyBound},
+};
 
 /// A search; what it found was then confirmed on fresh processes and blocks, and stands among the arms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

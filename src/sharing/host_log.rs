@@ -21,8 +21,8 @@ const SLOWED: &[&str] = &[
     "hardware slow-down",
 ];
 
-/// Joins `log`, of the file `file`, to every arm of `record` whose GPU it has and whose time it covers. Returns a note for
-/// each arm on such a GPU that it does not cover.
+/// Joins `log`, of the file `file`, to every arm of `record` whose GPU it saw and whose time it covers; what follows for the
+/// arm's checks is for [`crate::analysis::derive`]. Reports each arm on a GPU that it could not be joined to, and why.
 pub fn attach(record: &mut Record, file: &str, log: &HostLog) -> Vec<String> {
     let mut notes = Vec::new();
     let mut found = false;
@@ -36,13 +36,7 @@ pub fn attach(record: &mut Record, file: &str, log: &HostLog) -> Vec<String> {
             continue;
         }
         match summarize(arm, &uuid, file, log) {
-            Ok(summary) => {
-                checks::host_log::resolve(&mut arm.checks, &summary, arm.blocks.len());
-                if arm.status != Status::Failed {
-                    arm.status = checks::status(&arm.checks);
-                }
-                arm.host_log = Some(summary);
-            }
+            Ok(summary) => arm.host_log = Some(summary),
             Err(why) => notes.push(format!(
                 "{}: the host log {file} does not cover it: {why}; its checks stay as they are",
                 arm.label

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     analysis::{
         comparisons::{self, Pair, Terms},
-        fleet,
+        derive::derive_record,
     },
     record::{Arm, Comparison, HostLog, NetworkFacts, Record, Shard, Source, title},
 };
@@ -80,8 +80,7 @@ pub fn merge_with_host_logs(
         .iter()
         .flat_map(|(file, log)| host_log::attach(&mut merged, file, log))
         .collect();
-    merged.fleet = fleet::fleet(&merged);
-    merged.comparisons = comparisons::with_first(&merged.arms, Terms::of(&merged));
+    derive_record(&mut merged);
     Ok((merged, notes))
 }
 
@@ -104,6 +103,7 @@ pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
         });
     }
     let mut merged = join(vec![old, new], false)?;
+    derive_record(&mut merged);
     let (olds, news) = merged.arms.split_at(before.len());
     let pairs: Vec<Pair<'_>> = match (olds, news) {
         ([baseline], [arm]) => vec![Pair { arm, baseline }],

@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Observer, Study, StudyError, fail, plan::PlannedArm, strata, summary::ArmRun};
+use super::{
+    Observer, Study, StudyError, fail,
+    plan::PlannedArm,
+    strata,
+    summary::{ArmRun, is_fp32},
+};
 use crate::{
-    analysis::{checks, figures::Kind},
     dataset::{Dataset, Photo, manifest},
-    record::{Outcome, Record, Scenario, Skipped},
-    runtime::spec::Precision,
+    record::{Record, Scenario, Skipped, StratumFacts},
     worker::{
         call::{Finish, Observe},
         environment::ArmEnvironment,
@@ -30,17 +33,12 @@ pub(crate) struct Answers<S = PhotoAnswer> {
     pub is_fp32: bool,
 }
 
-/// Whether a check pass shows networks of 32-bit floats; without a profile nothing speaks against it.
-fn is_fp32(run: &ArmRun) -> bool {
-    checks::precision(run.profile.as_ref(), Precision::Fp32, Precision::Fp32).outcome != Outcome::Failed
-}
-
 /// What the check passes leave for the measuring.
 pub(crate) struct Prepared {
     /// In the order in which every pass takes them.
     pub dataset: Dataset,
     pub strata: Vec<Vec<usize>>,
-    pub kinds: Vec<Kind>,
+    pub strata_facts: Vec<StratumFacts>,
     pub gallery: Vec<Vec<f32>>,
     pub reference: Option<Answers>,
     pub truth: Option<Vec<Vec<manifest::AnnotatedFace>>>,
@@ -165,7 +163,7 @@ impl Study {
             .map(|index| self.dataset.photos[*index].clone())
             .collect();
         let answers = reference.as_ref().map(|answers| answers.photos.as_slice());
-        let (kinds, strata) = strata::sort(&photos, answers, self.networks.is_some());
+        let (strata_facts, strata) = strata::sort(&photos, answers, self.networks.is_some());
         let gallery = answers
             .unwrap_or_default()
             .iter()
@@ -187,7 +185,7 @@ impl Study {
         Prepared {
             dataset,
             strata,
-            kinds,
+            strata_facts,
             gallery,
             reference,
             truth,

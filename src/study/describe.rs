@@ -5,10 +5,7 @@ use super::{
     summary::{self, ArmRun, Known, Reference, Source},
 };
 use crate::{
-    analysis::{
-        checks,
-        comparisons::{self, Terms},
-    },
+    analysis::derive::derive_record,
     machine::Counters,
     record::{NetworkFacts, Record},
 };
@@ -16,7 +13,7 @@ use crate::{
 /// Marks `record` as that of a study that did not come to its end, and what may not be quoted for that.
 pub(crate) fn cut_short(record: &mut Record) {
     record.interrupted = true;
-    record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
+    derive_record(record);
 }
 
 impl Study {
@@ -32,7 +29,7 @@ impl Study {
         dataset.faces = prepared
             .reference
             .as_ref()
-            .map(|answers| answers.photos.iter().map(|seen| seen.faces.len()).sum());
+            .map(|answers| answers.photos.iter().map(|answer| answer.faces.len()).sum());
         record.workload.enrolled = prepared.gallery.len();
         let Some(networks) = &self.networks else { return };
         let mut by_name = prepared.dataset.clone();
@@ -76,15 +73,12 @@ impl Study {
             is_fp32: answers.is_fp32,
         });
         let known = Known {
-            kinds: &prepared.kinds,
+            strata: &prepared.strata_facts,
             reference: reference.as_ref(),
             truth: prepared.truth.as_deref(),
             people: prepared.people.as_deref(),
-            promise: self.promise,
             bytes: prepared.dataset.bytes(),
-            photos: prepared.dataset.photos.len(),
         };
-        let gpus = &record.gpus;
         record.arms = self
             .plan
             .arms
@@ -97,20 +91,13 @@ impl Study {
                     plan: &self.plan,
                     arm,
                     environment,
-                    gpu: gpus
-                        .iter()
-                        .find(|gpu| gpu.uuid.is_some() && gpu.uuid == environment.gpu),
                     price: price.as_ref(),
                     reads: self.reads(arm, &prepared.dataset),
                 };
-                summary::arm(&source, run, &known)
+                summary::observed(&source, run, &known)
             })
             .collect();
-        let terms = Terms {
-            interrupted: self.interruption.is_asked(),
-            ..Terms::of(record)
-        };
-        record.comparisons = comparisons::with_first(&record.arms, terms);
-        record.checks = vec![checks::noise_floor(self.plan.noise_floor)];
+        record.interrupted = self.interruption.is_asked();
+        derive_record(record);
     }
 }

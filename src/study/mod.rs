@@ -21,7 +21,7 @@ use thiserror::Error;
 use self::{
     check_pass::Prepared,
     plan::{Plan, PlannedArm},
-    summary::{ArmRun, Price, Promise},
+    summary::ArmRun,
 };
 use crate::{
     dataset::{Dataset, manifest},
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-pub use self::strata::size_kind;
+pub use self::strata::size_stratum;
 
 /// Loading and a first run of a network may take long and show no progress.
 pub(crate) const LOAD_PATIENCE: Duration = Duration::from_mins(10);
@@ -61,8 +61,6 @@ pub struct Study {
     pub truth: Option<Vec<Vec<manifest::AnnotatedFace>>>,
     /// The person of each photo, where the faces themselves are not known; `None` where nobody is.
     pub people: Option<Vec<Option<String>>>,
-    /// Least figures against ground truth for an arm to count; `None` where the networks promise none.
-    pub promise: Option<Promise>,
     /// What an hour of each arm of the plan costs; `None` where no price was given.
     pub prices: Vec<Option<Price>>,
     /// Bytes of encoded photos that may be held in memory.

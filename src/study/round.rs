@@ -11,7 +11,7 @@ use super::{
 use crate::{
     machine::Counters,
     pipeline::StageTimes,
-    record::{Block, CeilingRun, Conditions, Scenario, Stages},
+    record::{Block, CeilingRun, Conditions, Scenario, Seconds, Stages},
     worker::{
         call::Finish,
         process::{ProcessError, WorkerProcess},
@@ -275,14 +275,9 @@ fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: 
     }
 }
 
-fn seconds(stages: StageTimes) -> Stages {
-    Stages {
-        decode: stages.decode.as_secs_f64(),
-        detect: stages.detect.as_secs_f64(),
-        align: stages.align.as_secs_f64(),
-        embed: stages.embed.as_secs_f64(),
-        matching: stages.matching.as_secs_f64(),
-    }
+fn seconds(times: StageTimes) -> Stages<Seconds> {
+    let stages = [times.decode, times.detect, times.align, times.embed, times.matching];
+    Stages::of(stages.map(|time| Seconds(time.as_secs_f64())))
 }
 
 pub(super) fn keep_block(

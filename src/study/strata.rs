@@ -1,10 +1,10 @@
-//! Kinds of photos, by their faces and by their pixels: figures are given for each.
+//! Strata of photos, by their faces and by their pixels: figures are given for each.
 
 use std::collections::BTreeMap;
 
-use crate::{analysis::figures::Kind, dataset::Photo, worker::protocol::PhotoAnswer};
+use crate::{dataset::Photo, record::StratumFacts, worker::protocol::PhotoAnswer};
 
-/// Kinds of photos by the number of faces: name and most faces.
+/// Strata by the number of faces: name and most faces.
 const FACES: [(&str, usize); 5] = [
     ("no face", 0),
     ("1 face", 1),
@@ -13,8 +13,8 @@ const FACES: [(&str, usize); 5] = [
     ("over 16 faces", usize::MAX),
 ];
 
-/// The kind of a photo by its pixels: under 1, 1 to 4, over 4 megapixels.
-pub fn size_kind(photo: &Photo) -> usize {
+/// The stratum of a photo by its pixels: under 1, 1 to 4, over 4 megapixels.
+pub fn size_stratum(photo: &Photo) -> usize {
     match u64::from(photo.width) * u64::from(photo.height) {
         0..1_000_000 => 0,
         1_000_000..=4_000_000 => 1,
@@ -24,39 +24,35 @@ pub fn size_kind(photo: &Photo) -> usize {
 
 const SIZES: [&str; 3] = ["under 1 MP", "1-4 MP", "over 4 MP"];
 
-/// The kinds that occur among `photos`, and for each photo the numbers of those that it belongs to. `seen` is what is
+/// The strata that occur among `photos`, and for each photo the numbers of those that it belongs to. `seen` is what is
 /// known of their faces; without `sized` photos only that counts.
-pub(super) fn sort(
-    photos: &[Photo],
-    seen: Option<&[PhotoAnswer]>,
-    sized: bool,
-) -> (Vec<Kind>, Vec<Vec<usize>>) {
-    let kinds_of = |(place, photo): (usize, &Photo)| -> Vec<usize> {
+pub(super) fn sort(photos: &[Photo], seen: Option<&[PhotoAnswer]>, sized: bool) -> (Vec<StratumFacts>, Vec<Vec<usize>>) {
+    let strata_of = |(place, photo): (usize, &Photo)| -> Vec<usize> {
         let faces = seen.map(|seen| seen[place].faces.len());
         let by_faces = faces.and_then(|faces| FACES.iter().position(|(_, most)| faces <= *most));
-        let by_size = sized.then(|| FACES.len() + size_kind(photo));
+        let by_size = sized.then(|| FACES.len() + size_stratum(photo));
         by_faces.into_iter().chain(by_size).collect()
     };
-    let all: Vec<Vec<usize>> = photos.iter().enumerate().map(kinds_of).collect();
-    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
-    for kind in all.iter().flatten() {
-        *numbers.entry(*kind).or_default() += 1;
+    let all: Vec<Vec<usize>> = photos.iter().enumerate().map(strata_of).collect();
+    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+    for stratum in all.iter().flatten() {
+        *counts.entry(*stratum).or_default() += 1;
     }
-    // Only kinds that occur get a number.
-    let places: Vec<usize> = numbers.keys().copied().collect();
-    let place = |kind: &usize| places.iter().position(|k| k == kind);
-    let strata = all
+    // Only strata that occur get a number.
+    let known: Vec<usize> = counts.keys().copied().collect();
+    let number = |stratum: &usize| known.iter().position(|other| other == stratum);
+    let numbers = all
         .iter()
-        .map(|kinds| kinds.iter().filter_map(place).collect())
+        .map(|strata| strata.iter().filter_map(number).collect())
         .collect();
-    let name = |kind: usize| {
+    let name = |stratum: usize| {
         FACES
-            .get(kind)
-            .map_or_else(|| SIZES[kind - FACES.len()], |(name, _)| name)
+            .get(stratum)
+            .map_or_else(|| SIZES[stratum - FACES.len()], |(name, _)| name)
     };
-    let kinds = numbers
-        .iter()
-        .map(|(kind, count)| (name(*kind).to_owned(), *count))
-        .collect();
-    (kinds, strata)
+    let facts = counts.iter().map(|(stratum, images)| StratumFacts {
+        name: name(*stratum).to_owned(),
+        images: *images,
+    });
+    (facts.collect(), numbers)
 }

@@ -1,29 +1,26 @@
-//! From raw blocks to an arm's figures.
+//! What is observed of an arm while a study runs, and what of it goes into the record.
 
 use std::collections::BTreeMap;
 
 use super::plan::{Plan, PlannedArm};
 use crate::{
-    analysis::{
-        agreement, ceiling, checks,
-        figures::{self, Kind},
-        ground_truth, statistics,
-    },
+    analysis::{agreement, checks, ground_truth, statistics},
     dataset::manifest,
-    machine::Gpu,
     record::{
-        Accuracy, Arm, BackendFacts, Block, Bounded, Check, CurvePoint, Energy, LatencyBound, Memory,
-        Placement, RuntimeFacts, Scenario, Setup, Status, Verification, VerificationAccuracy,
+        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, OperatorTimes, Operators, Outcome,
+        Placement, Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification, VerificationAccuracy,
+        limits::FALSE_ACCEPTS,
     },
     runtime::{
+        onnxruntime::{ExecutionProvider, providers},
         options::{Choice, DataPath},
-        spec::Reads,
+        spec::{Precision, Reads},
     },
     vision::{decoder, face::Face},
     worker::{
         self,
         environment::ArmEnvironment,
-        protocol::{ObservedProfile, PhotoAnswer, Ready},
+        protocol::{Numbers, ObservedProfile, PhotoAnswer, Ready},
     },
 };
 
@@ -47,9 +44,9 @@ pub struct ArmRun {
     /// Raw blocks of the other points of the curve, by their number in the plan.
     pub points: BTreeMap<usize, Vec<Block>>,
     /// What each process's stages allow.
-    pub ceilings: Vec<crate::record::CeilingRun>,
+    pub ceilings: Vec<CeilingRun>,
     /// Tries of the search for the highest rate.
-    pub trials: Vec<crate::record::Trial>,
+    pub trials: Vec<Trial>,
     /// The rate that each process found.
     pub rates: Vec<(usize, f64)>,
     /// Peak memory of each process.
@@ -60,7 +57,7 @@ pub struct ArmRun {
     pub failed: bool,
 }
 
-/// What an arm's answers are held against.
+/// What an arm's answers are compared with.
 pub struct Reference<'a> {
     /// The reference arm's label.
     pub label: &'a str,
@@ -68,15 +65,6 @@ pub struct Reference<'a> {
     pub seen: &'a [PhotoAnswer],
     /// Whether its networks are of 32-bit floats, as far as its profile shows.
     pub is_fp32: bool,
-}
-
-/// What an hour costs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Price {
-    /// Of what the arm runs on.
-    pub per_hour: f64,
-    /// What it is counted in; empty where it was not said.
-    pub currency: String,
 }
 
 /// What an arm is, as planned.
@@ -88,46 +76,28 @@ pub struct Source<'a> {
     pub arm: &'a PlannedArm,
     /// Where it runs.
     pub environment: &'a ArmEnvironment,
-    /// The GPU that this is.
-    pub gpu: Option<&'a Gpu>,
     /// What an hour costs.
     pub price: Option<&'a Price>,
     /// Where the photos come from.
     pub reads: Reads,
 }
 
-/// Least figures against ground truth.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Promise {
-    /// Average precision of detection, at the study's score threshold.
-    pub detection_ap: f64,
-    /// True accept rate at a false accept rate of [`FAR`].
-    pub tar: f64,
-}
-
-/// The false accept rate of verification.
-pub const FAR: f64 = 1e-3;
-
 /// What is known of a study's photos.
 pub struct Known<'a> {
-    /// The kinds that occur.
-    pub kinds: &'a [Kind],
+    /// The strata that occur.
+    pub strata: &'a [StratumFacts],
     /// The reference's answers.
     pub reference: Option<&'a Reference<'a>>,
     /// The true faces of each photo.
     pub truth: Option<&'a [Vec<manifest::AnnotatedFace>]>,
     /// The person of each photo, where the faces themselves are not known.
     pub people: Option<&'a [Option<String>]>,
-    /// What the networks promise of them.
-    pub promise: Option<Promise>,
     /// What the encoded photos of a pass weigh.
     pub bytes: u64,
-    /// Photos of a pass.
-    pub photos: usize,
 }
 
-/// The figures of an arm, as far as `run` has come.
-pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
+/// What was observed of an arm, as far as `run` has come; its figures are not there yet.
+pub fn observed(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
     let Source {
         plan,
         arm,
@@ -136,27 +106,9 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
     } = *source;
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
-    let mut accuracy = accuracy(arm, run, known);
-    if let (Some(accuracy), Some(truth)) = (&mut accuracy, known.truth.filter(|_| !is_null)) {
-        hold_against_truth(accuracy, truth, &run.answers);
-    }
-    if let (Some(accuracy), Some(reference)) = (&mut accuracy, known.reference.filter(|_| !is_null)) {
-        accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.answers);
-    }
-    let checks = judge(source, run, accuracy.as_ref(), known);
-    let status = if run.failed {
-        Status::Failed
-    } else {
-        checks::status(&checks)
-    };
-    let throughput = figures::throughput(&run.blocks, arm.streams, known.kinds);
-    let curve = curve(plan, arm, run);
-    let decoding = decoding_cores(arm.decoders(plan.cores), plan.cores);
-    let joules = figures::joules_per_image(&run.blocks);
     Arm {
         label: arm.label.clone(),
         source: None,
-        status,
         precision: arm.spec.precision.name().to_owned(),
         threads: arm.threads,
         streams: arm.streams,
@@ -178,107 +130,74 @@ pub fn arm(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
             gpu: environment.gpu.clone(),
             options: options(source, ready),
             placement: run.profile.as_ref().map(placements),
+            operators: run.profile.as_ref().and_then(operators),
+            placed_by_construction: Some(arm.spec.backend().linked().is_some()),
         },
-        checks,
-        setup: setup(run),
-        steady: run.steady.clone(),
-        latency_ms: figures::latency(&run.blocks),
-        service_ms: figures::service(&run.blocks),
-        bounded: bounded(plan.scenario, plan.bound, &curve, &run.blocks),
-        curve,
-        trials: run.trials.clone(),
-        stages_ms: figures::stages(&run.blocks).filter(|_| !is_null),
-        photo_ceiling: figures::photo_ceiling(&run.blocks, decoding),
-        ceiling: ceiling::figures(&run.ceilings, &run.blocks, arm.streams, decoding),
-        accuracy,
-        memory: Memory {
-            rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
-            device_peak_bytes: run
-                .blocks
-                .iter()
-                .filter_map(|block| block.conditions.gpu.as_ref()?.memory_bytes)
-                .max(),
-        },
-        energy: Energy {
-            joules_per_image: joules,
-            gpu_joules_per_image: figures::gpu_joules_per_image(&run.blocks),
-            reason: joules.is_none().then(|| {
-                "no energy counter of the processor can be read here (host.unavailable says why)".into()
-            }),
-        },
-        cost: source.price.map(|price| {
-            let speed = throughput.as_ref().map(|throughput| throughput.images_per_second);
-            figures::cost(speed, price.per_hour, &price.currency)
-        }),
-        throughput,
-        blocks: run.blocks.clone(),
+        price: source.price.cloned(),
+        figures: Figures::default(),
         errors: run.errors.clone(),
+        failed: run.failed,
+        setup: setup(run),
+        check_pass: check_pass(run, known),
+        accuracy: accuracy(arm, run, known),
+        rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
         host_log: None,
+        steady: run.steady.clone(),
+        trials: run.trials.clone(),
+        ceiling_runs: run.ceilings.clone(),
+        strata: known.strata.to_vec(),
+        blocks: run.blocks.clone(),
+        points: points(plan, arm, run),
     }
 }
 
-/// An arm's answers against the reference's. `null` has no networks that could agree; only where it is told to answer
-/// wrongly it is held against what it would answer else.
+/// The other points of the throughput-latency curve, as far as they were measured.
+fn points(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<Point> {
+    let planned = plan.points(arm).into_iter().enumerate();
+    planned
+        .filter_map(|(number, (streams, batch))| {
+            let blocks = run.points.get(&number)?.clone();
+            Some(Point {
+                streams,
+                batch,
+                blocks,
+            })
+        })
+        .collect()
+}
+
+fn check_pass(run: &ArmRun, known: &Known<'_>) -> Option<CheckPass> {
+    (!run.answers.is_empty()).then(|| CheckPass {
+        photos: run.answers.len(),
+        bytes: known.bytes,
+        faces: run.answers.iter().map(|answer| answer.faces.len()).sum(),
+        reference_is_fp32: known.reference.map(|reference| reference.is_fp32),
+    })
+}
+
+/// An arm's answers compared with the reference's and with the truth. `null` has no networks that could agree; only where
+/// it is told to answer wrongly its answers are compared with what they would be else.
 fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accuracy> {
     if run.answers.is_empty() {
         return None;
     }
     if arm.spec.is_null() {
-        let right = PhotoAnswer {
-            faces: worker::null_answer(&arm.spec.null),
-            time: std::time::Duration::ZERO,
-        };
-        let right = vec![right; run.answers.len()];
-        return (arm.spec.null.wrong > 0.0)
-            .then(|| agreement::compare("null without a fault", &right, &run.answers));
+        let right = worker::null_answer(&arm.spec.null);
+        let photos = run.answers.iter().map(|answer| (right.as_slice(), answer.faces.as_slice()));
+        return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", photos));
     }
     let reference = known.reference?;
-    Some(agreement::compare(reference.label, reference.seen, &run.answers))
-}
-
-/// The throughput-latency curve: the points that were measured for it, and the arm's own.
-fn curve(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<CurvePoint> {
-    if plan.scenario == Scenario::Server || run.blocks.is_empty() {
-        return Vec::new();
+    let photos = reference.seen.iter().zip(&run.answers);
+    let photos = photos.map(|(reference, answer)| (reference.faces.as_slice(), answer.faces.as_slice()));
+    let mut accuracy = agreement::compare(reference.label, photos);
+    if let Some(truth) = known.truth {
+        compare_with_truth(&mut accuracy, truth, &run.answers);
     }
-    let points = plan.points(arm);
-    let mut curve: Vec<CurvePoint> = points
-        .iter()
-        .enumerate()
-        .filter_map(|(number, (streams, batch))| {
-            Some(figures::point(*streams, *batch, run.points.get(&number)?, false))
-        })
-        .collect();
-    curve.push(figures::point(arm.streams, arm.batch, &run.blocks, true));
-    curve.sort_by_key(|point| (point.batch, point.streams));
-    curve
+    accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.answers);
+    Some(accuracy)
 }
 
-/// The most images a second with the latency held, by the scenario's own way of finding it.
-pub fn bounded(
-    scenario: Scenario,
-    bound: LatencyBound,
-    curve: &[CurvePoint],
-    blocks: &[Block],
-) -> Option<Bounded> {
-    if scenario == Scenario::Server {
-        figures::bounded_rate(blocks, bound)
-    } else {
-        figures::bounded(curve, blocks, bound)
-    }
-}
-
-/// The checks of what the machine did during the blocks of an arm that had so many host cores.
-pub fn conditions(blocks: &[Block], threads: usize, cores: usize) -> [Check; 4] {
-    [
-        checks::blocks::clock(blocks),
-        checks::machine::foreign_load(blocks, cores),
-        checks::machine::steal(blocks, cores),
-        checks::machine::throttled(blocks, threads),
-    ]
-}
-
-fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::AnnotatedFace>], seen: &[PhotoAnswer]) {
+fn compare_with_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::AnnotatedFace>], seen: &[PhotoAnswer]) {
     let photos: Vec<(&[manifest::AnnotatedFace], &[Face])> = truth
         .iter()
         .zip(seen)
@@ -286,7 +205,7 @@ fn hold_against_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::AnnotatedF
         .collect();
     let sizes = ground_truth::Sizes::default();
     accuracy.detection_ap = ground_truth::average_precision(&photos, sizes);
-    let verified = ground_truth::verify(&ground_truth::people(&photos, sizes), FAR);
+    let verified = ground_truth::verify(&ground_truth::people(&photos, sizes), FALSE_ACCEPTS);
     accuracy.verification = verified.map(|verified| Verification {
         tar: verified.tar,
         far: verified.far,
@@ -319,96 +238,6 @@ fn people<'a>(known: &Known<'a>, seen: &'a [PhotoAnswer]) -> Option<ground_truth
     }
     let names = known.people?.iter().map(Option::as_deref);
     Some(ground_truth::portrayed(names.zip(faces)))
-}
-
-fn judge(source: &Source<'_>, run: &ArmRun, accuracy: Option<&Accuracy>, known: &Known<'_>) -> Vec<Check> {
-    let Source { plan, arm, .. } = *source;
-    let is_null = arm.spec.is_null();
-    let mut list = Vec::new();
-    if let Some(ready) = run.ready.last() {
-        if arm.spec.backend().linked().is_some() {
-            list.push(checks::placed_by_construction(&ready.provider));
-        } else if !is_null || arm.spec.null.placement.is_some() {
-            list.push(checks::placement(run.profile.as_ref(), &ready.provider));
-        }
-        if !is_null {
-            list.push(checks::precision(
-                run.profile.as_ref(),
-                arm.spec.detector_precision(),
-                arm.spec.precision,
-            ));
-        }
-    }
-    let reference_is_fp32 = is_null || known.reference.is_some_and(|reference| reference.is_fp32);
-    match accuracy {
-        _ if !run.answers.is_empty() && !reference_is_fp32 => {
-            list.push(agreement::without_reference(known.reference.is_some()));
-        }
-        Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
-            list.push(agreement::reference_itself());
-        }
-        Some(accuracy) => list.push(agreement::check(
-            accuracy,
-            &agreement::Limits::of(&arm.spec.requested, arm.spec.precision, arm.spec.decoding()),
-        )),
-        None => {}
-    }
-    if !run.answers.is_empty() {
-        let expected = run.answers.iter().map(|seen| seen.faces.len()).sum();
-        let by_pass = |block: &Block| block.faces as f64 * run.answers.len() as f64 / block.images as f64;
-        list.push(checks::repeatable(
-            &run.blocks.iter().map(by_pass).collect::<Vec<_>>(),
-            expected,
-        ));
-    }
-    if let (Some(promise), Some(accuracy)) = (known.promise.filter(|_| !is_null), accuracy) {
-        list.push(checks::ground_truth(accuracy, promise));
-    }
-    if source.reads == Reads::Cold && !is_null {
-        list.push(checks::blocks::page_cache(&run.blocks, known.bytes, known.photos));
-    }
-    let planned = plan.processes * plan.blocks;
-    list.extend(checks::blocks::all(
-        &run.blocks,
-        planned,
-        plan.quick,
-        plan.scenario,
-        plan.bound,
-    ));
-    list.extend(decode_bound(
-        &run.blocks,
-        decoding_cores(arm.decoders(plan.cores), plan.cores),
-    ));
-    list.push(checks::blocks::steady_state(&run.steady, &run.blocks));
-    // What is counted on these cores is a share of their time, however few of them a quota allows.
-    let cores = match plan.core_list.len() {
-        0 => plan.cores,
-        count => count,
-    };
-    list.extend(conditions(&run.blocks, arm.streams * arm.threads, cores));
-    list.extend(source.gpu.into_iter().flat_map(|gpu| on_gpu(&run.blocks, gpu)));
-    list
-}
-
-/// Host cores, of so many, that can decode for a device at a time.
-pub fn decoding_cores(decoders: Option<usize>, cores: usize) -> usize {
-    decoders.unwrap_or(cores).min(cores)
-}
-
-/// The check of the photos' ceiling, where there is one.
-pub fn decode_bound(blocks: &[Block], cores: usize) -> Option<Check> {
-    let ceiling = figures::photo_ceiling(blocks, cores)?;
-    let reached = figures::images_per_second(blocks)?;
-    Some(checks::decode_bound(reached.median, ceiling, cores))
-}
-
-/// The checks of the GPU that an arm's blocks ran on.
-pub fn on_gpu(blocks: &[Block], gpu: &Gpu) -> Vec<Check> {
-    let license = gpu.license.as_ref().map(checks::license);
-    license
-        .into_iter()
-        .chain([checks::gpu::clock(blocks), checks::gpu::co_tenants(gpu)])
-        .collect()
 }
 
 fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, String> {
@@ -469,18 +298,43 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     options
 }
 
+/// The share of node time on each provider, 0 where no node was timed.
 fn placements(profile: &ObservedProfile) -> BTreeMap<String, Placement> {
-    let of = |(provider, (nodes, _)): (&String, &(usize, u64))| {
-        let time_share = checks::share(profile, provider).unwrap_or(0.0);
-        (
-            provider.clone(),
-            Placement {
-                nodes: *nodes,
-                time_share,
-            },
-        )
+    let total: u64 = profile.providers.values().map(|(_, time)| time).sum();
+    let of = |(provider, (nodes, time)): (&String, &(usize, u64))| {
+        let placement = Placement {
+            nodes: *nodes,
+            time_share: *time as f64 / total.max(1) as f64,
+        };
+        (provider.clone(), placement)
     };
     profile.providers.iter().map(of).collect()
+}
+
+/// `None` where a provider runs a network as one node of its own, and so shows no operators.
+fn operators(profile: &ObservedProfile) -> Option<Operators> {
+    let hides_operators =
+        |name: &String| providers::named(name).is_some_and(ExecutionProvider::hides_operators);
+    if profile.providers.keys().any(hides_operators) {
+        return None;
+    }
+    let of = |numbers: Numbers| OperatorTimes {
+        all_us: numbers.all_us,
+        quantized_us: numbers.quantized_us,
+        half_us: numbers.half_us,
+    };
+    Some(Operators {
+        detector: of(profile.detector),
+        recognizer: of(profile.recognizer),
+    })
+}
+
+/// Whether a check pass shows networks of 32-bit floats; without a profile nothing speaks against it.
+pub fn is_fp32(run: &ArmRun) -> bool {
+    let Some(profile) = &run.profile else { return true };
+    let fp32 = (Precision::Fp32, Precision::Fp32);
+    let check = checks::precision(Some(&placements(profile)), operators(profile).as_ref(), fp32);
+    check.outcome != Outcome::Failed
 }
 
 fn setup(run: &ArmRun) -> Option<Setup> {

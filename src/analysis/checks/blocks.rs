@@ -169,7 +169,7 @@ pub fn generator(blocks: &[Block], bound: LatencyBound) -> Check {
     let most = LATE_MS.max(bound.ms * LATE_SHARE);
     let limit = format!("99 % at most {most} ms late");
     let advice = "the machine wakes up late: leave it a core more, or ask for a lower rate";
-    match figures::lateness_ms(blocks) {
+    match figures::scheduling_delay_ms(blocks) {
         Some(late) => check(
             "generator",
             outcome(late <= most),

@@ -1,25 +1,27 @@
-//! The rules that an arm's figures are held against, and the status that follows. [`crate::record::RULES`] says what
-//! each means; here is how it is judged: of the networks in this file, of the blocks in [`blocks`], of the machine in
-//! [`machine`], of the GPU in [`gpu`], and by a hypervisor's log in [`host_log`].
+//! The checks of an arm's figures, and the status that follows. [`crate::record::RULES`] says what each means; here is how it
+//! is judged: of the networks in this file, of the blocks in [`blocks`], of the machine in [`machine`], of the GPU in [`gpu`],
+//! and by a host log in [`host_log`].
 
 pub mod blocks;
 pub mod gpu;
 pub mod host_log;
 pub mod machine;
 
+use std::collections::BTreeMap;
+
+use super::figures;
 use crate::{
     record::{
-        Accuracy, Check, Consequence, License, Outcome, Status,
-        limits::{DECODE, MARGIN, PLACED, PRECISE},
+        Accuracy, Block, Check, CheckPass, Consequence, License, Operators, Outcome, Placement, QualityTarget,
+        Status,
+        limits::{DECODE, FALSE_ACCEPTS, MARGIN, PLACED, PRECISE},
         rule,
     },
-    runtime::{
-        onnxruntime::{ExecutionProvider, providers},
-        spec::Precision,
-    },
-    study::summary::{FAR, Promise},
-    worker::protocol::ObservedProfile,
+    runtime::spec::Precision,
 };
+
+/// Where the nodes of both networks ran, by provider.
+type Providers = BTreeMap<String, Placement>;
 
 pub(super) fn check(id: &str, outcome: Outcome, observed: String, limit: String, advice: &str) -> Check {
     let advice = if outcome == Outcome::Passed {
@@ -46,10 +48,16 @@ fn outcome(passed: bool) -> Outcome {
     if passed { Outcome::Passed } else { Outcome::Failed }
 }
 
+/// Whether any node was timed.
+fn is_timed(providers: &Providers) -> bool {
+    providers.values().any(|placement| placement.time_share > 0.0)
+}
+
 /// Whether the networks really ran on `provider`.
-pub fn placement(profile: Option<&ObservedProfile>, provider: &str) -> Check {
+pub fn placement(profile: Option<&Providers>, provider: &str) -> Check {
     let limit = format!("{:.0} % of node time on {provider}", PLACED * 100.0);
-    let Some(share) = profile.and_then(|profile| share(profile, provider)) else {
+    let share = |providers: &Providers| providers.get(provider).map_or(0.0, |own| own.time_share);
+    let Some(share) = profile.filter(|providers| is_timed(providers)).map(share) else {
         return unknown("placement", "no profile", limit);
     };
     check(
@@ -72,19 +80,12 @@ pub fn placed_by_construction(provider: &str) -> Check {
     )
 }
 
-fn total(profile: &ObservedProfile) -> u64 {
-    profile.providers.values().map(|(_, time)| time).sum()
-}
-
-/// The share of node time on `provider`, 0 to 1; `None` where no node was timed.
-pub fn share(profile: &ObservedProfile, provider: &str) -> Option<f64> {
-    let own = profile.providers.get(provider).map_or(0, |(_, time)| *time);
-    let total = total(profile);
-    (total > 0).then(|| own as f64 / total as f64)
-}
-
-/// Whether the numbers inside each network are what the arm says they are.
-pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recognizer: Precision) -> Check {
+/// Whether the numbers inside each network, the detector and the recognizer, are what the arm says they are.
+pub fn precision(
+    profile: Option<&Providers>,
+    operators: Option<&Operators>,
+    (detector, recognizer): (Precision, Precision),
+) -> Check {
     let limit = if detector == recognizer {
         precise(recognizer)
     } else {
@@ -96,20 +97,18 @@ pub fn precision(profile: Option<&ObservedProfile>, detector: Precision, recogni
     };
     let advice = "give the precision that the networks have: precision=fp32, fp16 or int8, and with int8 \
                   detector-precision=fp32 or int8";
-    let Some(profile) = profile.filter(|profile| total(profile) > 0) else {
+    if !profile.is_some_and(is_timed) {
         return unknown("precision", "no profile", limit);
-    };
-    let hides_operators =
-        |name: &String| providers::named(name).is_some_and(ExecutionProvider::hides_operators);
-    if profile.providers.keys().any(hides_operators) {
+    }
+    let Some(operators) = operators else {
         let observed =
             "the provider compiles whole graphs and shows no operators; agreement judges its numbers";
         return unknown("precision", observed, limit);
-    }
+    };
     let (mut passed, mut observed) = (true, Vec::new());
     let networks = [
-        ("detector", profile.detector, detector),
-        ("recognizer", profile.recognizer, recognizer),
+        ("detector", operators.detector, detector),
+        ("recognizer", operators.recognizer, recognizer),
     ];
     // Without a face in the photos the recognizer did not run.
     for (name, numbers, said) in networks.into_iter().filter(|(_, numbers, _)| numbers.all_us > 0) {
@@ -142,18 +141,18 @@ fn precise(said: Precision) -> String {
 }
 
 /// Whether each measured pass saw as many faces as the check pass whose answers were compared.
-pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
-    let worst = faces_by_pass.iter().copied().max_by(|a, b| {
-        let off = |v: f64| (v - expected as f64).abs();
-        off(*a).total_cmp(&off(*b))
-    });
+pub fn repeatable(blocks: &[Block], pass: &CheckPass) -> Check {
+    let expected = pass.faces;
+    let by_pass = |block: &Block| block.faces as f64 * pass.photos as f64 / block.images as f64;
+    let off = |faces: f64| (faces - expected as f64).abs();
+    let worst = blocks.iter().map(by_pass).max_by(|a, b| off(*a).total_cmp(&off(*b)));
     let limit = format!("{expected} faces a pass, as in the check pass");
     let advice = "the arm does not give the same answer twice: its agreement proves nothing";
     match worst {
         None => unknown("repeatable", "nothing was measured", limit),
         Some(worst) => check(
             "repeatable",
-            outcome((worst - expected as f64).abs() < 1e-9),
+            outcome(off(worst) < 1e-9),
             format!("{worst} faces a pass"),
             limit,
             advice,
@@ -161,11 +160,11 @@ pub fn repeatable(faces_by_pass: &[f64], expected: usize) -> Check {
     }
 }
 
-/// Whether the answers are as right as the embedded networks promise.
-pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
+/// Whether the answers are as right as the workload's networks give them elsewhere.
+pub fn ground_truth(accuracy: &Accuracy, target: QualityTarget) -> Check {
     let limit = format!(
-        "detection AP {:.2}, TAR {:.2} at FAR {FAR}",
-        promise.detection_ap, promise.tar
+        "detection AP {:.2}, TAR {:.2} at FAR {FALSE_ACCEPTS}",
+        target.detection_ap, target.tar
     );
     let advice =
         "the networks do not do here what they do elsewhere: find out why before believing any figure";
@@ -174,7 +173,7 @@ pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
     };
     check(
         "ground-truth",
-        outcome(ap >= promise.detection_ap && verification.tar >= promise.tar),
+        outcome(ap >= target.detection_ap && verification.tar >= target.tar),
         format!(
             "detection AP {ap:.3}, TAR {:.3} over {} same-person and {} different-person pairs",
             verification.tar, verification.same_pairs, verification.different_pairs
@@ -184,12 +183,13 @@ pub fn ground_truth(accuracy: &Accuracy, promise: Promise) -> Check {
     )
 }
 
-/// Whether the device waited for photos: it came near to the images a second (`ceiling`) that so many host cores can
-/// decode, resize and align. Of arms whose photos are prepared by all host cores.
-pub fn decode_bound(images_per_second: f64, ceiling: f64, cores: usize) -> Check {
-    let share = images_per_second / ceiling;
+/// Whether the device waited for photos: it came near to the images a second that so many host cores can decode, resize
+/// and align. `None` where each stream does that for itself.
+pub fn decode_bound(blocks: &[Block], cores: usize) -> Option<Check> {
+    let ceiling = figures::photo_ceiling(blocks, cores)?;
+    let share = figures::images_per_second(blocks)?.median / ceiling;
     let plural = if cores == 1 { "" } else { "s" };
-    check(
+    Some(check(
         "decode-bound",
         outcome(share < DECODE),
         format!(
@@ -198,7 +198,7 @@ pub fn decode_bound(images_per_second: f64, ceiling: f64, cores: usize) -> Check
         ),
         format!("less than {:.0} %", DECODE * 100.0),
         "the device waits for photos: give it more host cores, or photos that are cheaper to decode",
-    )
+    ))
 }
 
 /// Whether the machine's noise floor is known, and small. Of a study, not of an arm.
@@ -261,56 +261,67 @@ pub fn status(checks: &[Check]) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::protocol::Numbers;
+    use crate::{analysis::figures::tests::block, record::OperatorTimes};
 
-    fn profile(cpu: u64, cuda: u64, quantized_us: u64) -> ObservedProfile {
-        let numbers = Numbers {
-            all_us: cpu + cuda,
-            quantized_us,
-            half_us: 0,
-        };
-        ObservedProfile {
-            providers: [
-                ("CPUExecutionProvider".into(), (3, cpu)),
-                ("CUDAExecutionProvider".into(), (9, cuda)),
-            ]
-            .into(),
-            detector: numbers,
-            recognizer: numbers,
-        }
+    fn placed(cpu: f64, cuda: f64) -> Providers {
+        let of = |nodes, time_share| Placement { nodes, time_share };
+        [
+            ("CPUExecutionProvider".into(), of(3, cpu)),
+            ("CUDAExecutionProvider".into(), of(9, cuda)),
+        ]
+        .into()
     }
 
     #[test]
     fn half_on_the_cpu_is_not_on_the_gpu() {
-        let placed = |profile| placement(Some(&profile), "CUDAExecutionProvider").outcome;
-        assert_eq!(placed(profile(50, 50, 0)), Outcome::Failed);
-        assert_eq!(placed(profile(4, 96, 0)), Outcome::Passed);
-        assert_eq!(placed(profile(0, 0, 0)), Outcome::Unknown);
+        let of = |cpu, cuda| placement(Some(&placed(cpu, cuda)), "CUDAExecutionProvider").outcome;
+        assert_eq!(of(0.5, 0.5), Outcome::Failed);
+        assert_eq!(of(0.04, 0.96), Outcome::Passed);
+        assert_eq!(of(0.0, 0.0), Outcome::Unknown);
         assert_eq!(placement(None, "x").outcome, Outcome::Unknown);
     }
 
     #[test]
-    fn a_precision_is_held_against_the_operators() {
-        let said = |said, quantized| precision(Some(&profile(100, 0, quantized)), said, said).outcome;
+    fn a_precision_is_compared_with_the_operators() {
+        let times = |all_us, quantized_us| OperatorTimes {
+            all_us,
+            quantized_us,
+            half_us: 0,
+        };
+        let of = |detector, recognizer| Operators { detector, recognizer };
+        let on_cpu = placed(1.0, 0.0);
+        let said = |said, quantized| {
+            let times = times(100, quantized);
+            precision(Some(&on_cpu), Some(&of(times, times)), (said, said)).outcome
+        };
         assert_eq!(said(Precision::Int8, 0), Outcome::Failed);
         assert_eq!(said(Precision::Int8, 60), Outcome::Passed);
         assert_eq!(said(Precision::Fp32, 60), Outcome::Failed);
         assert_eq!(said(Precision::Fp32, 0), Outcome::Passed);
         assert_eq!(said(Precision::Fp16, 0), Outcome::Failed);
 
-        let mut mixed = profile(100, 0, 0);
-        mixed.recognizer.quantized_us = 90;
-        let said = |detector, recognizer| precision(Some(&mixed), detector, recognizer);
-        let told = said(Precision::Fp32, Precision::Int8);
+        let mut mixed = of(times(100, 0), times(100, 90));
+        let said = |mixed: &Operators, detector, recognizer| {
+            precision(Some(&on_cpu), Some(mixed), (detector, recognizer))
+        };
+        let told = said(&mixed, Precision::Fp32, Precision::Int8);
         assert_eq!(told.outcome, Outcome::Passed);
         insta::assert_snapshot!(told.observed, @"detector 0.0 % quantized, 0.0 % 16-bit; recognizer 90.0 % quantized, 0.0 % 16-bit");
-        assert_eq!(said(Precision::Int8, Precision::Int8).outcome, Outcome::Failed);
-        assert_eq!(said(Precision::Fp32, Precision::Fp32).outcome, Outcome::Failed);
+        let outcome = |mixed: &Operators, both| said(mixed, both, both).outcome;
+        assert_eq!(outcome(&mixed, Precision::Int8), Outcome::Failed);
+        assert_eq!(outcome(&mixed, Precision::Fp32), Outcome::Failed);
         // One face in a large photo: its few node times are the recognizer's own, and no share of the detector's.
         mixed.detector.all_us = 1_000_000;
         assert_eq!(
-            precision(Some(&mixed), Precision::Fp32, Precision::Int8).outcome,
+            said(&mixed, Precision::Fp32, Precision::Int8).outcome,
             Outcome::Passed
+        );
+        let both = (Precision::Fp32, Precision::Fp32);
+        let nowhere = precision(Some(&placed(0.0, 0.0)), Some(&mixed), both);
+        let compiled = precision(Some(&on_cpu), None, both);
+        assert_eq!(
+            (nowhere.outcome, compiled.outcome),
+            (Outcome::Unknown, Outcome::Unknown)
         );
     }
 
@@ -323,9 +334,30 @@ mod tests {
         assert_eq!(status(&[bad("blocks")]), Status::Unstable);
         assert_eq!(status(&[bad("samples")]), Status::Valid, "only a note");
         assert_eq!(status(&[bad("blocks"), bad("agreement")]), Status::Invalid);
-        assert_eq!(repeatable(&[10.0, 10.0], 10).outcome, Outcome::Passed);
-        assert_eq!(repeatable(&[10.0, 9.0], 10).outcome, Outcome::Failed);
     }
+
+    /// Five photos with ten faces in them.
+    const PASS: CheckPass = CheckPass {
+        photos: 5,
+        bytes: 1,
+        faces: 10,
+        reference_is_fp32: Some(true),
+    };
+
+    #[test]
+    fn every_pass_sees_the_same_faces() {
+        let pass = |faces: &[usize]| {
+            let of = |faces: &usize| Block {
+                faces: *faces,
+                ..block(0, 0, 1.0, 5)
+            };
+            repeatable(&faces.iter().map(of).collect::<Vec<_>>(), &PASS).outcome
+        };
+        assert_eq!(pass(&[10, 10]), Outcome::Passed);
+        assert_eq!(pass(&[10, 9]), Outcome::Failed);
+        assert_eq!(pass(&[]), Outcome::Unknown);
+    }
+
     #[test]
     fn a_license_holds_all_the_time() {
         let came_out = |before, after| license(&License { before, after }).outcome;
@@ -337,9 +369,18 @@ mod tests {
 
     #[test]
     fn a_device_that_waits_for_photos_is_noted() {
-        assert_eq!(decode_bound(95.0, 100.0, 16).outcome, Outcome::Failed);
-        let far = decode_bound(40.0, 100.0, 1);
+        // 100 images a second can be prepared by one core.
+        let reaching = |images_per_second: f64, cores: usize| {
+            let block = Block {
+                pixel_seconds: Some(0.01 * images_per_second * cores as f64),
+                ..block(0, 0, 1.0, images_per_second as usize)
+            };
+            decode_bound(&[block], cores).unwrap()
+        };
+        assert_eq!(reaching(95.0, 16).outcome, Outcome::Failed);
+        let far = reaching(40.0, 1);
         assert_eq!(far.outcome, Outcome::Passed);
+        assert!(decode_bound(&[block(0, 0, 1.0, 9)], 1).is_none());
         assert_eq!(
             far.observed,
             "1 host core can decode, resize and align 100 images/s; the arm reached 40 % of that"
@@ -351,9 +392,8 @@ mod tests {
     fn every_check_here_has_a_rule() {
         let made = [
             placement(None, "x"),
-            precision(None, Precision::Fp32, Precision::Fp32),
-            repeatable(&[], 1),
-            decode_bound(1.0, 2.0, 1),
+            precision(None, None, (Precision::Fp32, Precision::Fp32)),
+            repeatable(&[], &PASS),
             license(&License {
                 before: None,
                 after: None,

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 
 use super::super::{
     Observer, Study, StudyError, check_pass::Prepared, plan::PlannedArm, round::keep_block,
-    strata::size_kind, summary::ArmRun,
+    strata::size_stratum, summary::ArmRun,
 };
 use super::{
     Goal,
@@ -84,7 +84,7 @@ impl Study {
     fn sample(&self, prepared: &mut Prepared, run: &ArmRun, arms: &[PlannedArm]) -> Vec<f64> {
         let most = arms.iter().map(|arm| arm.streams * arm.batch).max().unwrap_or(1);
         let mut chosen = prepared.dataset.clone();
-        chosen.sample(LEAST_PHOTOS.max(PASSES * most), self.plan.seed, size_kind);
+        chosen.sample(LEAST_PHOTOS.max(PASSES * most), self.plan.seed, size_stratum);
         let is_chosen: Vec<bool> = prepared
             .dataset
             .photos

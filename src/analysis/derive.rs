@@ -1,0 +1,236 @@
+//! From what was observed to figures and checks, by one function that studies, merges and audits share.
+
+use super::{
+    agreement, ceiling, checks,
+    comparisons::{self, Terms},
+    figures, fleet, tenants,
+};
+use crate::{
+    record::{Arm, Check, CurvePoint, Energy, Figures, Gpu, PlanSummary, Record, Scenario, Status},
+    runtime::spec::{Precision, Reads},
+};
+
+/// What an arm's figures depend on besides the arm itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The plan of its study.
+    pub plan: &'a PlanSummary,
+    /// Whether the study was a `--quick` one.
+    pub quick: bool,
+    /// How photos arrived.
+    pub scenario: Scenario,
+    /// The GPU that it ran on; `None` where it ran on none that is known.
+    pub gpu: Option<&'a Gpu>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of `arm`, which is one of `record`.
+    pub fn of(record: &'a Record, arm: &Arm) -> Self {
+        let own = (&record.plan, record.quick);
+        let (plan, quick) = record
+            .source_of(arm)
+            .map_or(own, |source| (&source.plan, source.quick));
+        Self {
+            plan,
+            quick,
+            scenario: record.workload.scenario,
+            gpu: record.gpu_of(arm),
+        }
+    }
+
+    /// Host cores whose time the kernel counted. What is counted on them is a share of their time, however few of them a
+    /// quota allows.
+    fn counted_cores(&self) -> usize {
+        match self.plan.host_core_list.len() {
+            0 => self.plan.host_cores,
+            count => count,
+        }
+    }
+
+    /// Host cores that can decode for a device at a time.
+    fn decoding_cores(&self, arm: &Arm) -> usize {
+        let decoders = option::<usize>(arm, "decoders");
+        decoders.unwrap_or(self.plan.host_cores).min(self.plan.host_cores)
+    }
+}
+
+/// An option of the arm's, where it has one.
+fn option<T: std::str::FromStr>(arm: &Arm, name: &str) -> Option<T> {
+    arm.backend.options.get(name)?.parse().ok()
+}
+
+/// The figures of `arm`, whose own `figures` are not looked at.
+pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
+    let blocks = &arm.blocks;
+    let decoding = context.decoding_cores(arm);
+    let throughput = figures::throughput(blocks, arm.streams, &arm.strata);
+    let curve = curve(arm, context.scenario);
+    let joules = figures::joules_per_image(blocks);
+    let checks = judge(arm, context);
+    Figures {
+        status: status(arm, &checks),
+        checks,
+        latency_ms: figures::latency(blocks),
+        service_ms: figures::service(blocks),
+        bounded: match context.scenario {
+            Scenario::Server => figures::bounded_rate(blocks, context.plan.latency_bound),
+            _ => figures::bounded(arm, &curve, context.plan.latency_bound),
+        },
+        curve,
+        stages_ms: figures::stages(blocks).filter(|_| !arm.is_null()),
+        photo_ceiling: figures::photo_ceiling(blocks, decoding),
+        ceiling: ceiling::figures(&arm.ceiling_runs, blocks, arm.streams, decoding),
+        device_peak_bytes: figures::device_peak_bytes(blocks),
+        energy: Energy {
+            joules_per_image: joules,
+            gpu_joules_per_image: figures::gpu_joules_per_image(blocks),
+            reason: joules.is_none().then(|| {
+                "no energy counter of the processor can be read here (host.unavailable says why)".into()
+            }),
+        },
+        cost: arm.price.as_ref().map(|price| {
+            let speed = throughput.as_ref().map(|throughput| throughput.images_per_second);
+            figures::cost(speed, price)
+        }),
+        throughput,
+    }
+}
+
+/// The figures of an arm that has some, by what is observed now. Records of version 1 do not hold what the checks of
+/// networks and answers rest on: there, these checks stay.
+pub fn derive_again(arm: &Arm, context: &Context<'_>) -> Figures {
+    let mut figures = derive(arm, context);
+    if arm.backend.placed_by_construction.is_none() {
+        let is_new = |old: &&Check| figures.checks.iter().all(|new| new.id != old.id);
+        let mut checks: Vec<Check> = arm.figures.checks.iter().filter(is_new).cloned().collect();
+        checks.append(&mut figures.checks);
+        figures.status = status(arm, &checks);
+        figures.checks = checks;
+    }
+    figures
+}
+
+/// Everything in `record` that follows from what was observed.
+pub fn derive_record(record: &mut Record) {
+    let figures: Vec<Figures> = record
+        .arms
+        .iter()
+        .map(|arm| derive_again(arm, &Context::of(record, arm)))
+        .collect();
+    for (arm, figures) in record.arms.iter_mut().zip(figures) {
+        arm.figures = figures;
+    }
+    record.fleet = fleet::fleet(record);
+    if let Some(shared) = &mut record.tenants {
+        tenants::settle(shared);
+    }
+    record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
+    record.checks = vec![checks::noise_floor(record.plan.noise_floor)];
+}
+
+fn status(arm: &Arm, checks: &[Check]) -> Status {
+    if arm.failed {
+        Status::Failed
+    } else {
+        checks::status(checks)
+    }
+}
+
+/// The throughput-latency curve: the points that were measured for it, and the arm's own.
+fn curve(arm: &Arm, scenario: Scenario) -> Vec<CurvePoint> {
+    if scenario == Scenario::Server || arm.blocks.is_empty() {
+        return Vec::new();
+    }
+    let others = arm.points.iter();
+    let mut curve: Vec<CurvePoint> = others
+        .map(|point| figures::point(point.streams, point.batch, &point.blocks))
+        .collect();
+    curve.push(figures::point(arm.streams, arm.batch, &arm.blocks));
+    curve.sort_by_key(|point| (point.batch, point.streams));
+    curve
+}
+
+fn judge(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
+    let (blocks, plan) = (&arm.blocks, context.plan);
+    let mut list = networks(arm);
+    list.extend(answers(arm, plan));
+    list.extend(checks::blocks::all(
+        blocks,
+        plan.processes * plan.blocks,
+        context.quick,
+        context.scenario,
+        plan.latency_bound,
+    ));
+    list.extend(checks::decode_bound(blocks, context.decoding_cores(arm)));
+    list.push(checks::blocks::steady_state(&arm.steady, blocks));
+    let cores = context.counted_cores();
+    list.push(checks::blocks::clock(blocks));
+    list.push(checks::machine::foreign_load(blocks, cores));
+    list.push(checks::machine::steal(blocks, cores));
+    list.push(checks::machine::throttled(blocks, arm.streams * arm.threads));
+    if let Some(gpu) = context.gpu {
+        list.extend(gpu.license.as_ref().map(checks::license));
+        list.push(checks::gpu::clock(blocks));
+        list.push(checks::gpu::co_tenants(gpu));
+    }
+    if let Some(log) = &arm.host_log {
+        checks::host_log::settle(&mut list, log, blocks.len());
+    }
+    list
+}
+
+/// The checks of what the runtime says of the networks, once it has loaded them.
+fn networks(arm: &Arm) -> Vec<Check> {
+    let backend = &arm.backend;
+    let (Some(provider), Some(by_construction)) = (&backend.provider, backend.placed_by_construction) else {
+        return Vec::new();
+    };
+    let mut list = Vec::new();
+    if by_construction {
+        list.push(checks::placed_by_construction(provider));
+    } else if !arm.is_null() || backend.placement.is_some() {
+        list.push(checks::placement(backend.placement.as_ref(), provider));
+    }
+    if let Some(recognizer) = Precision::named(&arm.precision).filter(|_| !arm.is_null()) {
+        let detector = backend.options.get("detector_precision");
+        let detector = detector.and_then(|word| Precision::named(word)).unwrap_or(recognizer);
+        let networks = (detector, recognizer);
+        list.push(checks::precision(
+            backend.placement.as_ref(),
+            backend.operators.as_ref(),
+            networks,
+        ));
+    }
+    list
+}
+
+/// The checks of what the arm answered in its check pass.
+fn answers(arm: &Arm, plan: &PlanSummary) -> Vec<Check> {
+    let Some(pass) = &arm.check_pass else {
+        return Vec::new();
+    };
+    let mut list = Vec::new();
+    match &arm.accuracy {
+        _ if !arm.is_null() && pass.reference_is_fp32 != Some(true) => {
+            list.push(agreement::without_reference(pass.reference_is_fp32.is_some()));
+        }
+        Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
+            list.push(agreement::reference_itself());
+        }
+        Some(accuracy) => {
+            let precision = Precision::named(&arm.precision).unwrap_or_default();
+            let decoding = option(arm, "decode").unwrap_or_default();
+            let limits = agreement::Limits::of(&arm.backend.requested, precision, decoding);
+            list.push(agreement::check(accuracy, &limits));
+        }
+        None => {}
+    }
+    list.push(checks::repeatable(&arm.blocks, pass));
+    if let (Some(target), Some(accuracy)) = (plan.quality_target.filter(|_| !arm.is_null()), &arm.accuracy) {
+        list.push(checks::ground_truth(accuracy, target));
+    }
+    if arm.backend.options.get("reads").map(String::as_str) == Some(Reads::Cold.name()) {
+        list.push(checks::blocks::page_cache(&arm.blocks, pass.bytes, pass.photos));
+    }
+    list
+}
