@@ -71,7 +71,9 @@ fn numbers(text: &str) -> Vec<&str> {
 
 /// A list of checks by their names; `None` where `list` is none of checks.
 fn by_id(list: &[Value]) -> Option<BTreeMap<&str, &Value>> {
-    list.iter().map(|item| Some((item["id"].as_str()?, item))).collect()
+    list.iter()
+        .map(|item| Some((item["id"].as_str()?, item)))
+        .collect()
 }
 
 impl Audit {
@@ -163,7 +165,11 @@ mod tests {
             mismatches: Vec::new(),
         };
         audit.compare("x", recorded, computed);
-        audit.mismatches.into_iter().map(|mismatch| mismatch.place).collect()
+        audit
+            .mismatches
+            .into_iter()
+            .map(|mismatch| mismatch.place)
+            .collect()
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub fn with_first(arms: &[Arm], terms: Terms) -> Vec<Comparison> {
 
 /// The `pairs` whose figures count. No speed is compared of an arm that computed something else or broke off.
 pub fn compare(pairs: &[Pair<'_>], terms: Terms) -> Vec<Comparison> {
-    let counts = |arm: &Arm| matches!(arm.status, Status::Valid | Status::Unstable);
+    let counts = |arm: &Arm| matches!(arm.figures.status, Status::Valid | Status::Unstable);
     let images = |arm: &Arm| figures::process_means(&arm.blocks, |block| block.images);
     let (pairs, differences): (Vec<&Pair<'_>>, Vec<Difference>) = pairs
         .iter()
@@ -132,7 +132,7 @@ fn reasons(pair: &Pair<'_>, terms: Terms) -> Vec<String> {
         reasons.push("the study was interrupted".to_owned());
     }
     for arm in [pair.baseline, pair.arm] {
-        if arm.status == Status::Unstable {
+        if arm.figures.status == Status::Unstable {
             reasons.push(format!("{} is unstable", arm.label));
         }
     }

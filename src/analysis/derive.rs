@@ -193,7 +193,9 @@ fn networks(arm: &Arm) -> Vec<Check> {
     }
     if let Some(recognizer) = Precision::named(&arm.precision).filter(|_| !arm.is_null()) {
         let detector = backend.options.get("detector_precision");
-        let detector = detector.and_then(|word| Precision::named(word)).unwrap_or(recognizer);
+        let detector = detector
+            .and_then(|word| Precision::named(word))
+            .unwrap_or(recognizer);
         let networks = (detector, recognizer);
         list.push(checks::precision(
             backend.placement.as_ref(),
@@ -233,4 +235,88 @@ fn answers(arm: &Arm, plan: &PlanSummary) -> Vec<Check> {
         list.push(checks::blocks::page_cache(&arm.blocks, pass.bytes, pass.photos));
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::figures::tests::{arm, block},
+        record::{Block, LatencyBound, Outcome},
+    };
+
+    fn plan() -> PlanSummary {
+        PlanSummary {
+            processes: 3,
+            blocks: 1,
+            block_seconds: 1.0,
+            warmup_seconds: 1.0,
+            host_cores: 4,
+            host_core_list: Vec::new(),
+            margin: 0.02,
+            noise_floor: None,
+            request_rate: None,
+            latency_bound: LatencyBound {
+                ms: 100.0,
+                percentile: 99.0,
+            },
+            quality_target: None,
+        }
+    }
+
+    fn blocks() -> Vec<Block> {
+        (0..3).map(|process| block(process, 0, 1.0, 100)).collect()
+    }
+
+    fn context(plan: &PlanSummary) -> Context<'_> {
+        Context {
+            plan,
+            quick: false,
+            scenario: Scenario::Offline,
+            gpu: None,
+        }
+    }
+
+    #[test]
+    fn figures_follow_from_what_was_observed_alone() {
+        let (plan, mut arm) = (plan(), arm(blocks()));
+        let first = derive(&arm, &context(&plan));
+        let speed = first.throughput.as_ref().unwrap().images_per_second.median;
+        assert!((speed - 100.0).abs() < 1e-9, "{speed}");
+        arm.figures = first.clone();
+        assert_eq!(derive_again(&arm, &context(&plan)), first);
+        arm.failed = true;
+        assert_eq!(derive(&arm, &context(&plan)).status, Status::Failed);
+    }
+
+    #[test]
+    fn what_version_1_made_of_its_check_pass_stays() {
+        let (plan, mut arm) = (plan(), arm(blocks()));
+        let check = |id: &str, outcome| Check {
+            id: id.to_owned(),
+            outcome,
+            observed: String::new(),
+            limit: String::new(),
+            advice: String::new(),
+        };
+        arm.figures.checks = vec![
+            check("agreement", Outcome::Failed),
+            check("blocks", Outcome::Failed),
+        ];
+        let told = |arm: &Arm| {
+            let figures = derive_again(arm, &context(&plan));
+            let outcome = |id: &str| {
+                figures
+                    .checks
+                    .iter()
+                    .find(|check| check.id == id)
+                    .map(|check| check.outcome)
+            };
+            (outcome("agreement"), outcome("blocks"), figures.status)
+        };
+        let passed = Some(Outcome::Passed);
+        assert_eq!(told(&arm), (None, passed, Status::Valid));
+        arm.backend.placed_by_construction = None;
+        assert_eq!(told(&arm), (Some(Outcome::Failed), passed, Status::Invalid));
+    }
 }

@@ -48,8 +48,8 @@ pub fn fleet(record: &Record) -> Option<Fleet> {
 
 /// Images a second, where they count.
 fn rate(arm: &Arm) -> Option<&Estimate> {
-    let counts = matches!(arm.status, Status::Valid | Status::Unstable);
-    let throughput = arm.throughput.as_ref().filter(|_| counts)?;
+    let counts = matches!(arm.figures.status, Status::Valid | Status::Unstable);
+    let throughput = arm.figures.throughput.as_ref().filter(|_| counts)?;
     Some(&throughput.images_per_second)
 }
 
@@ -75,15 +75,15 @@ fn total(arms: &[&Arm]) -> Option<Estimate> {
 
 /// What an hour of all `arms` costs, where all have a price in one currency.
 fn price(arms: &[&Arm]) -> (Option<f64>, String) {
-    let costs: Option<Vec<_>> = arms.iter().map(|arm| arm.cost.as_ref()).collect();
-    let Some(costs) = costs.filter(|costs| !costs.is_empty()) else {
+    let prices: Option<Vec<_>> = arms.iter().map(|arm| arm.price.as_ref()).collect();
+    let Some(prices) = prices.filter(|prices| !prices.is_empty()) else {
         return (None, String::new());
     };
-    let currency = costs[0].currency.clone();
-    if costs.iter().any(|cost| cost.currency != currency) {
+    let currency = prices[0].currency.clone();
+    if prices.iter().any(|price| price.currency != currency) {
         return (None, String::new());
     }
-    (Some(costs.iter().map(|cost| cost.price_per_hour).sum()), currency)
+    (Some(prices.iter().map(|price| price.per_hour).sum()), currency)
 }
 
 /// What makes two arms alike.

@@ -9,13 +9,14 @@ use crate::record::{Arm, Block, Comparison, LatencyBound, Round, Status, Verdict
 pub fn chosen(arms: &[Arm], comparisons: &[Comparison], bound: Option<LatencyBound>) -> Option<String> {
     let (bare, others) = arms.split_first()?;
     let counts = |arm: &&Arm| {
-        matches!(arm.status, Status::Valid | Status::Unstable) && bound.is_none_or(|bound| holds(arm, bound))
+        matches!(arm.figures.status, Status::Valid | Status::Unstable)
+            && bound.is_none_or(|bound| holds(arm, bound))
     };
     let ratio = |arm: &Arm| {
         let comparison = comparisons.iter().find(|c| c.arm == arm.label)?;
         (comparison.verdict == Verdict::Faster).then_some(comparison.ratio.median)
     };
-    let speed = |arm: &Arm| Some(arm.throughput.as_ref()?.images_per_second.median);
+    let speed = |arm: &Arm| Some(arm.figures.throughput.as_ref()?.images_per_second.median);
     let best = |of: &dyn Fn(&Arm) -> Option<f64>| {
         let known = others
             .iter()
@@ -69,7 +70,7 @@ mod tests {
         let arm = json!({
             "label": format!("label of {spec}"), "status": status, "precision": "fp32", "threads": 1,
             "streams": 1, "batch": 1, "backend": {"requested": spec, "options": {}}, "checks": [],
-            "steady": [], "blocks": [block], "curve": [], "trials": [], "memory": {}, "energy": {},
+            "steady": [], "blocks": [block], "curve": [], "trials": [], "energy": {},
             "throughput": {"images_per_second": estimate, "faces_per_second": estimate, "strata": []},
             "errors": [],
         });

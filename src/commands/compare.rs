@@ -59,7 +59,7 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
     let broken = merged
         .arms
         .iter()
-        .any(|arm| matches!(arm.status, Status::Invalid | Status::Failed));
+        .any(|arm| matches!(arm.figures.status, Status::Invalid | Status::Failed));
     let why_not = if merged.quick {
         Some("a quick study is never valid for a comparison: measure without --quick".to_owned())
     } else if merged.interrupted {

@@ -36,7 +36,7 @@ pub fn show(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 /// The exit status for a record's arms.
 pub fn exit_code(record: &Record) -> u8 {
-    let any = |status: Status| record.arms.iter().any(|arm| arm.status == status);
+    let any = |status: Status| record.arms.iter().any(|arm| arm.figures.status == status);
     if record.interrupted || any(Status::Failed) {
         1
     } else if !record.unavailable.is_empty() {

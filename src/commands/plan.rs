@@ -7,12 +7,9 @@ use crate::{
     cli::values::ArmPrice,
     dataset::Dataset,
     machine::{Host, format_cpu_list},
-    record::limits::MARGIN,
+    record::{Price, limits::MARGIN},
     runtime::values::nearest,
-    study::{
-        plan::{Plan, PlannedArm, fresh_seed},
-        summary::Price,
-    },
+    study::plan::{Plan, PlannedArm, fresh_seed},
 };
 
 /// The plan of what `request` asks for on this `host`. Whether its arms can run is not known yet.

@@ -17,13 +17,12 @@ use crate::{
     dataset::Shard,
     machine::{Gpus, Host, Nvml},
     pipeline::Networks,
-    record::{self, Record, Unavailable, limits::MARGIN},
+    record::{self, Price, Record, Unavailable, limits::MARGIN},
     runtime::spec::BackendSpec,
     study::{
         Study, StudyError,
         plan::{Plan, PlannedArm, tell_apart},
         strata::size_stratum,
-        summary::Price,
     },
     worker::{environment::ArmEnvironment, interruption::Interruption},
 };

@@ -22,6 +22,7 @@ use crate::{
         network::{Network, NetworkName},
     },
     pipeline::Networks,
+    record::QualityTarget,
 };
 
 /// Seed and number of the demo's photos. Networks are trained on seeds of a million and more.

@@ -144,7 +144,6 @@ impl Bounded {
     }
 }
 
-
 /// What an arm could reach at most, and how much of that it reaches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {

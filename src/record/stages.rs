@@ -5,12 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// Seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
 pub struct Seconds(pub f64);
 
 /// Milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
 pub struct Milliseconds(pub f64);
 
 /// A value for each stage of a photo.
@@ -91,7 +89,10 @@ mod tests {
 
     #[test]
     fn the_mean_is_of_photos() {
-        let two = [Stages::of([0.5; 5].map(Seconds)), Stages::of([1.5; 5].map(Seconds))];
+        let two = [
+            Stages::of([0.5; 5].map(Seconds)),
+            Stages::of([1.5; 5].map(Seconds)),
+        ];
         let mean = Stages::mean(two.into_iter(), 4).unwrap();
         assert_eq!(mean.values(), [500.0; 5].map(Milliseconds));
         assert_eq!(two[0].total(), Seconds(2.5));

@@ -11,7 +11,7 @@ pub fn sentence(record: &Record, missing: &str) -> String {
     let Some((cpu, others)) = record.arms.split_first() else {
         return "Nothing was measured.".to_owned();
     };
-    let alone = match &cpu.throughput {
+    let alone = match &cpu.figures.throughput {
         Some(throughput) => format!(
             "the CPU gives {} images a second{}",
             number(throughput.images_per_second.median),
@@ -34,19 +34,24 @@ pub fn sentence(record: &Record, missing: &str) -> String {
 
 /// Answers "which arm is fastest, by how much, and how sure are we" from any record.
 pub fn general(record: &Record) -> String {
-    let speed = |arm: &&Arm| arm.throughput.as_ref().map(|t| t.images_per_second.median);
+    let speed = |arm: &&Arm| {
+        arm.figures
+            .throughput
+            .as_ref()
+            .map(|t| t.images_per_second.median)
+    };
     let fastest = |status: Status| {
         let measured = record
             .arms
             .iter()
-            .filter(|arm| arm.status == status && speed(arm).is_some());
+            .filter(|arm| arm.figures.status == status && speed(arm).is_some());
         measured.max_by(|a, b| speed(a).unwrap_or(0.0).total_cmp(&speed(b).unwrap_or(0.0)))
     };
     // If any arm may be quoted, only such arms are compared.
     let best = [Status::Valid, Status::Unstable, Status::Invalid, Status::Failed]
         .into_iter()
         .find_map(fastest);
-    let Some((best, throughput)) = best.and_then(|arm| Some((arm, arm.throughput.as_ref()?))) else {
+    let Some((best, throughput)) = best.and_then(|arm| Some((arm, arm.figures.throughput.as_ref()?))) else {
         return "Nothing was measured.".to_owned();
     };
     let images = &throughput.images_per_second;
@@ -74,7 +79,7 @@ pub fn general(record: &Record) -> String {
             meaning(comparison.verdict)
         );
     }
-    if let Some(bounded) = &best.bounded {
+    if let Some(bounded) = &best.figures.bounded {
         let bound = format::bound(&bounded.bound);
         text = match &bounded.images_per_second {
             Some(held) if bounded.streams.is_some() => {
@@ -96,12 +101,13 @@ pub fn general(record: &Record) -> String {
 /// Names the arms that seemed faster than the one that may be quoted.
 fn doubts(record: &Record, best: &Arm) -> String {
     let speed = |arm: &Arm| {
-        arm.throughput
+        arm.figures
+            .throughput
             .as_ref()
             .map_or(0.0, |t| t.images_per_second.median)
     };
     let mut text = String::new();
-    let seemed = |arm: &&Arm| arm.status != best.status && speed(arm) > speed(best);
+    let seemed = |arm: &&Arm| arm.figures.status != best.figures.status && speed(arm) > speed(best);
     for arm in record.arms.iter().filter(seemed) {
         let _ = write!(
             text,
@@ -158,7 +164,7 @@ fn sureness(low: Option<f64>, high: Option<f64>) -> String {
 }
 
 fn trust(arm: &Arm) -> &'static str {
-    match arm.status {
+    match arm.figures.status {
         Status::Valid => "",
         Status::Unstable => ", but the measurement is unstable",
         Status::Invalid => ", but the measurement is invalid",
@@ -189,14 +195,14 @@ mod tests {
     fn a_bound_that_nothing_tells_of_is_not_called_missed() {
         let mut full = record(fixture::full());
         for arm in &mut full.arms {
-            if let Some(bounded) = &mut arm.bounded {
+            if let Some(bounded) = &mut arm.figures.bounded {
                 (bounded.images_per_second, bounded.latency_ms) = (None, None);
                 bounded.reason = Some("the lowest p99 on the curve is 180 ms".to_owned());
             }
         }
         assert!(general(&full).contains("; it does not hold p99 <= 100 ms"));
         for arm in &mut full.arms {
-            if let Some(bounded) = &mut arm.bounded {
+            if let Some(bounded) = &mut arm.figures.bounded {
                 bounded.reason = Some("too few samples for p99: 662 are needed".to_owned());
             }
         }
@@ -210,7 +216,7 @@ mod tests {
     #[test]
     fn what_keeps_a_figure_from_being_quoted_is_said() {
         let mut full = record(fixture::full());
-        full.arms[2].status = Status::Invalid;
+        full.arms[2].figures.status = Status::Invalid;
         full.quick = true;
         let text = general(&full);
         assert!(text.starts_with("cpu is the fastest"), "{text}");

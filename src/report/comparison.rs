@@ -55,7 +55,7 @@ fn grid(merged: &Record) -> Grid {
 fn row(merged: &Record, comparison: &Comparison, with_bound: bool) -> Vec<String> {
     let speed = |label: &str| {
         let arm = merged.arm(label);
-        arm.and_then(|arm| Some(arm.throughput.as_ref()?.images_per_second))
+        arm.and_then(|arm| Some(arm.figures.throughput.as_ref()?.images_per_second))
     };
     let pair = |estimate: Option<Estimate>, show: fn(f64) -> String| match estimate {
         Some(estimate) => [show(estimate.median), interval(&estimate)],
@@ -127,21 +127,25 @@ fn remarks(merged: &Record, text: &mut String) {
             .comparisons
             .iter()
             .any(|comparison| comparison.arm == arm.label || comparison.baseline == arm.label);
-        if matches!(arm.status, Status::Valid | Status::Unstable) && !compared {
+        if matches!(arm.figures.status, Status::Valid | Status::Unstable) && !compared {
             let _ = writeln!(
                 text,
                 "{} is not compared: nothing of the same label to compare it with",
                 arm.label
             );
         }
-        if matches!(arm.status, Status::Invalid | Status::Failed) {
-            let failed = arm.checks.iter().filter(|check| check.outcome == Outcome::Failed);
+        if matches!(arm.figures.status, Status::Invalid | Status::Failed) {
+            let failed = arm
+                .figures
+                .checks
+                .iter()
+                .filter(|check| check.outcome == Outcome::Failed);
             let names: Vec<&str> = failed.map(|check| check.id.as_str()).collect();
             let _ = writeln!(
                 text,
                 "{} is {} and not compared: {}",
                 arm.label,
-                format::status(arm.status),
+                format::status(arm.figures.status),
                 if names.is_empty() {
                     arm.errors.join("; ")
                 } else {

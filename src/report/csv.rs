@@ -58,7 +58,7 @@ pub fn render(record: &Record) -> Result<String, csv::Error> {
         for block in &arm.blocks {
             writer.write_record(row(record, arm, "arm", (arm.streams, arm.batch), block))?;
         }
-        for point in &arm.curve {
+        for point in &arm.points {
             for block in &point.blocks {
                 writer.write_record(row(record, arm, "curve", (point.streams, point.batch), block))?;
             }
@@ -68,10 +68,10 @@ pub fn render(record: &Record) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn row(record: &Record, arm: &Arm, part: &str, work: (usize, usize), block: &Block) -> [String; 29] {
+fn row(record: &Record, arm: &Arm, part: &str, work: (usize, usize), block: &Block) -> Vec<String> {
     let maybe = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    let (stages, seen) = (&block.stage_seconds, &block.conditions);
-    [
+    let seen = &block.conditions;
+    let mut cells = vec![
         record.id.clone(),
         arm.source.clone().unwrap_or_else(|| record.id.clone()),
         arm.label.clone(),
@@ -88,11 +88,9 @@ fn row(record: &Record, arm: &Arm, part: &str, work: (usize, usize), block: &Blo
         block.seconds.to_string(),
         (block.images as f64 / block.seconds).to_string(),
         maybe(block.rate),
-        stages.decode.to_string(),
-        stages.detect.to_string(),
-        stages.align.to_string(),
-        stages.embed.to_string(),
-        stages.matching.to_string(),
+    ];
+    cells.extend(block.stage_seconds.values().map(|time| time.0.to_string()));
+    cells.extend([
         maybe(seen.own_cpu_seconds),
         maybe(seen.busy_seconds),
         maybe(seen.stolen_seconds),
@@ -103,13 +101,14 @@ fn row(record: &Record, arm: &Arm, part: &str, work: (usize, usize), block: &Blo
         seen.storage_bytes
             .map_or_else(String::new, |bytes| bytes.to_string()),
         maybe(seen.joules),
-    ]
+    ]);
+    cells
 }
 
 /// The status as records spell it.
 fn status(arm: &Arm) -> &'static str {
     use crate::record::Status;
-    match arm.status {
+    match arm.figures.status {
         Status::Valid => "valid",
         Status::Unstable => "unstable",
         Status::Invalid => "invalid",
@@ -121,11 +120,18 @@ fn status(arm: &Arm) -> &'static str {
 mod tests {
     use super::super::{fixture, tests::record};
     use super::*;
+    use crate::record::Point;
 
     #[test]
     fn commas_in_labels_stay_in_their_cell() {
         let mut record = record(fixture::full());
-        record.arms[2].curve[1].blocks = vec![record.arms[2].blocks[0].clone()];
+        let point = &record.arms[2].figures.curve[1];
+        let point = Point {
+            streams: point.streams,
+            batch: point.batch,
+            blocks: vec![record.arms[2].blocks[0].clone()],
+        };
+        record.arms[2].points.push(point);
         record.arms[1].label = "a,\"b\"\nc".to_owned();
         let text = render(&record).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_bytes());

@@ -190,9 +190,9 @@ fn arm(kind: &Kind, orders: &[usize], full: bool) -> Value {
             "cosine_p01": 0.9998, "detection_ap": 0.951,
             "verification": {"tar": 0.934, "far": 0.001, "same_pairs": 812, "different_pairs": 40110}
         },
-        "memory": {"rss_peak_bytes": 412_000_000, "device_peak_bytes": null},
+        "rss_peak_bytes": 412_000_000, "device_peak_bytes": null,
         "energy": {"joules_per_image": null, "reason": "no energy counter can be read here"},
-        "cost": null, "errors": []
+        "price": null, "cost": null, "errors": []
     })
 }
 
@@ -247,8 +247,7 @@ pub fn plain() -> Value {
 }
 
 fn point(streams: usize, batch: usize, rate: f64, ms: f64) -> Value {
-    json!({"streams": streams, "batch": batch, "images_per_second": estimate(rate), "latency_ms": latency(ms, 7200),
-        "blocks": []})
+    json!({"streams": streams, "batch": batch, "images_per_second": estimate(rate), "latency_ms": latency(ms, 7200)})
 }
 
 /// Four arms with all that a record can hold: an unstable one, an accelerator with its curve, one that failed.
@@ -259,9 +258,10 @@ pub fn full() -> Value {
         json!({"bound": bound, "images_per_second": estimate(rate), "latency_ms": ms, "streams": streams,
             "batch": batch, "reason": null})
     };
-    let cost = |hour: f64, rate: f64| {
-        json!({"price_per_hour": hour, "currency": "EUR", "images_per_unit": estimate(rate * 3600.0 / hour),
-            "per_million_images": estimate(hour / (rate * 3600.0) * 1e6)})
+    let costs = |arm: &mut Value, hour: f64, rate: f64| {
+        arm["price"] = json!({"per_hour": hour, "currency": "EUR"});
+        arm["cost"] = json!({"images_per_unit": estimate(rate * 3600.0 / hour),
+            "per_million_images": estimate(hour / (rate * 3600.0) * 1e6)});
     };
     let mut cpu = arm(&CPU, &orders(0), true);
     cpu["curve"] = json!([
@@ -271,11 +271,11 @@ pub fn full() -> Value {
         point(8, 1, 118.0, 66.0)
     ]);
     cpu["bounded"] = held(66.0, 4, 1, 98.0);
-    cpu["cost"] = cost(0.4, 118.0);
+    costs(&mut cpu, 0.4, 118.0);
     let mut int8 = arm(&INT8, &orders(1), true);
     int8["bounded"] = json!({"bound": bound, "images_per_second": null, "latency_ms": null, "streams": null,
         "batch": null, "reason": "no measured point holds it"});
-    int8["cost"] = cost(0.4, 173.0);
+    costs(&mut int8, 0.4, 173.0);
     let mut cuda = arm(&CUDA, &orders(2), true);
     let mut points = Vec::new();
     for (batch, gain) in [(1_usize, 1.0), (8, 1.7), (32, 2.1)] {
@@ -287,7 +287,7 @@ pub fn full() -> Value {
     }
     cuda["curve"] = json!(points);
     cuda["bounded"] = held(1830.0, 8, 8, 66.5);
-    cuda["cost"] = cost(1.8, 1460.0);
+    costs(&mut cuda, 1.8, 1460.0);
     cuda["checks"].as_array_mut().unwrap().push(check(
         "decode-bound",
         "failed",
@@ -302,6 +302,7 @@ pub fn full() -> Value {
             json!("tensorrt:0,precision=fp16,batch=16,label=a <b>&\"quoted\" name"),
         ),
         ("status", json!("failed")),
+        ("failed", json!(true)),
         ("throughput", Value::Null),
         ("latency_ms", Value::Null),
         ("service_ms", Value::Null),

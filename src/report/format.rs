@@ -87,7 +87,7 @@ pub(super) fn held_bound(record: &Record) -> Option<LatencyBound> {
     record
         .arms
         .iter()
-        .find_map(|arm| arm.bounded.as_ref())
+        .find_map(|arm| arm.figures.bounded.as_ref())
         .map(|bounded| bounded.bound)
 }
 
@@ -96,9 +96,9 @@ pub(super) fn currency(record: &Record) -> String {
     let named = record
         .arms
         .iter()
-        .filter_map(|arm| arm.cost.as_ref())
-        .find(|cost| !cost.currency.is_empty());
-    named.map_or_else(String::new, |cost| format!(" {}", cost.currency))
+        .filter_map(|arm| arm.price.as_ref())
+        .find(|price| !price.currency.is_empty());
+    named.map_or_else(String::new, |price| format!(" {}", price.currency))
 }
 
 /// Every check, with the arm that it is of; those of the study as a whole come last, without one.
@@ -106,7 +106,7 @@ pub(super) fn checks(record: &Record) -> impl Iterator<Item = (Option<&Arm>, &Ch
     let of_arms = record
         .arms
         .iter()
-        .flat_map(|arm| arm.checks.iter().map(move |check| (Some(arm), check)));
+        .flat_map(|arm| arm.figures.checks.iter().map(move |check| (Some(arm), check)));
     of_arms.chain(record.checks.iter().map(|check| (None, check)))
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
-    analysis::{checks, statistics},
+    analysis::statistics,
     machine::gpu::{BoardSample, VgpuSample},
-    record::{Arm, HostLog, HostLogSummary, Record, Status},
+    record::{Arm, HostLog, HostLogSummary, Record},
 };
 
 /// By how much the clocks of guest and host may differ: both are kept by NTP as a rule, and are then milliseconds apart.

@@ -37,7 +37,7 @@ pub(super) fn of(record: &Record, plan: &PlanSummary, arm: &Arm, bound: LatencyB
     } else {
         closed_loop(arm, bound)
     };
-    if arm.status == Status::Unstable {
+    if arm.figures.status == Status::Unstable {
         finding
             .notes
             .push("unstable: the figure may be chance; measure again on a quiet machine".to_owned());
@@ -54,8 +54,8 @@ pub(super) fn unusable(arm: &Arm) -> Option<String> {
             && check.id != "latency-bound"
             && rule.is_some_and(|rule| rule.consequence == crate::record::Consequence::Invalid)
     };
-    let first = arm.checks.iter().find(broken);
-    match (arm.status, first) {
+    let first = arm.figures.checks.iter().find(broken);
+    match (arm.figures.status, first) {
         (Status::Failed, _) => {
             Some("the arm failed, so its figures are incomplete; measure again".to_owned())
         }
@@ -63,7 +63,7 @@ pub(super) fn unusable(arm: &Arm) -> Option<String> {
             "the arm is invalid ({} failed: {}); its figures do not count",
             check.id, check.observed
         )),
-        (Status::Invalid, None) if !arm.checks.iter().any(|check| check.id == "latency-bound") => {
+        (Status::Invalid, None) if !arm.figures.checks.iter().any(|check| check.id == "latency-bound") => {
             Some("the arm is invalid; its figures do not count".to_owned())
         }
         _ => None,
@@ -111,10 +111,11 @@ fn server(plan: &PlanSummary, arm: &Arm, bound: LatencyBound) -> Finding {
 
 fn closed_loop(arm: &Arm, bound: LatencyBound) -> Finding {
     let most = arm
+        .figures
         .throughput
         .as_ref()
         .map(|throughput| throughput.images_per_second);
-    match figures::bounded(&arm.curve, &arm.blocks, bound) {
+    match figures::bounded(arm, &arm.figures.curve, bound) {
         Some(best) if best.images_per_second.is_some() => Finding {
             evidence: Evidence::ClosedLoop,
             rate: best.images_per_second,
@@ -143,9 +144,9 @@ fn closed_loop(arm: &Arm, bound: LatencyBound) -> Finding {
 
 /// Whether a point of the curve has samples enough for the percentile of `bound`.
 fn has_enough_samples(arm: &Arm, bound: LatencyBound) -> bool {
-    let mut points = arm.curve.iter();
+    let mut points = arm.figures.curve.iter();
     points.any(|point| {
-        let seen = figures::latency_at(figures::blocks_of(point, &arm.blocks), bound);
+        let seen = figures::latency_at(arm.blocks_at(point.streams, point.batch), bound);
         seen.is_some_and(|(_, samples)| samples >= figures::samples_for(bound.percentile))
     })
 }

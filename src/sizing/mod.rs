@@ -87,8 +87,10 @@ pub fn size(records: &[Record], load: &Load, prices: &Prices) -> Sizing {
     );
     let mut currency = prices.currency.clone();
     if currency.is_empty() && prices.price.is_empty() {
-        let costs = candidates.iter().filter_map(|c| c.arm.cost.as_ref());
-        currency = costs.map(|cost| cost.currency.clone()).next().unwrap_or_default();
+        let mut known = candidates.iter().filter_map(|c| c.arm.price.as_ref());
+        currency = known
+            .next()
+            .map_or_else(String::new, |price| price.currency.clone());
     }
     let mut machines: Vec<Machine> = Vec::new();
     for candidate in &candidates {
@@ -233,9 +235,10 @@ fn machine(candidate: &Candidate<'_>, name: String, load: &Load, prices: &Prices
     let all = count.or(at_least);
     let mut notes = finding.notes.clone();
     let price = prices.of(&name, &arm.label).or_else(|| {
-        let cost = arm.cost.as_ref();
-        cost.filter(|cost| cost.currency == currency)
-            .map(|cost| cost.price_per_hour)
+        let price = arm.price.as_ref();
+        price
+            .filter(|price| price.currency == currency)
+            .map(|price| price.per_hour)
     });
     if price.is_none() {
         notes.push("no price is known: give it in --prices".to_owned());

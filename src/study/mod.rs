@@ -27,7 +27,7 @@ use crate::{
     dataset::{Dataset, manifest},
     machine::Nvml,
     pipeline::Networks,
-    record::{Block, Gpu, Record},
+    record::{Block, Gpu, Price, Record},
     runtime::spec::Reads,
     worker::{
         call::Prepare,

@@ -276,7 +276,13 @@ fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: 
 }
 
 fn seconds(times: StageTimes) -> Stages<Seconds> {
-    let stages = [times.decode, times.detect, times.align, times.embed, times.matching];
+    let stages = [
+        times.decode,
+        times.detect,
+        times.align,
+        times.embed,
+        times.matching,
+    ];
     Stages::of(stages.map(|time| Seconds(time.as_secs_f64())))
 }
 

@@ -26,7 +26,11 @@ const SIZES: [&str; 3] = ["under 1 MP", "1-4 MP", "over 4 MP"];
 
 /// The strata that occur among `photos`, and for each photo the numbers of those that it belongs to. `seen` is what is
 /// known of their faces; without `sized` photos only that counts.
-pub(super) fn sort(photos: &[Photo], seen: Option<&[PhotoAnswer]>, sized: bool) -> (Vec<StratumFacts>, Vec<Vec<usize>>) {
+pub(super) fn sort(
+    photos: &[Photo],
+    seen: Option<&[PhotoAnswer]>,
+    sized: bool,
+) -> (Vec<StratumFacts>, Vec<Vec<usize>>) {
     let strata_of = |(place, photo): (usize, &Photo)| -> Vec<usize> {
         let faces = seen.map(|seen| seen[place].faces.len());
         let by_faces = faces.and_then(|faces| FACES.iter().position(|(_, most)| faces <= *most));

@@ -7,9 +7,9 @@ use crate::{
     analysis::{agreement, checks, ground_truth, statistics},
     dataset::manifest,
     record::{
-        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, OperatorTimes, Operators, Outcome,
-        Placement, Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification, VerificationAccuracy,
-        limits::FALSE_ACCEPTS,
+        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, OperatorTimes, Operators,
+        Outcome, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification,
+        VerificationAccuracy, limits::FALSE_ACCEPTS,
     },
     runtime::{
         onnxruntime::{ExecutionProvider, providers},
@@ -183,7 +183,10 @@ fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accurac
     }
     if arm.spec.is_null() {
         let right = worker::null_answer(&arm.spec.null);
-        let photos = run.answers.iter().map(|answer| (right.as_slice(), answer.faces.as_slice()));
+        let photos = run
+            .answers
+            .iter()
+            .map(|answer| (right.as_slice(), answer.faces.as_slice()));
         return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", photos));
     }
     let reference = known.reference?;

@@ -18,12 +18,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("model", &["vision", "runtime::Type"]),
     ("record", &["machine"]),
     ("pipeline", &["vision", "model", "runtime"]),
-    (
-        "analysis",
-        &[
-            "vision", "dataset", "record", "machine", "runtime", "worker", "study",
-        ],
-    ),
+    ("analysis", &["vision", "dataset", "record", "machine", "runtime"]),
     (
         "worker",
         &[

@@ -1,7 +1,7 @@
 //! `facebench models quantize`: the embedded networks in fp16 and int8 give the answers of fp32, and what stands in the
 //! way is told with its fix.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use crate::common::{self, Answer, facebench, run};
 use facebench::{
@@ -14,10 +14,9 @@ use facebench::{
         network::Network,
     },
     pipeline::{Loading, Networks, Pipeline},
-    record::Outcome,
+    record::{Accuracy, Outcome},
     runtime::{onnx, spec::Precision},
-    vision::encoded::Limits,
-    worker::protocol::PhotoAnswer,
+    vision::{encoded::Limits, face::Face},
 };
 
 const PHOTOS: usize = 24;
@@ -63,7 +62,7 @@ fn converted_with(network: &Network, target: Target, how: &[&str]) -> Option<Net
     })
 }
 
-fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<PhotoAnswer> {
+fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Vec<Face>> {
     let networks = Networks {
         detector: detector.clone(),
         recognizer: recognizer.clone(),
@@ -86,12 +85,15 @@ fn see(detector: &Network, recognizer: &Network, photos: &[Vec<u8>]) -> Vec<Phot
         let mut faces = [Vec::new()];
         pipeline.run(&[photo], &mut faces).unwrap();
         let [faces] = faces;
-        PhotoAnswer {
-            faces,
-            time: Duration::ZERO,
-        }
+        faces
     };
     photos.iter().map(&mut look).collect()
+}
+
+/// How near the answers of `small` networks are to the `reference`'s.
+fn compared(reference: &[Vec<Face>], small: &[Vec<Face>]) -> Accuracy {
+    let photos = reference.iter().zip(small);
+    agreement::compare("fp32", photos.map(|(a, b)| (a.as_slice(), b.as_slice())))
 }
 
 #[test]
@@ -116,10 +118,10 @@ fn the_embedded_networks_in_fp16_see_what_they_see_in_fp32() {
         })
         .collect();
     let reference = see(&detector, &recognizer, &photos);
-    let faces: usize = reference.iter().map(|seen| seen.faces.len()).sum();
+    let faces: usize = reference.iter().map(Vec::len).sum();
     assert!(faces > 30, "only {faces} faces to compare");
     let small = see(&small_detector, &small_recognizer, &photos);
-    let accuracy = agreement::compare("fp32", &reference, &small);
+    let accuracy = compared(&reference, &small);
     println!("{faces} faces: {accuracy:?}");
     let check = agreement::check(&accuracy, &agreement::Limits::of_precision(Precision::Fp16));
     assert_eq!(check.outcome, Outcome::Passed, "{}", check.observed);
@@ -178,7 +180,7 @@ fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
     let reference = see(&detector, &recognizer, &photos);
     for detector in [&detector, &small_detector] {
         let small = see(detector, &small_recognizer, &photos);
-        let accuracy = agreement::compare("fp32", &reference, &small);
+        let accuracy = compared(&reference, &small);
         println!("{accuracy:?}");
         let mut limits = agreement::Limits::of_precision(Precision::Int8);
         if std::ptr::eq(detector, &raw const small_detector) {

@@ -270,9 +270,9 @@ fn prices_and_rates_are_for_arms_that_are_there() {
     assert!(wrong.stderr().contains("--scenario server"), "{}", wrong.all());
     assert_eq!(say(&["--latency-bound", "100ms"]).code(), 2);
     let words = format!("run -b null --price-per-hour 3.6EUR {SHORT}");
-    let cost = &measured(&run(&mut study(&words, &path)), &path)["arms"][0]["cost"];
-    assert_eq!(cost["currency"], "EUR");
-    let per_million = cost["per_million_images"]["median"].as_f64().unwrap();
+    let arm = &measured(&run(&mut study(&words, &path)), &path)["arms"][0];
+    assert_eq!(arm["price"]["currency"], "EUR");
+    let per_million = arm["cost"]["per_million_images"]["median"].as_f64().unwrap();
     assert!(
         (0.9..1.6).contains(&per_million),
         "1000 a second at 3.6 an hour: {per_million}"

@@ -57,9 +57,13 @@ fn the_checked_in_schema_is_the_types() {
         std::fs::write(&path, &generated).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let other = kept
+        .lines()
+        .zip(generated.lines())
+        .find(|(kept, new)| kept != new);
     assert!(
         kept == generated,
-        "run UPDATE_SCHEMA=1 cargo test --test it schema::, and look at the difference"
+        "run UPDATE_SCHEMA=1 cargo test --test it schema::, and look at the difference, which begins at {other:?}"
     );
 }
 

@@ -133,7 +133,7 @@ fn arm(label: &str, blocks: Vec<Block>, source: &str) -> Arm {
     let arm = serde_json::json!({
         "label": label, "source": source, "status": "valid", "precision": "fp32", "threads": 1, "streams": 1,
         "batch": 1, "backend": {"requested": "null", "options": {}}, "checks": [], "steady": [], "blocks": [],
-        "curve": [], "trials": [], "memory": {}, "energy": {"reason": ""}, "errors": [],
+        "curve": [], "trials": [], "energy": {"reason": ""}, "errors": [],
     });
     let mut arm: Arm = serde_json::from_value(arm).unwrap();
     arm.blocks = blocks;

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use super::figures;
 use crate::{
     record::{
-        Accuracy, Block, Check, CheckPass, Consequence, License, Operators, Outcome, Placement, QualityTarget,
-        Status,
+        Accuracy, Block, Check, CheckPass, Consequence, License, Operators, Outcome, Placement,
+        QualityTarget, Status,
         limits::{DECODE, FALSE_ACCEPTS, MARGIN, PLACED, PRECISE},
         rule,
     },
@@ -145,7 +145,10 @@ pub fn repeatable(blocks: &[Block], pass: &CheckPass) -> Check {
     let expected = pass.faces;
     let by_pass = |block: &Block| block.faces as f64 * pass.photos as f64 / block.images as f64;
     let off = |faces: f64| (faces - expected as f64).abs();
-    let worst = blocks.iter().map(by_pass).max_by(|a, b| off(*a).total_cmp(&off(*b)));
+    let worst = blocks
+        .iter()
+        .map(by_pass)
+        .max_by(|a, b| off(*a).total_cmp(&off(*b)));
     let limit = format!("{expected} faces a pass, as in the check pass");
     let advice = "the arm does not give the same answer twice: its agreement proves nothing";
     match worst {

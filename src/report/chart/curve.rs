@@ -88,7 +88,7 @@ fn dots(arm: &Arm) -> Vec<Dot> {
             batch: point.batch,
         })
     };
-    arm.curve.iter().filter_map(dot).collect()
+    arm.figures.curve.iter().filter_map(dot).collect()
 }
 
 /// Draws the lines and marks, and returns the places that they take.

@@ -99,6 +99,7 @@ fn streams_axis(arms: &[Line<'_>]) -> Axis {
 /// Streams and images a second.
 fn points(arm: &Arm) -> Vec<(f64, f64)> {
     let mut points: Vec<(f64, f64)> = arm
+        .figures
         .curve
         .iter()
         .filter(|point| point.batch == 1 && point.streams > 0)

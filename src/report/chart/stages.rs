@@ -2,17 +2,14 @@
 
 use plotters::{prelude::*, style::text_anchor::HPos};
 
-use super::super::{
-    content::stages::{NAMES, times},
-    format::number,
-};
+use super::super::format::number;
 use super::{
     ChartError,
     canvas::{
         self, Area, BLACK, BLUE, Drawn, EDGE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TOP, WIDTH, fit, write,
     },
 };
-use crate::record::Record;
+use crate::record::{Record, STAGE_NAMES};
 
 const ROW: i32 = 82;
 const COLORS: [RGBColor; 5] = [ORANGE, BLUE, PURPLE, GREEN, SKY];
@@ -24,7 +21,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
     let arms: Vec<(&str, [f64; 5])> = record
         .arms
         .iter()
-        .filter_map(|arm| Some((arm.label.as_str(), times(&arm.stages_ms?))))
+        .filter_map(|arm| Some((arm.label.as_str(), arm.figures.stages_ms?.values().map(|ms| ms.0))))
         .collect();
     let longest = arms
         .iter()
@@ -42,7 +39,7 @@ pub(super) fn draw(record: &Record) -> Result<String, ChartError> {
         "Milliseconds a photo spends in each stage, in one stream; streams work side by side.",
         |area| {
             let mut x = EDGE;
-            for (name, color) in NAMES.iter().zip(COLORS) {
+            for (name, color) in STAGE_NAMES.iter().zip(COLORS) {
                 area.draw(&Rectangle::new([(x, TOP), (x + 14, TOP + 14)], color.filled()))?;
                 write(area, name, (x + 20, TOP + 8), 13.0, INK, HPos::Left)?;
                 x += 104;
@@ -77,7 +74,7 @@ fn bar(area: &Area<'_>, label: &str, times: &[f64; 5], longest: f64, top: i32) -
     let scale = f64::from(WIDTH - 2 * EDGE) / longest;
     let (upper, lower) = (top + 18, top + 42);
     let mut before = 0.0;
-    for ((ms, name), (color, letters)) in times.iter().zip(NAMES).zip(COLORS.into_iter().zip(LETTERS)) {
+    for ((ms, name), (color, letters)) in times.iter().zip(STAGE_NAMES).zip(COLORS.into_iter().zip(LETTERS)) {
         let (from, to) = (
             EDGE + (before * scale).round() as i32,
             EDGE + ((before + ms) * scale).round() as i32,
@@ -90,7 +87,7 @@ fn bar(area: &Area<'_>, label: &str, times: &[f64; 5], longest: f64, top: i32) -
             write(area, &inside, middle, 13.0, letters, HPos::Center)?;
         }
     }
-    let all: Vec<String> = NAMES
+    let all: Vec<String> = STAGE_NAMES
         .iter()
         .zip(times)
         .map(|(name, ms)| format!("{name} {}", number(*ms)))

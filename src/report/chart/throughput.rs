@@ -60,8 +60,8 @@ pub(super) fn draw(record: &Record, published: &[Published]) -> Result<String, C
 
 fn measured(record: &Record) -> Vec<Bar> {
     let bar = |arm: &crate::record::Arm| {
-        let estimate = arm.throughput.as_ref()?.images_per_second;
-        let valid = arm.status == Status::Valid;
+        let estimate = arm.figures.throughput.as_ref()?.images_per_second;
+        let valid = arm.figures.status == Status::Valid;
         let comparison = record.comparisons.iter().find(|c| c.arm == arm.label);
         let times = comparison.map_or_else(String::new, |c| {
             let sure = c
@@ -74,7 +74,7 @@ fn measured(record: &Record) -> Vec<Bar> {
                 fit(&c.baseline, 130, 12.0)
             )
         });
-        let worth = if valid { "" } else { status(arm.status) };
+        let worth = if valid { "" } else { status(arm.figures.status) };
         let between = if valid { "" } else { ": " };
         let sure = if estimate.low.is_some() {
             format!("95 %: {}", interval(&estimate))

@@ -19,14 +19,14 @@ struct Shown {
 impl Shown {
     fn of(record: &Record) -> Self {
         Self {
-            bounded: record.arms.iter().any(|arm| arm.bounded.is_some()),
+            bounded: record.arms.iter().any(|arm| arm.figures.bounded.is_some()),
             bounded_ratio: record
                 .comparisons
                 .iter()
                 .any(|comparison| comparison.bounded_ratio.is_some()),
             compared: record.arms.len() > 1,
             latency: record.workload.scenario != Scenario::Offline,
-            cost: record.arms.iter().any(|arm| arm.cost.is_some()),
+            cost: record.arms.iter().any(|arm| arm.figures.cost.is_some()),
         }
     }
 }
@@ -90,13 +90,13 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
         .iter()
         .find(|comparison| comparison.arm == arm.label);
     if shown.bounded {
-        cells.push(bounded(arm.bounded.as_ref(), arm, place));
+        cells.push(bounded(arm.figures.bounded.as_ref(), arm, place));
         if shown.bounded_ratio {
             let held = comparison.and_then(|comparison| comparison.bounded_ratio);
             cells.push(held.map_or_else(Cell::none, |held| Cell::rule(ratio(held.median), "bound")));
         }
     }
-    match &arm.throughput {
+    match &arm.figures.throughput {
         Some(throughput) => cells.extend([
             Cell::local(number(throughput.images_per_second.median), blocks_anchor(place)),
             Cell::rule(interval(&throughput.images_per_second), "interval"),
@@ -125,7 +125,7 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
         }
     }
     if shown.cost {
-        let cost = arm.cost.as_ref();
+        let cost = arm.figures.cost.as_ref();
         let of = |estimate: Option<crate::record::Estimate>| {
             estimate.map_or_else(Cell::none, |estimate| Cell::rule(number(estimate.median), "cost"))
         };
@@ -134,12 +134,12 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
     }
     if shown.latency {
         let of = |value: Option<f64>| Cell::local(maybe(value), anchor("latency", place));
-        let latency = arm.latency_ms;
+        let latency = arm.figures.latency_ms;
         // Without any time there is no row to point to.
         cells.push(latency.map_or_else(Cell::none, |latency| of(latency.p50)));
         cells.push(latency.map_or_else(Cell::none, |latency| of(latency.p99)));
     }
-    cells.push(Cell::plain(format::bytes(arm.memory.rss_peak_bytes)));
+    cells.push(Cell::plain(format::bytes(arm.rss_peak_bytes)));
     Row {
         anchor: Some(anchor("arm", place)),
         cells,
@@ -148,15 +148,15 @@ fn row(record: &Record, shown: &Shown, place: usize, arm: &Arm) -> Row {
 
 /// The status, and the check behind it.
 pub(in crate::report) fn status(arm: &Arm, place: usize) -> Cell {
-    let failed = arm.checks.iter().position(|check| {
+    let failed = arm.figures.checks.iter().position(|check| {
         check.outcome == Outcome::Failed
             && crate::record::rule(&check.id)
                 .is_none_or(|rule| rule.consequence != crate::record::Consequence::Note)
     });
-    let text = format::status(arm.status);
+    let text = format::status(arm.figures.status);
     match failed {
         Some(check) => Cell::local(text, check_anchor(Some(place), check)),
-        None if arm.status == Status::Failed => Cell::local(text, "remarks"),
+        None if arm.figures.status == Status::Failed => Cell::local(text, "remarks"),
         None => Cell::rule(text, "status"),
     }
 }
@@ -176,7 +176,7 @@ pub(in crate::report) fn bounded(bounded: Option<&Bounded>, arm: &Arm, place: us
     }
     if !arm.trials.is_empty() {
         Cell::local(text, anchor("search", place))
-    } else if arm.curve.len() > 1 {
+    } else if arm.figures.curve.len() > 1 {
         Cell::local(text, anchor("curve", place))
     } else {
         Cell::rule(text, "bound")

@@ -9,7 +9,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         .arms
         .iter()
         .enumerate()
-        .map(|(place, arm)| (Some(place), arm.label.as_str(), &arm.checks));
+        .map(|(place, arm)| (Some(place), arm.label.as_str(), &arm.figures.checks));
     let mut checks: Vec<_> = arms
         .chain([(None, "the study", &record.checks)])
         .flat_map(|(place, label, checks)| {

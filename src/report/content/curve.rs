@@ -19,9 +19,9 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         .arms
         .iter()
         .enumerate()
-        .filter(|(_, arm)| arm.curve.len() > 1)
+        .filter(|(_, arm)| arm.figures.curve.len() > 1)
     {
-        for (number, point) in arm.curve.iter().enumerate() {
+        for (number, point) in arm.figures.curve.iter().enumerate() {
             rows.push(Row {
                 anchor: (number == 0).then(|| anchor("curve", place)),
                 cells: cells(&arm.label, point, bound.as_ref()),

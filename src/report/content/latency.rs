@@ -22,8 +22,14 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let apart = matches!(record.workload.scenario, Scenario::Server | Scenario::MultiStream);
     let mut times: Vec<(usize, &Arm, &str, Latency)> = Vec::new();
     for (place, arm) in record.arms.iter().enumerate() {
-        let response = arm.latency_ms.map(|latency| (place, arm, "response", latency));
-        let service = arm.service_ms.map(|latency| (place, arm, "service", latency));
+        let response = arm
+            .figures
+            .latency_ms
+            .map(|latency| (place, arm, "response", latency));
+        let service = arm
+            .figures
+            .service_ms
+            .map(|latency| (place, arm, "service", latency));
         times.extend(response);
         if apart {
             times.extend(service);

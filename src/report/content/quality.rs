@@ -13,7 +13,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         let Some(accuracy) = &arm.accuracy else { continue };
         let cell = |value: Option<f64>, digits: usize, rule: &'static str| {
             let text = value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.digits$}"));
-            match arm.checks.iter().position(|check| check.id == rule) {
+            match arm.figures.checks.iter().position(|check| check.id == rule) {
                 Some(check) => Cell::local(text, check_anchor(Some(place), check)),
                 None => Cell::rule(text, rule),
             }

@@ -116,7 +116,7 @@ fn ceilings(record: &Record) -> impl Iterator<Item = Remark> {
 /// Why an arm has no figure with the latency held.
 fn unheld(record: &Record) -> impl Iterator<Item = Remark> {
     record.arms.iter().filter_map(|arm| {
-        let bounded = arm.bounded.as_ref()?;
+        let bounded = arm.figures.bounded.as_ref()?;
         let reason = bounded.reason.as_ref()?;
         let bound = format::bound(&bounded.bound);
         Some(remark(
@@ -137,7 +137,7 @@ fn unknown(record: &Record) -> Vec<String> {
     let owners = record
         .arms
         .iter()
-        .map(|arm| (arm.label.as_str(), &arm.checks))
+        .map(|arm| (arm.label.as_str(), &arm.figures.checks))
         .chain([("the study", &record.checks)]);
     for (owner, checks) in owners {
         let own: Vec<&Check> = unknown_of(checks)

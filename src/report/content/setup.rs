@@ -78,13 +78,13 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
             let reached = arm.steady.iter().filter(|steady| **steady).count();
             format!("{reached} of {}", arm.steady.len())
         };
-        let energy = match (arm.energy.joules_per_image, &arm.energy.reason) {
+        let energy = match (arm.figures.energy.joules_per_image, &arm.figures.energy.reason) {
             (Some(joules), _) => format::number(joules),
-            (None, _) if arm.energy.gpu_joules_per_image.is_some() => NONE.to_owned(),
+            (None, _) if arm.figures.energy.gpu_joules_per_image.is_some() => NONE.to_owned(),
             (None, Some(reason)) => format!("{NONE} ({reason})"),
             (None, None) => NONE.to_owned(),
         };
-        let energy = match arm.energy.gpu_joules_per_image {
+        let energy = match arm.figures.energy.gpu_joules_per_image {
             Some(joules) => format!("{energy}, GPU {}", format::number(joules)),
             None => energy,
         };
@@ -97,8 +97,8 @@ pub(in crate::report) fn taken(record: &Record) -> Grid {
                 Cell::plain(maybe(setup.map(|s| s.first_image_ms))),
                 Cell::plain(maybe(setup.map(|s| s.warmup_images))),
                 Cell::rule(steady, "steady-state"),
-                Cell::plain(format::bytes(arm.memory.rss_peak_bytes)),
-                Cell::plain(format::bytes(arm.memory.device_peak_bytes)),
+                Cell::plain(format::bytes(arm.rss_peak_bytes)),
+                Cell::plain(format::bytes(arm.figures.device_peak_bytes)),
                 Cell::plain(energy),
             ],
         }

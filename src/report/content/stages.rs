@@ -1,21 +1,7 @@
 //! Where the time of a photo goes.
 
 use super::super::grid::{Cell, Grid, Row, anchor, column, numbers};
-use crate::record::{Record, Stages};
-
-/// The names of the stages, in their order.
-pub(in crate::report) const NAMES: [&str; 5] = ["decode", "detect", "align", "embed", "match"];
-
-/// The stages' times, in their order.
-pub(in crate::report) fn times(stages: &Stages) -> [f64; 5] {
-    [
-        stages.decode,
-        stages.detect,
-        stages.align,
-        stages.embed,
-        stages.matching,
-    ]
-}
+use crate::record::{Record, STAGE_NAMES};
 
 /// One row per arm; `None` where no arm has stages.
 pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
@@ -24,7 +10,8 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         .iter()
         .enumerate()
         .filter_map(|(place, arm)| {
-            let times = times(&arm.stages_ms?).map(|ms| Cell::rule(format!("{ms:.2}"), "stages"));
+            let times = arm.figures.stages_ms?.values();
+            let times = times.map(|ms| Cell::rule(format!("{:.2}", ms.0), "stages"));
             Some(Row {
                 anchor: Some(anchor("stages", place)),
                 cells: std::iter::once(Cell::plain(&arm.label)).chain(times).collect(),
@@ -32,7 +19,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
         })
         .collect();
     let mut columns = vec![column("arm")];
-    columns.extend(NAMES.map(numbers));
+    columns.extend(STAGE_NAMES.map(numbers));
     (!rows.is_empty()).then(|| Grid {
         title: "ms a photo, one stream",
         note: String::new(),

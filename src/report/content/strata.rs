@@ -11,7 +11,7 @@ pub(in crate::report) fn grid(record: &Record) -> Option<Grid> {
     let measured: Vec<(&str, &Vec<Stratum>)> = record
         .arms
         .iter()
-        .filter_map(|arm| Some((arm.label.as_str(), &arm.throughput.as_ref()?.strata)))
+        .filter_map(|arm| Some((arm.label.as_str(), &arm.figures.throughput.as_ref()?.strata)))
         .filter(|(_, strata)| !strata.is_empty())
         .collect();
     let (_, strata) = measured.first()?;

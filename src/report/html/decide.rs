@@ -36,7 +36,7 @@ pub(super) fn first_screen(record: &Record, links: &Links) -> Markup {
                         @for (head, lines) in heads.iter().zip(cells(record, arm, place)) {
                             td data-label=(head) {
                                 @for line in lines {
-                                    (shown(&line, (head == "status").then_some(arm.status), links))
+                                    (shown(&line, (head == "status").then_some(arm.figures.status), links))
                                 }
                             }
                         }
@@ -70,7 +70,7 @@ fn heads(record: &Record) -> Vec<String> {
     if record.arms.len() > 1 {
         heads.push(format!("against {}", record.arms[0].label));
     }
-    if record.arms.iter().any(|arm| arm.cost.is_some()) {
+    if record.arms.iter().any(|arm| arm.figures.cost.is_some()) {
         heads.push(
             format!("{} a million images", format::currency(record))
                 .trim()
@@ -94,13 +94,22 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
     }
     let mut cells = vec![label, vec![Line::Main(arms::status(arm, place))]];
     if format::held_bound(record).is_some() {
-        let mut lines = vec![Line::Main(arms::bounded(arm.bounded.as_ref(), arm, place))];
-        if let Some(estimate) = arm.bounded.as_ref().and_then(|bounded| bounded.images_per_second) {
+        let mut lines = vec![Line::Main(arms::bounded(
+            arm.figures.bounded.as_ref(),
+            arm,
+            place,
+        ))];
+        if let Some(estimate) = arm
+            .figures
+            .bounded
+            .as_ref()
+            .and_then(|bounded| bounded.images_per_second)
+        {
             lines.push(Line::Small(Cell::rule(interval(&estimate), "interval")));
         }
         cells.push(lines);
     }
-    cells.push(arm.throughput.as_ref().map_or_else(dash, |throughput| {
+    cells.push(arm.figures.throughput.as_ref().map_or_else(dash, |throughput| {
         let estimate = &throughput.images_per_second;
         vec![
             Line::Main(Cell::local(number(estimate.median), blocks_anchor(place))),
@@ -110,8 +119,8 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
     if record.arms.len() > 1 {
         cells.push(against(record, arm));
     }
-    if record.arms.iter().any(|arm| arm.cost.is_some()) {
-        let cost = arm.cost.as_ref().and_then(|cost| cost.per_million_images);
+    if record.arms.iter().any(|arm| arm.figures.cost.is_some()) {
+        let cost = arm.figures.cost.as_ref().and_then(|cost| cost.per_million_images);
         cells.push(cost.map_or_else(dash, |cost| {
             vec![
                 Line::Main(Cell::rule(number(cost.median), "cost")),
@@ -129,6 +138,7 @@ fn cells(record: &Record, arm: &Arm, place: usize) -> Vec<Vec<Line>> {
     }
     if record.arms.iter().any(unobserved) {
         let unknown = arm
+            .figures
             .checks
             .iter()
             .enumerate()
@@ -192,7 +202,10 @@ fn doubts(record: &Record, links: &Links) -> Markup {
 }
 
 fn unobserved(arm: &Arm) -> bool {
-    arm.checks.iter().any(|check| check.outcome == Outcome::Unknown)
+    arm.figures
+        .checks
+        .iter()
+        .any(|check| check.outcome == Outcome::Unknown)
 }
 
 fn backend(arm: &Arm) -> Option<&'static BackendDescriptor> {
@@ -208,7 +221,7 @@ fn worth(record: &Record, arm: &Arm) -> Option<f64> {
     if !on_accelerator(arm) {
         return None;
     }
-    let speed = |arm: &Arm| arm.throughput.as_ref().map(|t| t.images_per_second.median);
+    let speed = |arm: &Arm| arm.figures.throughput.as_ref().map(|t| t.images_per_second.median);
     let is_cpu = |other: &&Arm| {
         let is_reference = backend(other).is_some_and(BackendDescriptor::is_reference);
         is_reference && other.precision == "fp32" && speed(other).is_some()

@@ -12,7 +12,7 @@ use crate::record::Record;
 /// Every chart that can be drawn. Where nothing was measured there is none, and a sentence in its place.
 pub(super) fn section(record: &Record, published: &[Published], links: &Links) -> Result<Markup, ChartError> {
     let mut charts = Vec::new();
-    if record.arms.iter().any(|arm| arm.throughput.is_some()) || !published.is_empty() {
+    if record.arms.iter().any(|arm| arm.figures.throughput.is_some()) || !published.is_empty() {
         for kind in ChartKind::ALL {
             match chart::draw(kind, record, published) {
                 Ok(svg) => charts.push((kind, svg)),
