@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     record::{Arm, Check, CurvePoint, Energy, Figures, Gpu, PlanSummary, Record, Scenario, Status},
-    runtime::spec::{Precision, Reads},
+    runtime::{
+        spec::{Precision, Reads},
+        values::Choice,
+    },
 };
 
 /// What an arm's figures depend on besides the arm itself.
@@ -122,7 +125,7 @@ pub fn derive_record(record: &mut Record) {
     }
     record.fleet = fleet::fleet(record);
     if let Some(shared) = &mut record.tenants {
-        tenants::settle(shared);
+        tenants::compute_figures(shared);
     }
     record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
     record.checks = vec![checks::noise_floor(record.plan.noise_floor)];
@@ -174,7 +177,7 @@ fn judge(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
         list.push(checks::gpu::co_tenants(gpu));
     }
     if let Some(log) = &arm.host_log {
-        checks::host_log::settle(&mut list, log, blocks.len());
+        checks::host_log::resolve(&mut list, log, blocks.len());
     }
     list
 }

@@ -103,7 +103,11 @@ pub fn keep(record: &Record, backend: &str, home: &Path) -> Result<(), Failure> 
     let text = serde_json::to_string_pretty(&all).map_err(std::io::Error::from);
     text.and_then(|text| write_atomic(&path, text.as_bytes()))
         .map_err(Failure::output(&path))?;
-    let doubt = if record.arms.iter().any(|arm| arm.figures.status == Status::Unstable) {
+    let doubt = if record
+        .arms
+        .iter()
+        .any(|arm| arm.figures.status == Status::Unstable)
+    {
         "; the study was unstable: measure it again when the machine is quiet"
     } else {
         ""

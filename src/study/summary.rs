@@ -13,8 +13,9 @@ use crate::{
     },
     runtime::{
         onnxruntime::{ExecutionProvider, providers},
-        options::{Choice, DataPath},
+        options::DataPath,
         spec::{Precision, Reads},
+        values::Choice,
     },
     vision::{decoder, face::Face},
     worker::{

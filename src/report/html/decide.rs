@@ -221,7 +221,12 @@ fn worth(record: &Record, arm: &Arm) -> Option<f64> {
     if !on_accelerator(arm) {
         return None;
     }
-    let speed = |arm: &Arm| arm.figures.throughput.as_ref().map(|t| t.images_per_second.median);
+    let speed = |arm: &Arm| {
+        arm.figures
+            .throughput
+            .as_ref()
+            .map(|t| t.images_per_second.median)
+    };
     let is_cpu = |other: &&Arm| {
         let is_reference = backend(other).is_some_and(BackendDescriptor::is_reference);
         is_reference && other.precision == "fp32" && speed(other).is_some()
