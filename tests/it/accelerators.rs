@@ -38,7 +38,7 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let home = empty_home();
     let here = devices(&nothing());
-    assert_eq!(here["gpus_reason"], "NVML answers, and lists no GPU");
+    assert_eq!(here["gpus_reason"], "NVML answers, but lists no GPU");
     let here = ["gpus_reason", "gpus_fix"].map(|key| here[key].as_str().unwrap());
     for backend in ["cuda", "tensorrt", "vgpu", "mig:MIG-1", "vitis"] {
         let started = Instant::now();

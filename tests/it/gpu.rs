@@ -24,7 +24,7 @@ fn text(world: &World) -> String {
     assert_eq!(answer.code(), 0, "{}", answer.all());
     let text = answer.stdout();
     let blocks = text.split("\n\n").nth(1).unwrap();
-    let own = |line: &&str| !line.contains("on the PCI bus, and not shown");
+    let own = |line: &&str| !line.contains("on the PCI bus, but not shown");
     blocks.lines().filter(own).collect::<Vec<_>>().join("\n")
 }
 
@@ -222,7 +222,7 @@ fn each_mig_device_stands_beside_its_board() {
               memory       10.4 GB, ECC on
               place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
               clock        1755 MHz now, 1980 MHz at most
-              power        unknown (power is its whole board's)
+              power        unknown (only the whole board's power can be read)
               temperature  34 °C
               persistence  on
               co-tenants   none seen
@@ -234,7 +234,7 @@ fn each_mig_device_stands_beside_its_board() {
               memory       42.4 GB, ECC on
               place        fedc:17:00.0, NUMA node unknown (cannot read /sys/bus/pci/devices/fedc:17:00.0/numa_node: No such file or directory (os error 2))
               clock        1755 MHz now, 1980 MHz at most
-              power        unknown (power is its whole board's)
+              power        unknown (only the whole board's power can be read)
               temperature  34 °C
               persistence  on
               co-tenants   none seen
@@ -257,7 +257,7 @@ fn each_mig_device_stands_beside_its_board() {
             (&gpu["sm_clock_mhz"], &gpu["power_watts"]),
             (&json!(1755), &Value::Null)
         );
-        assert_eq!(gpu["unavailable"]["power_watts"], "power is its whole board's");
+        assert_eq!(gpu["unavailable"]["power_watts"], "only the whole board's power can be read");
     }
 }
 
@@ -302,11 +302,11 @@ fn a_driver_that_does_not_start_is_told_with_a_fix() {
         (
             "NVML_ERROR_LIB_RM_VERSION_MISMATCH",
             "another version than the kernel's driver",
-            "start the container anew|restart the machine",
+            "start the container again|restart the machine",
         ),
         (
             "NVML_ERROR_NO_PERMISSION",
-            "this user may not talk to the NVIDIA driver",
+            "this user may not use the NVIDIA driver",
             "/dev/nvidiactl",
         ),
         ("NVML_ERROR_GPU_IS_LOST", "fell off the bus", "nvidia-smi"),
@@ -322,7 +322,7 @@ fn a_driver_that_does_not_start_is_told_with_a_fix() {
     ));
     assert!(told["gpus_reason"].is_string(), "{told}");
     let told = devices(&World::of(&[]));
-    assert_eq!(told["gpus_reason"], "NVML answers, and lists no GPU");
+    assert_eq!(told["gpus_reason"], "NVML answers, but lists no GPU");
     let told = devices(&World::new(
         &json!({"nvmlDeviceGetCount_v2": "NVML_ERROR_GPU_IS_LOST"}),
     ));
@@ -443,7 +443,7 @@ fn a_record_without_gpus_says_why() {
     let told = study(&World::of(&[]));
     assert_eq!(
         told["host"]["unavailable"]["gpus"],
-        "NVML answers, and lists no GPU"
+        "NVML answers, but lists no GPU"
     );
 }
 
