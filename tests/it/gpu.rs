@@ -257,7 +257,10 @@ fn each_mig_device_stands_beside_its_board() {
             (&gpu["sm_clock_mhz"], &gpu["power_watts"]),
             (&json!(1755), &Value::Null)
         );
-        assert_eq!(gpu["unavailable"]["power_watts"], "only the whole board's power can be read");
+        assert_eq!(
+            gpu["unavailable"]["power_watts"],
+            "only the whole board's power can be read"
+        );
     }
 }
 
