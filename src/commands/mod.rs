@@ -49,7 +49,7 @@ use crate::{
         spec::BackendSpec,
     },
     sharing::merge::MergeError,
-    study::{StudyError, plan::PlanError},
+    study::{StudyError, planned_arm::PlanError},
     worker::WorkerError,
 };
 

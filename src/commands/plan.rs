@@ -9,7 +9,10 @@ use crate::{
     machine::{Host, format_cpu_list},
     record::{Price, limits::MARGIN},
     runtime::values::nearest,
-    study::plan::{Plan, PlannedArm, fresh_seed},
+    study::{
+        plan::{Plan, fresh_seed},
+        planned_arm::PlannedArm,
+    },
 };
 
 /// The plan of what `request` asks for on this `host`. Whether its arms can run is not known yet.

@@ -21,7 +21,8 @@ use crate::{
     runtime::spec::BackendSpec,
     study::{
         Study, StudyError,
-        plan::{Plan, PlannedArm, tell_apart},
+        plan::Plan,
+        planned_arm::{PlannedArm, tell_apart},
         strata::size_stratum,
     },
     worker::{environment::ArmEnvironment, interruption::Interruption},

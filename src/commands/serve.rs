@@ -12,7 +12,7 @@ use super::{Failure, machine, plan::cores, progress::notify, ready, workload::Wo
 use crate::{
     cli::ServeArgs,
     machine::Host,
-    study::plan::PlannedArm,
+    study::planned_arm::PlannedArm,
     worker::{self, protocol::Job},
 };
 

@@ -20,7 +20,7 @@ use crate::{
     report::{table, tuned},
     study::{
         Study,
-        plan::{PlannedArm, tell_apart},
+        planned_arm::{PlannedArm, tell_apart},
         tune::{
             Goal,
             candidates::{candidates, is_same},

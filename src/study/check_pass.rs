@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Observer, Study, StudyError, fail,
-    plan::PlannedArm,
+    planned_arm::PlannedArm,
     strata,
     summary::{ArmRun, is_fp32},
 };

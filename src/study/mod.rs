@@ -7,6 +7,7 @@
 pub(crate) mod check_pass;
 pub(crate) mod describe;
 pub mod plan;
+pub mod planned_arm;
 mod round;
 mod search;
 pub(crate) mod strata;
@@ -18,11 +19,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use self::{
-    check_pass::Prepared,
-    plan::{Plan, PlannedArm},
-    summary::ArmRun,
-};
+use self::{check_pass::Prepared, plan::Plan, planned_arm::PlannedArm, summary::ArmRun};
 use crate::{
     dataset::{Dataset, manifest},
     machine::Nvml,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Plan, PlannedArm};
+use super::{plan::Plan, planned_arm::PlannedArm};
 use crate::{
     analysis::{agreement, checks, ground_truth, statistics},
     dataset::manifest,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::super::plan::{PlanError, PlannedArm};
+use super::super::planned_arm::{PlanError, PlannedArm};
 use crate::{
     record::{self, Scenario},
     runtime::{options::DataPath, spec::BackendSpec},

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use super::super::{
-    Observer, Study, StudyError, check_pass::Prepared, plan::PlannedArm, round::keep_block,
+    Observer, Study, StudyError, check_pass::Prepared, planned_arm::PlannedArm, round::keep_block,
     strata::size_stratum, summary::ArmRun,
 };
 use super::{
