@@ -1,11 +1,11 @@
-//! In steady state the pipeline's own stages allocate nothing: a run allocates what the photo's decoder and the product
-//! of matrices allocate by themselves, and no more. The networks are stand-ins whose runs allocate nothing.
+//! In steady state the pipeline's own stages allocate nothing: a run allocates only what the photo's decoder and the
+//! product of matrices allocate by themselves. The networks are stand-ins whose runs allocate nothing.
 //!
-//! A binary of its own: the allocator that counts is the whole process's.
+//! A binary of its own, because the counting allocator serves the whole process.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(
     unsafe_code,
-    reason = "an allocator is unsafe by its trait; this one passes everything on"
+    reason = "the trait of allocators is unsafe; this one only forwards"
 )]
 
 use std::{
@@ -36,7 +36,7 @@ use facebench::{
 use image::ImageFormat;
 use ndarray::{ArrayD, ArrayView4};
 
-/// Counts what the thread that asks for it allocates.
+/// Counts the allocations of the thread that reads the count.
 struct Counting;
 
 thread_local! {
@@ -222,7 +222,7 @@ fn stages_allocate_nothing_once_they_have_run() {
         .map(|(index, format)| {
             let mut bytes = Cursor::new(Vec::new());
             let pixels = render_photo(1, index).0;
-            // Another size each, so that buffers made for one must serve the other.
+            // Each photo has another size, so that buffers made for one must serve the other.
             let pixels = image::imageops::thumbnail(&pixels, 900 + 200 * index as u32, 700);
             pixels.write_to(&mut bytes, format).unwrap();
             bytes.into_inner()
@@ -245,14 +245,14 @@ fn stages_allocate_nothing_once_they_have_run() {
             let of_run = allocations(|| {
                 pipeline.run(&[photo], &mut faces).unwrap();
             });
-            assert_eq!(faces[0].len(), 2, "the stages have something to do");
+            assert_eq!(faces[0].len(), 2, "the stages have work");
             assert!(faces[0].iter().all(|face| face.embedding.is_some()));
             // The first round fills the buffers.
             if round > 0 {
                 assert_eq!(
                     of_run,
                     of_decoder + of_product,
-                    "decoder {of_decoder}, product {of_product}: the rest is ours"
+                    "decoder {of_decoder}, product {of_product}: the rest is the pipeline's"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Arms on devices: what is said where one cannot run, which device an arm gets, what a licence makes of it, and
+//! Arms on devices: the message where one cannot run, the device that an arm gets, the effect of a vGPU's licence, and
 //! whether a session that falls back to the CPU is caught. GPUs are planted by the stand-in NVML library.
 
 use std::{
@@ -61,7 +61,7 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
 }
 
 #[test]
-fn a_gpu_without_its_runtime_is_told_with_the_command_and_the_download() {
+fn a_gpu_without_its_runtime_is_reported_with_the_command_and_the_download() {
     let folder = tempfile::tempdir().unwrap();
     let home = empty_home();
     let old = with(
@@ -96,7 +96,7 @@ fn a_gpu_without_its_runtime_is_told_with_the_command_and_the_download() {
 }
 
 #[test]
-fn the_wrong_word_for_a_device_names_the_right_one() {
+fn the_wrong_backend_for_a_device_names_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     for (device, backend, reason, fix) in [
         (h100(), "vgpu", "is no vGPU: it is the board itself", "-b cuda:0"),
@@ -160,19 +160,19 @@ fn with_keep_going_the_cpu_is_measured_beside_what_cannot_run() {
             > 0.0
     );
     let missing = record["unavailable"].as_array().unwrap();
-    let words: Vec<_> = missing.iter().map(|m| m["backend"].as_str().unwrap()).collect();
-    assert_eq!(words, ["cuda", "vgpu", "vitis"]);
+    let names: Vec<_> = missing.iter().map(|m| m["backend"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cuda", "vgpu", "vitis"]);
     assert!(missing.iter().all(|m| !m["fix"].as_str().unwrap().is_empty()));
 }
 
-/// Measures `null` on a planted GPU; the arm, and the program's answer.
+/// Measures `null` on a planted GPU: the arm, the GPU in the record, and the program's answer.
 fn on(world: &World, backend: &str) -> (Value, Value, Answer) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut null_study(world, &[backend], &path));
     assert!(path.exists(), "{}", answer.all());
     let record = record(&path);
-    // What one process writes another must find right.
+    // A second process must find the record right.
     let audit = run(facebench().arg("audit").arg(&path));
     assert_eq!(audit.code(), 0, "{}", audit.all());
     (record["arms"][0].clone(), record["gpus"][0].clone(), answer)
@@ -180,16 +180,16 @@ fn on(world: &World, backend: &str) -> (Value, Value, Answer) {
 
 #[test]
 fn a_vgpu_counts_only_with_its_licence() {
-    let mode = |name: &str, told: &Value| World::of(&[vgpu(name, told)]);
+    let mode = |name: &str, license_answer: &Value| World::of(&[vgpu(name, license_answer)]);
     let unreadable = json!(3);
-    for (name, mode_, told, outcome) in [
+    for (name, mode_, license_answer, outcome) in [
         ("GRID V100D-8Q", "vgpu", license(true), "passed"),
         ("NVIDIA A100-10C", "vgpu", license(false), "failed"),
         ("GRID A100-1-5C", "mig-vgpu", license(true), "passed"),
         ("NVIDIA A100-1-5C", "mig-vgpu", license(false), "failed"),
         ("NVIDIA A16-4Q", "vgpu", unreadable, "unknown"),
     ] {
-        let (arm, gpu, answer) = on(&mode(name, &told), "null,on=vgpu:0");
+        let (arm, gpu, answer) = on(&mode(name, &license_answer), "null,on=vgpu:0");
         assert_eq!(gpu["mode"], mode_, "{gpu}");
         assert_eq!(arm["backend"]["gpu"], gpu["uuid"]);
         assert_eq!(
@@ -209,7 +209,7 @@ fn a_vgpu_counts_only_with_its_licence() {
         } else {
             assert_ne!(arm["status"], "invalid", "{}", answer.all());
         }
-        // A guest never sees who else is on the board.
+        // A guest never sees the other tenants of the board.
         assert_eq!(check(&arm, "co-tenants")["outcome"], "unknown");
         assert!(
             check(&arm, "co-tenants")["observed"]
@@ -221,10 +221,13 @@ fn a_vgpu_counts_only_with_its_licence() {
 }
 
 #[test]
-fn a_licence_that_is_lost_on_the_way_costs_the_arm_even_if_it_comes_back() {
+fn a_licence_that_is_lost_in_between_fails_the_arm_even_if_it_comes_back() {
     // Held when the record is begun, gone after the first process, held again after the second.
-    let told = json!({"calls": [license(true), license(false), license(true), license(true)]});
-    let (arm, gpu, answer) = on(&World::of(&[vgpu("NVIDIA A100-10C", &told)]), "null,on=vgpu:0");
+    let license_answer = json!({"calls": [license(true), license(false), license(true), license(true)]});
+    let (arm, gpu, answer) = on(
+        &World::of(&[vgpu("NVIDIA A100-10C", &license_answer)]),
+        "null,on=vgpu:0",
+    );
     assert_eq!(
         gpu["license"],
         json!({"before": true, "after": false}),
@@ -253,7 +256,7 @@ fn other_devices_need_no_licence() {
 }
 
 #[test]
-fn a_gpu_that_others_use_or_that_is_too_hot_makes_no_quiet_study() {
+fn a_gpu_that_others_use_or_that_is_too_hot_makes_the_arm_unstable() {
     let (arm, ..) = on(&World::of(&[h100()]), "null,on=cuda:0");
     assert_eq!(check(&arm, "co-tenants")["observed"], "1 other process");
     assert_eq!(arm["status"], "unstable");
@@ -302,7 +305,7 @@ fn openvino_agrees_and_runs_where_it_was_asked_to() {
 }
 
 #[test]
-fn a_session_that_falls_back_without_a_word_is_caught() {
+fn a_session_that_falls_back_silently_is_caught() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let cpu = LibraryStore::of_process(common::home())
@@ -322,7 +325,7 @@ fn a_session_that_falls_back_without_a_word_is_caught() {
     assert_eq!(
         check(arm, "agreement")["outcome"],
         "passed",
-        "it is the CPU's own answer"
+        "the answer came from the CPU"
     );
     assert!(
         answer.stdout().contains("placement failed"),
@@ -355,7 +358,7 @@ fn the_data_path_of_devices_agrees_on_the_cpu() {
     assert!(host["setup"]["shapes_ms"].is_null());
     assert!(device["setup"]["shapes_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(device["batch"], 4);
-    // One thread decodes: that is the ceiling, and an audit finds the same.
+    // One thread decodes: that is the ceiling, and an audit computes the same.
     assert_eq!(device["backend"]["options"]["decoders"], "1");
     let observed = check(device, "decode-bound")["observed"].as_str().unwrap();
     assert!(observed.starts_with("1 host core can decode"), "{observed}");

@@ -1,9 +1,9 @@
 //! The backends whose runtime is linked into the program by a feature, on the embedded workload: the real program, the
-//! fp32 CPU arm beside them. What is not compiled in is printed as skipped.
+//! fp32 CPU arm beside them. Backends that are not compiled in are printed as skipped.
 
 use crate::common::{self, check, few_photos, network, package, run};
 
-/// Word, whether it is compiled in, runtime, provider.
+/// Backend, whether it is compiled in, runtime, provider.
 const LINKED: [(&str, bool, &str, &str); 2] = [
     (
         "opencv",
@@ -16,20 +16,22 @@ const LINKED: [(&str, bool, &str, &str); 2] = [
 
 /// The compiled-in ones.
 fn compiled() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    LINKED.into_iter().filter_map(|(word, built, runtime, provider)| {
-        if !built {
-            common::skip(format!("built without --features {word}"));
-        }
-        built.then_some((word, runtime, provider))
-    })
+    LINKED
+        .into_iter()
+        .filter_map(|(backend, built, runtime, provider)| {
+            if !built {
+                common::skip(format!("built without --features {backend}"));
+            }
+            built.then_some((backend, runtime, provider))
+        })
 }
 
 #[test]
 fn each_agrees_with_the_reference_on_the_embedded_networks() {
-    for (word, runtime, provider) in compiled() {
+    for (backend, runtime, provider) in compiled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
-        let answer = run(&mut few_photos(4, &path, &["cpu", word]));
+        let answer = run(&mut few_photos(4, &path, &["cpu", backend]));
         let record = common::sound(&answer, &path);
         assert!(
             record["workload"]["dataset"]["faces"].as_u64().unwrap() >= 4,
@@ -38,14 +40,14 @@ fn each_agrees_with_the_reference_on_the_embedded_networks() {
         );
         let arm = &record["arms"][1];
         let agreement = check(arm, "agreement");
-        assert_eq!(agreement["outcome"], "passed", "{word}: {agreement}");
+        assert_eq!(agreement["outcome"], "passed", "{backend}: {agreement}");
         assert!(
             arm["accuracy"]["cosine_p01"].as_f64().unwrap() > 0.999,
             "{}",
             arm["accuracy"]
         );
         let placement = check(arm, "placement");
-        assert_eq!(placement["outcome"], "passed", "{word}: {placement}");
+        assert_eq!(placement["outcome"], "passed", "{backend}: {placement}");
         assert!(
             placement["observed"]
                 .as_str()
@@ -68,12 +70,12 @@ fn each_agrees_with_the_reference_on_the_embedded_networks() {
 
 #[test]
 fn batches_and_streams_agree_and_one_thread_is_one_thread() {
-    for (word, ..) in compiled() {
+    for (backend, ..) in compiled() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
         let (alone, many) = (
-            format!("{word},threads=1,streams=1"),
-            format!("{word},streams=2,batch=3"),
+            format!("{backend},threads=1,streams=1"),
+            format!("{backend},streams=2,batch=3"),
         );
         let record = common::sound(&run(&mut few_photos(4, &path, &[&alone, &many])), &path);
         for arm in record["arms"].as_array().unwrap() {
@@ -85,27 +87,27 @@ fn batches_and_streams_agree_and_one_thread_is_one_thread() {
             let lasted = block["seconds"].as_f64().unwrap();
             assert!(
                 used < 1.2 * lasted + 0.02,
-                "{word}: {used} s of processor time in {lasted} s"
+                "{backend}: {used} s of processor time in {lasted} s"
             );
         }
     }
 }
 
 #[test]
-fn a_word_that_is_not_compiled_in_exits_4_and_names_the_feature() {
-    for (word, built, ..) in LINKED {
+fn a_backend_that_is_not_compiled_in_exits_4_and_names_the_feature() {
+    for (backend, built, ..) in LINKED {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.json");
         if built {
-            common::skip(format!("built with --features {word}"));
+            common::skip(format!("built with --features {backend}"));
             continue;
         }
-        let answer = run(&mut few_photos(4, &path, &[word]));
+        let answer = run(&mut few_photos(4, &path, &[backend]));
         assert_eq!(answer.code(), 4, "{}", answer.all());
         assert!(
             answer
                 .stderr()
-                .contains(&format!("cargo build --release --features {word}")),
+                .contains(&format!("cargo build --release --features {backend}")),
             "{}",
             answer.all()
         );
@@ -114,9 +116,9 @@ fn a_word_that_is_not_compiled_in_exits_4_and_names_the_feature() {
 }
 
 #[test]
-fn words_that_neither_can_honour_exit_2() {
+fn options_that_a_backend_lacks_exit_2() {
     let folder = tempfile::tempdir().unwrap();
-    for (spec, words) in [
+    for (spec, reason) in [
         ("opencv:0", "takes no device"),
         ("tract:CPU", "takes no device"),
         ("tract,thread=2", "did you mean \"threads\"?"),
@@ -125,35 +127,35 @@ fn words_that_neither_can_honour_exit_2() {
     ] {
         let answer = run(&mut few_photos(4, &folder.path().join("r.json"), &[spec]));
         assert_eq!(answer.code(), 2, "{spec}: {}", answer.all());
-        assert!(answer.stderr().contains(words), "{spec}: {}", answer.all());
+        assert!(answer.stderr().contains(reason), "{spec}: {}", answer.all());
     }
 }
 
 #[test]
 fn a_broken_network_fails_the_arm_and_names_the_file() {
-    for (word, runtime, _) in compiled() {
+    for (backend, runtime, _) in compiled() {
         let folder = tempfile::tempdir().unwrap();
         let whole = std::fs::read(package("models/facebench-det.onnx")).unwrap();
         let broken = folder.path().join("broken.onnx");
         for bytes in [&whole[..whole.len() / 2], b"no network at all", b""] {
             std::fs::write(&broken, bytes).unwrap();
-            let mut command = few_photos(4, &folder.path().join("r.json"), &[word]);
+            let mut command = few_photos(4, &folder.path().join("r.json"), &[backend]);
             let answer = run(command
                 .arg("--detector")
                 .arg(format!("yunet:{}", broken.display())));
-            assert_eq!(answer.code(), 1, "{word}: {}", answer.all());
-            let told = format!("broken.onnx: not a network that {runtime} can load: ");
-            assert!(answer.stderr().contains(&told), "{word}: {}", answer.all());
+            assert_eq!(answer.code(), 1, "{backend}: {}", answer.all());
+            let reason = format!("broken.onnx: not a network that {runtime} can load: ");
+            assert!(answer.stderr().contains(&reason), "{backend}: {}", answer.all());
         }
-        let mut command = few_photos(4, &folder.path().join("r.json"), &[word]);
+        let mut command = few_photos(4, &folder.path().join("r.json"), &[backend]);
         command
             .arg("--detector")
             .arg(format!("yunet:{}", network("tiles.onnx").display()));
         let answer = run(&mut command);
-        assert_eq!(answer.code(), 1, "{word}: {}", answer.all());
+        assert_eq!(answer.code(), 1, "{backend}: {}", answer.all());
         assert!(
             answer.stderr().contains("no output cls_8"),
-            "{word}: {}",
+            "{backend}: {}",
             answer.all()
         );
     }

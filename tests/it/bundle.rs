@@ -10,7 +10,7 @@ use crate::common::{self, Answer, facebench, network, photos, run};
 
 const PART: u64 = 4_000_000;
 
-/// A command on a bare machine: an empty home, few programs, and a proxy that nobody answers.
+/// A command on a bare machine: an empty home, few programs, and a proxy at which nothing answers.
 fn bare(program: impl AsRef<Path>, home: &Path) -> Command {
     let mut command = Command::new(program.as_ref());
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home);
@@ -61,7 +61,7 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     assert!(full.iter().all(|part| part.metadata().unwrap().len() == PART));
     assert!((1..=PART).contains(&last.metadata().unwrap().len()));
 
-    // Parts that did not come whole are told by name, all of them, before anything is unpacked.
+    // All parts that are not complete are named before anything is unpacked.
     let there = folder.path().join("there");
     fs::create_dir(&there).unwrap();
     let (damaged, missing) = (&parts[1], &parts[2]);
@@ -72,12 +72,12 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     fs::remove_file(missing).unwrap();
     let answer = unpack(&bundle, &there);
     assert_eq!(answer.code(), 1, "{}", answer.all());
-    for words in [
+    for text in [
         "damaged: facebench.tar.gz.001",
         "missing: facebench.tar.gz.002",
         "bring these parts here anew, then run this again: facebench.tar.gz.001 facebench.tar.gz.002",
     ] {
-        assert!(answer.stderr().contains(words), "{words}: {}", answer.all());
+        assert!(answer.stderr().contains(text), "{text}: {}", answer.all());
     }
     assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
     for (part, bytes) in [damaged, missing].into_iter().zip(whole) {
@@ -101,7 +101,7 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     let library = root.join("home/runtimes").display().to_string();
     assert!(devices.stdout().contains(&library), "{}", devices.all());
 
-    let words = fs::read_to_string(root.join("arguments")).unwrap();
+    let arguments = fs::read_to_string(root.join("arguments")).unwrap();
     let record = there.join("record.json");
     let mut study = bare(root.join("facebench"), &there);
     study
@@ -110,7 +110,7 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     study
         .args(["-d", "50ms", "--warmup", "10ms", "-i", "photos", "-o"])
         .arg(&record)
-        .args(words.lines());
+        .args(arguments.lines());
     let record = common::sound(&run(&mut study), &record);
     assert_eq!(record["workload"]["dataset"]["images"], 3);
     assert_eq!(record["workload"]["detector"]["name"], "spots");
@@ -134,7 +134,7 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
         let record = common::record(&results.join(format!("{study}.json")));
         let arms = record["arms"].as_array().unwrap();
         arms.iter().for_each(common::assert_sound);
-        // The machine may be noisy where tests run, or slow; the summary then says so, and else not.
+        // Where tests run, the machine may be noisy or slow; only then does the summary say so.
         let expected = if record["interrupted"] == true {
             "stopped: out of time"
         } else if arms.iter().all(|arm| arm["status"] == "valid") {
@@ -159,11 +159,11 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
 fn gpu_validate_keeps_going_where_the_backend_cannot_run() {
     let folder = tempfile::tempdir().unwrap();
     let photos = photos();
-    let validate = |words: &[&str]| {
+    let validate = |arguments: &[&str]| {
         let mut command = Command::new(common::package("scripts/gpu-validate"));
         command.env("FACEBENCH_HOME", common::home());
         command.env("FACEBENCH", env!("CARGO_BIN_EXE_facebench"));
-        run(command.current_dir(folder.path()).args(words))
+        run(command.current_dir(folder.path()).args(arguments))
     };
     let input = photos.path().display().to_string();
     // No such backend is in the program, so that it cannot run on a machine with a GPU either.
@@ -189,7 +189,7 @@ fn gpu_validate_keeps_going_where_the_backend_cannot_run() {
         let line = summary.lines().find(|line| line.starts_with(step)).unwrap();
         assert!(line.contains(outcome), "{line}");
     }
-    for (words, said) in [
+    for (arguments, said) in [
         (&["--backend", "cpu", "--out", "out"][..], "is not empty"),
         (&["--budget", "soon"], "expected seconds"),
         (&["--photos", "nowhere"], "there is no such folder"),
@@ -197,21 +197,21 @@ fn gpu_validate_keeps_going_where_the_backend_cannot_run() {
         (&["--faster"], "no such option"),
         (&["--backend"], "a value is missing"),
     ] {
-        let answer = validate(words);
+        let answer = validate(arguments);
         assert_eq!(answer.code(), 2, "{}", answer.all());
         assert!(answer.stderr().contains(said), "{said}: {}", answer.all());
     }
 }
 
 #[test]
-fn what_cannot_be_packed_is_told_before_anything_is_written() {
+fn what_cannot_be_packed_is_reported_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let full = folder.path().join("full");
     fs::create_dir(&full).unwrap();
     fs::write(full.join("file"), "").unwrap();
     let new = folder.path().join("new");
-    let bundle = |dir: &Path, words: &[&str]| run(facebench().arg("bundle").arg(dir).args(words));
-    for (dir, words, code, said) in [
+    let bundle = |dir: &Path, arguments: &[&str]| run(facebench().arg("bundle").arg(dir).args(arguments));
+    for (dir, arguments, code, said) in [
         (&full, &[][..], 2, "is not empty; name a new folder"),
         (
             &new,
@@ -229,8 +229,8 @@ fn what_cannot_be_packed_is_told_before_anything_is_written() {
         ),
         (&new, &["--detector", "yunet-2024"], 2, "no network is called"),
     ] {
-        let answer = bundle(dir, words);
-        assert_eq!(answer.code(), code, "{words:?}: {}", answer.all());
+        let answer = bundle(dir, arguments);
+        assert_eq!(answer.code(), code, "{arguments:?}: {}", answer.all());
         assert!(answer.stderr().contains(said), "{said}: {}", answer.all());
     }
     assert!(!new.exists());

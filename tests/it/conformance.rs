@@ -112,7 +112,7 @@ fn reference() -> Option<Reference> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
-/// What `facebench faces` sees in the shared photos.
+/// What `facebench faces` finds in the shared photos.
 fn seen(detector: &Path) -> Option<BTreeMap<String, Vec<Face>>> {
     let (photos, recognizer) = (shared("photos")?, shared("models/mobilefacenet_dynbatch.onnx")?);
     let mut command = facebench();
@@ -246,7 +246,7 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
 }
 
 #[test]
-fn the_shared_people_are_told_apart() {
+fn the_shared_people_are_distinguished() {
     let (Some(photos), Some(detector)) = (
         shared("photos"),
         shared("models/face_detection_yunet_2023mar.onnx"),

@@ -1,4 +1,4 @@
-//! Tenants on several machines that keep in step: here all machines are processes of this one.
+//! Coordinated runs of several machines; here all of them are processes of this machine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -14,12 +14,12 @@ use serde_json::Value;
 const LAYOUT: &str = "-d 300ms --warmup 20ms --seed 1";
 const ROUNDS: &str = "--processes 3";
 
-fn tenants(words: &str, name: &str, record: &Path) -> Command {
+fn tenants(arguments: &str, name: &str, record: &Path) -> Command {
     let mut command = facebench();
     command
         .arg("tenants")
         .args(LAYOUT.split(' '))
-        .args(words.split(' '))
+        .args(arguments.split(' '))
         .args(["--name", name, "-o"])
         .arg(record)
         .stdout(Stdio::null())
@@ -36,8 +36,8 @@ struct Leader {
 }
 
 impl Leader {
-    fn start(words: &str, record: &Path) -> Self {
-        let mut process = tenants(&format!("{words} --lead 127.0.0.1:0"), "vm0", record)
+    fn start(arguments: &str, record: &Path) -> Self {
+        let mut process = tenants(&format!("{arguments} --lead 127.0.0.1:0"), "vm0", record)
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
@@ -73,7 +73,7 @@ impl Leader {
     }
 }
 
-/// Measured to the end. On a busy machine an arm may be unstable; one process never tells how sure it is.
+/// Measured to the end. On a busy machine an arm may be unstable, and with one process it always is.
 fn measured(code: Option<i32>) -> bool {
     [Some(0), Some(3)].contains(&code)
 }
@@ -95,9 +95,9 @@ fn records(folder: &Path, machines: usize) -> Vec<PathBuf> {
     (0..machines).map(|n| folder.join(format!("{n}.json"))).collect()
 }
 
-/// A machine whose output nobody reads.
-fn quiet(words: &str, name: &str, record: &Path) -> Child {
-    tenants(words, name, record)
+/// A machine whose output is discarded.
+fn quiet(arguments: &str, name: &str, record: &Path) -> Child {
+    tenants(arguments, name, record)
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
@@ -141,7 +141,7 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
         assert_eq!(group["rounds"].as_array().unwrap().len(), 3);
     }
     let together = groups.last().unwrap();
-    // Two of 100 images a second and one of 50; nobody is in another's way.
+    // Two of 100 images a second and one of 50, which do not slow each other down.
     assert!(near(&together["images_per_second"], 250.0), "{together}");
     assert!(near(&together["sharing_gain"], 3.0), "{together}");
     for round in together["rounds"].as_array().unwrap() {
@@ -168,7 +168,7 @@ fn three_machines_measure_alone_in_turn_and_then_together() {
 }
 
 #[test]
-fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothing() {
+fn a_machine_with_other_settings_is_refused_and_other_connections_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let leader = Leader::start(&format!("-b null --machines 2 {ROUNDS}"), &paths[0]);
@@ -197,11 +197,12 @@ fn one_that_would_measure_something_else_is_refused_and_a_stranger_changes_nothi
     merged(&paths, folder.path());
 }
 
-/// Ends the second of two machines as soon as `seen` says so of the first one's record; what the first one keeps.
-fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Value {
+/// Ends the second of two machines as soon as `seen` is true for the first one's record; returns the record that the
+/// first one keeps.
+fn one_leaves(arguments: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Value {
     let paths = records(folder, 2);
-    let leader = Leader::start(&format!("{words} --machines 2 {ROUNDS}"), &paths[0]);
-    let join = format!("{words} {} {ROUNDS}", leader.join);
+    let leader = Leader::start(&format!("{arguments} --machines 2 {ROUNDS}"), &paths[0]);
+    let join = format!("{arguments} {} {ROUNDS}", leader.join);
     let mut participant = quiet(&join, "vm1", &paths[1]);
     until("what the first keeps", || {
         paths[0].exists() && seen(&record(&paths[0]))
@@ -222,7 +223,7 @@ fn one_leaves(words: &str, folder: &Path, seen: impl Fn(&Value) -> bool) -> Valu
 }
 
 #[test]
-fn when_one_leaves_the_others_keep_what_they_have() {
+fn when_one_machine_leaves_the_others_keep_what_they_have() {
     let folder = tempfile::tempdir().unwrap();
     let two = "--tenant null,delay=5ms --tenant null,delay=10ms";
     // The leader is the first to be alone, and writes its record as it goes.
@@ -248,10 +249,10 @@ fn when_one_leaves_the_others_keep_what_they_have() {
 }
 
 #[test]
-fn a_load_on_one_machine_is_felt_on_the_others() {
+fn a_load_on_one_machine_slows_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 3);
-    // All on one core, as guests that share a device by turns.
+    // All on one core, like guests that share a device by turns.
     let core = facebench::machine::Host::current().cpu.affinity.unwrap()[0];
     let common = format!("-b cpu --photos 8 {ROUNDS} --host-cores {core}");
     let leader = Leader::start(&format!("{common} --machines 3"), &paths[0]);
@@ -289,7 +290,7 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
             "{round}"
         );
     }
-    // Two that share a core keep two thirds when a third one comes; how exactly is no matter of a test on a busy machine.
+    // Two that share a core keep two thirds when a third one starts. A busy machine allows no close limits.
     assert!(beside["retained"]["median"].as_f64().unwrap() < 0.85, "{beside}");
     let output = run(facebench().arg("report").arg(folder.path().join("all.json"))).stdout();
     assert!(
@@ -299,7 +300,7 @@ fn a_load_on_one_machine_is_felt_on_the_others() {
 }
 
 #[test]
-fn machines_may_bring_other_numbers_of_tenants() {
+fn machines_may_have_different_numbers_of_tenants() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let rounds = "--processes 2";
@@ -320,13 +321,13 @@ fn machines_may_bring_other_numbers_of_tenants() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_load_that_dies_costs_its_turn_and_no_other() {
+fn a_load_that_dies_fails_its_turn_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let rounds = "--processes 2";
     let leader = Leader::start(&format!("-b null,delay=10ms --machines 2 {rounds}"), &paths[0]);
-    let words = format!("-b null,delay=10ms {} {rounds} --background-load 1", leader.join);
-    let mut load = tenants(&words, "vm1", &paths[1]).spawn().unwrap();
+    let arguments = format!("-b null,delay=10ms {} {rounds} --background-load 1", leader.join);
+    let mut load = tenants(&arguments, "vm1", &paths[1]).spawn().unwrap();
     let lines = BufReader::new(load.stderr.take().unwrap()).lines();
     let mut killed = false;
     for line in lines.map_while(Result::ok) {
@@ -344,7 +345,7 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
             killed
         });
     }
-    assert_eq!(load.wait().unwrap().code(), Some(1), "its record cannot say so");
+    assert_eq!(load.wait().unwrap().code(), Some(1), "its record is incomplete");
     let (code, output) = leader.end();
     assert_eq!(code, Some(1), "{output}");
     let all = merged(&paths, folder.path());
@@ -357,7 +358,7 @@ fn a_load_that_dies_costs_its_turn_and_no_other() {
 }
 
 #[test]
-fn one_that_had_no_turn_leaves_no_record() {
+fn a_machine_without_a_turn_leaves_no_record() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let mut leader = Leader::start(&format!("-b null,delay=50ms --machines 2 {ROUNDS}"), &paths[0]);
@@ -377,7 +378,7 @@ fn one_that_had_no_turn_leaves_no_record() {
 }
 
 #[test]
-fn without_the_token_nobody_takes_part() {
+fn without_the_token_no_machine_takes_part() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 2);
     let file = folder.path().join("token");
@@ -448,13 +449,13 @@ fn options_that_make_no_coordinated_run_are_usage_errors() {
         ("--lead 192.0.2.1:9 --machines 2", 1, "--lead 192.0.2.1:9"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    for (words, code, output) in cases {
+    for (arguments, code, output) in cases {
         let answer = run(facebench()
             .current_dir(folder.path())
             .env_remove("FACEBENCH_TOKEN")
             .args("tenants -b null".split(' '))
-            .args(words.split(' ')));
-        assert_eq!(answer.code(), code, "{words}: {}", answer.all());
-        assert!(answer.all().contains(output), "{words}: {}", answer.all());
+            .args(arguments.split(' ')));
+        assert_eq!(answer.code(), code, "{arguments}: {}", answer.all());
+        assert!(answer.all().contains(output), "{arguments}: {}", answer.all());
     }
 }

@@ -1,5 +1,5 @@
-//! Whether networks that were trained on real people take the drawn ones for people: the drawn photos' critics, where
-//! those networks are at hand.
+//! Whether networks that were trained on real people treat the drawn ones as people. Skipped where those networks are not
+//! available.
 
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ fn yunet_finds_drawn_faces_where_they_are() {
 }
 
 #[test]
-fn mobilefacenet_tells_drawn_people_apart() {
+fn mobilefacenet_distinguishes_drawn_people() {
     let Some((runtime, networks)) = critics() else {
         return;
     };
@@ -190,7 +190,7 @@ fn mobilefacenet_tells_drawn_people_apart() {
     assert!(by_truth >= 0.97 && by_yunet >= 0.93);
 }
 
-/// The chance that a pair of one person is more alike than a pair of two, by ranks.
+/// The probability that a pair of one person is more alike than a pair of two, by ranks.
 fn auc(people: &[(u32, Embedding)]) -> f64 {
     let mut pairs: Vec<(f32, bool)> = Vec::new();
     for (place, (person, a)) in people.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `facebench demo` as somebody with a fresh machine runs it: no photos, no networks, no network.
+//! `facebench demo` as it runs on a fresh machine: without photos, networks or an internet connection.
 
 use crate::common::{self, facebench, few_photos, run};
 
@@ -19,15 +19,15 @@ fn clean_home() -> tempfile::TempDir {
 fn a_demo_needs_nothing_but_the_runtime() {
     let (home, folder) = (clean_home(), tempfile::tempdir().unwrap());
     let mut command = facebench();
-    // A proxy that nobody answers: whatever would reach out fails.
+    // A proxy at which nothing answers: every connection to the outside fails.
     command
         .env("http_proxy", "http://127.0.0.1:9")
         .env("https_proxy", "http://127.0.0.1:9");
     command
         .env("FACEBENCH_HOME", home.path())
         .current_dir(folder.path());
-    let words = "demo --processes 3 --blocks 1 -d 100ms --warmup 10ms --no-curve --name here";
-    command.args(words.split(' '));
+    let arguments = "demo --processes 3 --blocks 1 -d 100ms --warmup 10ms --no-curve --name here";
+    command.args(arguments.split(' '));
     let answer = run(&mut command);
     let path = folder.path().join("results/here.json");
     let record = common::sound(&answer, &path);
@@ -42,16 +42,16 @@ fn a_demo_needs_nothing_but_the_runtime() {
         .find(|check| check["id"] == "ground-truth")
         .unwrap();
     assert_eq!(truth["outcome"], "passed", "{truth}");
-    for words in [
+    for text in [
         "No accelerator is ready",
         "vGPU instance, 2019: 158 images/s (published",
         "95 % sure of",
     ] {
-        assert!(answer.stdout().contains(words), "{words}: {}", answer.all());
+        assert!(answer.stdout().contains(text), "{text}: {}", answer.all());
     }
     let page = std::fs::read_to_string(path.with_extension("html")).unwrap();
     assert!(page.contains("<svg") && page.contains("published in 2019 on undisclosed hardware"));
-    // Addresses that a browser would ask for: none but the record inside the page and the SVG's name space.
+    // Addresses that a browser would load: only the record inside the page and the SVG's name space.
     for address in page.split("href=\"").skip(1).chain(page.split("src=\"").skip(1)) {
         assert!(
             address.starts_with("data:") || address.starts_with('#'),
@@ -72,8 +72,8 @@ fn a_demo_needs_nothing_but_the_runtime() {
 }
 
 #[test]
-fn other_networks_are_held_against_the_truth_too() {
-    // The promise belongs to the embedded pair; with another recognizer the figures are told and nothing is promised.
+fn other_networks_are_compared_with_the_truth_too() {
+    // The quality target belongs to the embedded pair; with another recognizer figures are shown without a target.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(few_photos(30, &path, &[])

@@ -124,7 +124,7 @@ fn drawings_show_boxes_and_names() {
 }
 
 #[test]
-fn a_gallery_that_names_nobody_says_so() {
+fn a_gallery_without_names_is_an_error() {
     let photos = photos();
     let answer = run(faces(photos.path()).arg("--gallery").arg(photos.path()));
     assert_eq!(answer.code(), 1);

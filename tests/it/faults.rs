@@ -1,4 +1,4 @@
-//! Planted faults, each of which the check made for it must find: the real program, real workers.
+//! Planted faults, each of which its check must find: with the real program and real workers.
 
 use std::{
     process::{Command, Stdio},
@@ -19,16 +19,16 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::Value;
 
 /// A study, its record audited as well.
-fn audited(words: &str) -> (Answer, Value) {
-    audited_on(words, |command| command)
+fn audited(arguments: &str) -> (Answer, Value) {
+    audited_on(arguments, |command| command)
 }
 
 /// The same on a machine that `place` makes.
-fn audited_on(words: &str, place: impl Fn(&mut Command) -> &mut Command) -> (Answer, Value) {
+fn audited_on(arguments: &str, place: impl Fn(&mut Command) -> &mut Command) -> (Answer, Value) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(place(&mut study(
-        &format!("run --no-curve --seed 1 {words}"),
+        &format!("run --no-curve --seed 1 {arguments}"),
         &path,
     )));
     let record = record(&path);
@@ -37,21 +37,22 @@ fn audited_on(words: &str, place: impl Fn(&mut Command) -> &mut Command) -> (Ans
     (answer, record)
 }
 
-/// The number that a check of the first arm observed, which failed and makes the arm unstable.
+/// The number that a check of the first arm observed; asserts that the check failed and makes the arm unstable.
 fn unstable(record: &Value, id: &str) -> f64 {
     let arm = &record["arms"][0];
     assert_eq!(arm["status"], "unstable", "{}", arm["checks"]);
     let check = check(arm, id);
     assert_eq!(check["outcome"], "failed", "{check}");
     let observed = check["observed"].as_str().unwrap();
-    let number = |word: &str| word.parse().ok();
+    let number = |number_text: &str| number_text.parse().ok();
     observed.split(' ').find_map(number).unwrap()
 }
 
 #[test]
 fn a_drift_from_block_to_block_is_unstable() {
-    let words = "-b null,delay=10ms,drift=3% --processes 6 --blocks 3 -d 500ms --warmup 100ms --photos 50";
-    let (answer, record) = audited(words);
+    let arguments =
+        "-b null,delay=10ms,drift=3% --processes 6 --blocks 3 -d 500ms --warmup 100ms --photos 50";
+    let (answer, record) = audited(arguments);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     // Two steps of 3 % are -5.9 %, give or take what else the machine does.
     let trend = unstable(&record, "trend");
@@ -60,8 +61,9 @@ fn a_drift_from_block_to_block_is_unstable() {
 
 #[test]
 fn processes_that_differ_are_unstable() {
-    let words = "-b null,delay=2ms,jitter=100% --processes 6 --blocks 1 -d 100ms --warmup 20ms --photos 10";
-    let (answer, record) = audited(words);
+    let arguments =
+        "-b null,delay=2ms,jitter=100% --processes 6 --blocks 1 -d 100ms --warmup 20ms --photos 10";
+    let (answer, record) = audited(arguments);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(unstable(&record, "spread") > 10.0);
 }
@@ -70,8 +72,8 @@ fn processes_that_differ_are_unstable() {
 fn a_warm_up_that_ends_too_early_is_unstable() {
     // A quarter of the warm-up is 12 % faster than the one before, until it may last no longer. What a photo is expected to
     // cost is from the check pass, which is as slow: two photos, so that it is over soon.
-    let words = "-b null,slow-start=2s --processes 4 --blocks 1 -d 100ms --warmup 400ms --photos 2";
-    let (answer, record) = audited(words);
+    let arguments = "-b null,slow-start=2s --processes 4 --blocks 1 -d 100ms --warmup 400ms --photos 2";
+    let (answer, record) = audited(arguments);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(unstable(&record, "steady-state") < 4.0);
 }
@@ -118,21 +120,21 @@ fn another_process_on_the_host_cores_is_unstable() {
     assert!(unstable(&record, "foreign-load") > 30.0, "{}", answer.all());
 }
 
-/// Counters are planted, since no test can have a hypervisor steal or a core run hot: what is planted is found, and
-/// what is within the limits is not.
+/// Counters are planted, because a test cannot make a hypervisor steal time or a core run hot: faults beyond the limits are
+/// found, smaller ones are not.
 #[test]
 fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
     let cores: Vec<usize> = cores().into_iter().take(2).collect();
     let list: Vec<String> = cores.iter().map(ToString::to_string).collect();
-    // As long as the kernel's hundredths of a second need to be counted.
-    let words = format!(
+    // Long enough to count in the kernel's unit, hundredths of a second.
+    let arguments = format!(
         "-b null,delay=20ms,streams=4 --processes 3 --blocks 1 -d {}ms --warmup 20ms --photos 10 --host-cores {}",
         5200 / cores.len(),
         list.join(",")
     );
     let on = |faults: Faults| {
         let machine = Planted::start(&cores, faults);
-        audited_on(&words, |command| machine.around(command))
+        audited_on(&arguments, |command| machine.around(command))
     };
     let faulty = Faults {
         stolen: 0.1,
@@ -163,15 +165,15 @@ fn stolen_time_a_quota_and_a_falling_clock_are_unstable() {
     assert!(facts.contains("planted-counters"), "{facts}");
 }
 
-/// A worker that is stopped now and then cannot take up queries when they are due.
+/// A worker that is stopped now and then cannot take queries when they are due.
 #[test]
 fn queries_that_are_sent_late_are_unstable() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let server = "--scenario server --request-rate 100 --latency-bound 500ms@p90";
     let layout = "--processes 3 --blocks 1 -d 1s --warmup 20ms --seed 1";
-    let words = format!("run -b null,delay=2ms,streams=4 {server} {layout}");
-    let mut study = study(&words, &path)
+    let arguments = format!("run -b null,delay=2ms,streams=4 {server} {layout}");
+    let mut study = study(&arguments, &path)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -238,9 +240,9 @@ fn a_crash_in_the_third_block_keeps_the_blocks_before() {
     assert_eq!(record["arms"][0]["blocks"].as_array().unwrap().len(), 12);
 }
 
-/// Photos go on arriving while the worker stalls: their waiting counts, and the time of work on a photo stays what it is.
+/// Photos go on arriving while the worker stalls: their waiting counts, and the time of work on a photo stays the same.
 #[test]
-fn a_stall_is_seen_by_those_who_wait() {
+fn a_stall_counts_for_queries_that_wait() {
     let server = "--scenario server --request-rate 60 --latency-bound 500ms@p99";
     let layout = "--processes 4 --blocks 1 -d 4s --warmup 100ms";
     let (answer, record) = audited(&format!("-b null,delay=10ms,stall=200ms/2s {server} {layout}"));
@@ -295,9 +297,9 @@ fn multi_stream_waits_for_all_eight() {
 
 #[test]
 fn a_quick_study_is_never_valid_for_a_claim() {
-    let words =
+    let arguments =
         "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4 --photos 10";
-    let (answer, record) = audited(words);
+    let (answer, record) = audited(arguments);
     let comparison = &record["comparisons"][0];
     assert_eq!(comparison["verdict"], "slower", "{}", answer.all());
     assert_eq!(comparison["status"], "unstable");

@@ -1,4 +1,4 @@
-//! `model::fetch` against a real HTTP server on the loopback, which misbehaves in every way we know of.
+//! `model::fetch` against a real HTTP server on the loopback, which misbehaves in every known way.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -41,7 +41,7 @@ impl Request {
     }
 }
 
-/// Answers each connection with one response, closes it, and remembers what was asked.
+/// Answers each connection with one response, closes it, and remembers the requests.
 struct Server {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -77,7 +77,7 @@ impl Server {
     }
 }
 
-/// A client that has heard enough hangs up, so a failed write is no failure of the server.
+/// A client may close the connection early, so a failed write is not an error of the server.
 fn respond(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n");
     let _ = stream
@@ -89,7 +89,7 @@ fn length(bytes: usize) -> String {
     format!("Content-Length: {bytes}\r\n")
 }
 
-/// A server that does all of it right, for one version of one file.
+/// A correct server, for one version of one file.
 fn serve(request: &Request, stream: &mut TcpStream, etag: &str, file: &[u8]) {
     let same = request.header("if-range").is_none_or(|asked| asked == etag);
     match request.range().filter(|_| same) {
@@ -175,7 +175,7 @@ impl Case {
         assert_eq!(result.unwrap(), self.place(""));
         assert!(
             fs::read(self.place("")).unwrap() == file(),
-            "other bytes than those served"
+            "not the bytes that were served"
         );
         assert!(!self.place(".part").exists() && !self.place(".part.etag").exists());
     }
@@ -193,7 +193,7 @@ fn part_length(path: &Path) -> u64 {
 }
 
 #[test]
-fn a_network_comes_whole_and_a_second_fetch_asks_nobody() {
+fn a_network_arrives_whole_and_a_second_fetch_makes_no_request() {
     let case = Case::new();
     let server = Server::new(|request, stream| serve(request, stream, "\"v1\"", &file()));
     assert_eq!(local(&case.entry, case.home.path()), LocalState::Absent);
@@ -218,7 +218,7 @@ fn a_network_comes_whole_and_a_second_fetch_asks_nobody() {
 }
 
 #[test]
-fn what_broke_off_is_resumed_and_only_the_rest_is_transferred() {
+fn an_interrupted_transfer_is_resumed_and_only_the_rest_is_transferred() {
     let case = Case::new();
     let server = Server::new(|request, stream| match request.range() {
         None => {
@@ -424,7 +424,7 @@ fn a_part_survives_a_server_in_trouble() {
 }
 
 #[test]
-fn silence_is_not_borne_for_ever() {
+fn silence_ends_in_a_timeout() {
     let options = || FetchOptions {
         timeout: Duration::from_millis(200),
         ..FetchOptions::default()
@@ -449,7 +449,7 @@ fn silence_is_not_borne_for_ever() {
 }
 
 #[test]
-fn nobody_there_names_the_address() {
+fn a_missing_server_is_named_by_its_address() {
     let case = Case::new();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let options = FetchOptions {
@@ -549,8 +549,8 @@ fn a_network_in_a_pack_says_how_to_unpack_it() {
         &mut |_, _| {},
     )
     .unwrap_err();
-    for words in ["det_500m.onnx", "buffalo_s.zip", "--detector scrfd:PATH", "--url"] {
-        assert!(error.to_string().contains(words), "{error}");
+    for text in ["det_500m.onnx", "buffalo_s.zip", "--detector scrfd:PATH", "--url"] {
+        assert!(error.to_string().contains(text), "{error}");
     }
 }
 

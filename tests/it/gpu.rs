@@ -1,4 +1,4 @@
-//! What facebench says of GPUs, with the real program and the real NVML wrapper, served by a stand-in library.
+//! What facebench reports about GPUs: the real program and the real NVML wrapper, served by a stand-in library.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use crate::common::{
 use facebench::machine::Nvml;
 use serde_json::{Value, json};
 
-/// What `devices --json` says in that world.
+/// What `devices --json` prints in that world.
 pub fn devices(world: &World) -> Value {
     let answer = run(world.around(facebench().args(["devices", "--json"])));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     serde_json::from_str(&answer.stdout()).unwrap()
 }
 
-/// The blocks of GPUs that `devices` shows in that world, up to the list of backends. What the machine that the tests
-/// run on has itself is left out.
+/// The blocks of GPUs that `devices` shows in that world, up to the list of backends. GPUs of the machine that runs
+/// the tests are left out.
 fn text(world: &World) -> String {
     let answer = run(world.around(&mut facebench_devices()));
     assert_eq!(answer.code(), 0, "{}", answer.all());
@@ -36,7 +36,7 @@ fn facebench_devices() -> std::process::Command {
 }
 
 #[test]
-fn a_board_on_bare_metal_tells_all() {
+fn a_board_on_bare_metal_reports_everything() {
     let world = World::of(&[h100()]);
     insta::assert_snapshot!(text(&world), @r"
     gpu       NVIDIA H100 80GB HBM3 (GPU-11111111-2222-3333-4444-555555555555)
@@ -60,7 +60,7 @@ fn a_board_on_bare_metal_tells_all() {
         gpu["co_tenants"],
         json!([{"pid": 4242, "memory_bytes": 1_200_000_000}])
     );
-    // That place on the bus is no machine's.
+    // No machine has a device at that address of the bus.
     assert_eq!(
         gpu["unavailable"].as_object().unwrap().keys().collect::<Vec<_>>(),
         ["numa_node"]
@@ -68,7 +68,7 @@ fn a_board_on_bare_metal_tells_all() {
 }
 
 #[test]
-fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
+fn a_vgpu_reports_its_profile_and_why_the_rest_is_missing() {
     let world = World::of(&[vgpu("GRID V100D-8Q", &license(true))]);
     insta::assert_snapshot!(text(&world), @r"
     gpu       GRID V100D-8Q (GPU-aaaaaaaa-0000-0000-0000-000000000001)
@@ -103,10 +103,10 @@ fn a_vgpu_tells_its_profile_and_why_the_rest_is_missing() {
 }
 
 #[test]
-fn every_mode_is_told_apart() {
+fn every_mode_is_distinguished() {
     let board = |mode: u8| with(h100(), json!({"nvmlDeviceGetVirtualizationMode": mode}));
     let unknown = json!({"nvmlDeviceGetVirtualizationMode": null});
-    for (told, mode, profile, licensed) in [
+    for (answers, mode, profile, licensed) in [
         (board(0), json!("physical"), json!(null), false),
         (board(1), json!("passthrough"), json!(null), false),
         (board(3), json!("vgpu-host"), json!(null), false),
@@ -137,7 +137,7 @@ fn every_mode_is_told_apart() {
             true,
         ),
     ] {
-        let gpu = &devices(&World::of(&[told]))["gpus"][0];
+        let gpu = &devices(&World::of(&[answers]))["gpus"][0];
         assert_eq!((&gpu["mode"], &gpu["profile"]), (&mode, &profile), "{gpu}");
         assert_eq!(gpu["license"].is_object(), licensed, "{gpu}");
         for field in ["mode", "profile"] {
@@ -153,7 +153,7 @@ fn a_licence_counts_where_it_allows_compute_and_is_held() {
     let feature =
         |code: u8, enabled: u8, state: u8| json!({"code": code, "enabled": enabled, "state": state});
     let features = |list: &[Value]| json!({"supported": 1, "features": list});
-    for (told, before) in [
+    for (answers, before) in [
         (license(true), json!(true)),
         (license(false), json!(false)),
         (features(&[feature(2, 1, 1)]), json!(true)),
@@ -161,7 +161,7 @@ fn a_licence_counts_where_it_allows_compute_and_is_held() {
             features(&[feature(1, 0, 0), feature(2, 0, 0), feature(4, 1, 1)]),
             json!(true),
         ),
-        // Licensed for desktops, or licensed as what the device is not used as.
+        // Licensed for desktops, or for a product that the device is not used as.
         (features(&[feature(1, 1, 1)]), json!(false)),
         (features(&[feature(2, 0, 1)]), json!(false)),
         (features(&[]), json!(false)),
@@ -169,14 +169,14 @@ fn a_licence_counts_where_it_allows_compute_and_is_held() {
         (json!({"supported": 0}), json!(null)),
         (json!(null), json!(null)),
     ] {
-        let gpu = &devices(&World::of(&[vgpu("GRID V100D-8Q", &told)]))["gpus"][0];
-        assert_eq!(gpu["license"]["before"], before, "{told}");
+        let gpu = &devices(&World::of(&[vgpu("GRID V100D-8Q", &answers)]))["gpus"][0];
+        assert_eq!(gpu["license"]["before"], before, "{answers}");
         let reason = gpu["unavailable"]["license.before"].is_string();
-        assert_eq!(before.is_null(), reason, "{told}: {gpu}");
+        assert_eq!(before.is_null(), reason, "{answers}: {gpu}");
     }
 }
 
-/// An H100 with two of three possible MIG devices: one tells its profile by its name, the other by its attributes.
+/// An H100 with two of three possible MIG devices: one has its profile in its name, the other only in its attributes.
 fn divided(mode: u8) -> Value {
     let part = |name: &str, number: u8, bytes: u64| {
         json!({
@@ -239,8 +239,8 @@ fn each_mig_device_stands_beside_its_board() {
               persistence  on
               co-tenants   none seen
     ");
-    let told = devices(&world);
-    let gpus = told["gpus"].as_array().unwrap();
+    let found = devices(&world);
+    let gpus = found["gpus"].as_array().unwrap();
     assert_eq!(gpus.len(), 3);
     assert_eq!(
         (&gpus[0]["mode"], &gpus[0]["mig_enabled"]),
@@ -270,8 +270,8 @@ fn a_mig_device_in_a_guest_needs_its_vgpu_s_licence() {
         divided(2),
         json!({"nvmlDeviceGetName": "GRID A100-3-20C", "nvmlDeviceGetGridLicensableFeatures_v4": license(false)}),
     );
-    let told = devices(&World::of(&[guest]));
-    for gpu in told["gpus"].as_array().unwrap() {
+    let found = devices(&World::of(&[guest]));
+    for gpu in found["gpus"].as_array().unwrap() {
         assert_eq!(
             (&gpu["mode"], &gpu["license"]["before"]),
             (&json!("mig-vgpu"), &json!(false))
@@ -280,11 +280,11 @@ fn a_mig_device_in_a_guest_needs_its_vgpu_s_licence() {
 }
 
 #[test]
-fn two_gpus_are_two_and_one_that_is_lost_costs_no_other() {
+fn two_gpus_are_two_and_a_lost_one_does_not_hide_the_others() {
     let second = json!({"nvmlDeviceGetUUID": "GPU-2", "nvmlDeviceGetName": "NVIDIA L4"});
     let lost = json!({"nvmlDeviceGetHandleByIndex_v2": "NVML_ERROR_GPU_IS_LOST"});
-    let told = devices(&World::of(&[h100(), lost, with(h100(), second)]));
-    let gpus = told["gpus"].as_array().unwrap();
+    let found = devices(&World::of(&[h100(), lost, with(h100(), second)]));
+    let gpus = found["gpus"].as_array().unwrap();
     let names: Vec<_> = gpus.iter().map(|gpu| gpu["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
@@ -300,7 +300,7 @@ fn two_gpus_are_two_and_one_that_is_lost_costs_no_other() {
 }
 
 #[test]
-fn a_driver_that_does_not_start_is_told_with_a_fix() {
+fn a_driver_that_does_not_start_is_reported_with_a_fix() {
     for (error, reason, fix) in [
         (
             "NVML_ERROR_LIB_RM_VERSION_MISMATCH",
@@ -314,27 +314,27 @@ fn a_driver_that_does_not_start_is_told_with_a_fix() {
         ),
         ("NVML_ERROR_GPU_IS_LOST", "fell off the bus", "nvidia-smi"),
     ] {
-        let told = devices(&World::new(&json!({"nvmlInit_v2": error})));
-        assert!(told["gpus_reason"].as_str().unwrap().contains(reason), "{told}");
-        let told_fix = told["gpus_fix"].as_str().unwrap();
-        assert!(fix.split('|').any(|fix| told_fix.contains(fix)), "{told}");
+        let found = devices(&World::new(&json!({"nvmlInit_v2": error})));
+        assert!(found["gpus_reason"].as_str().unwrap().contains(reason), "{found}");
+        let fix_text = found["gpus_fix"].as_str().unwrap();
+        assert!(fix.split('|').any(|fix| fix_text.contains(fix)), "{found}");
     }
-    // What is wrong with a driver that is not loaded depends on the machine that the tests run on.
-    let told = devices(&World::new(
+    // The reason for a driver that is not loaded depends on the machine that runs the tests.
+    let found = devices(&World::new(
         &json!({"nvmlInit_v2": "NVML_ERROR_DRIVER_NOT_LOADED"}),
     ));
-    assert!(told["gpus_reason"].is_string(), "{told}");
-    let told = devices(&World::of(&[]));
-    assert_eq!(told["gpus_reason"], "NVML answers, but lists no GPU");
-    let told = devices(&World::new(
+    assert!(found["gpus_reason"].is_string(), "{found}");
+    let found = devices(&World::of(&[]));
+    assert_eq!(found["gpus_reason"], "NVML answers, but lists no GPU");
+    let found = devices(&World::new(
         &json!({"nvmlDeviceGetCount_v2": "NVML_ERROR_GPU_IS_LOST"}),
     ));
     assert!(
-        told["gpus_reason"]
+        found["gpus_reason"]
             .as_str()
             .unwrap()
             .contains("does not report the number of GPUs"),
-        "{told}"
+        "{found}"
     );
 }
 
@@ -360,12 +360,12 @@ fn without(function: &str, folder: &Path) -> std::path::PathBuf {
 #[test]
 fn a_library_that_lacks_functions_says_which() {
     let (world, folder) = (World::of(&[h100()]), tempfile::tempdir().unwrap());
-    let told = |library: &Path| -> Value {
+    let devices_with = |library: &Path| -> Value {
         let mut command = facebench();
         world.around(&mut command).env("FACEBENCH_NVML", library);
         serde_json::from_str(&run(command.args(["devices", "--json"])).stdout()).unwrap()
     };
-    let gpu = &told(&without("nvmlDeviceGetEccMode", folder.path()))["gpus"][0];
+    let gpu = &devices_with(&without("nvmlDeviceGetEccMode", folder.path()))["gpus"][0];
     assert_eq!(gpu["sm_clock_mhz"], 1755);
     let reason = gpu["unavailable"]["ecc"].as_str().unwrap();
     assert!(
@@ -374,7 +374,7 @@ fn a_library_that_lacks_functions_says_which() {
         "{reason}"
     );
     let told_reason = |library: &Path| {
-        told(library)["gpus_reason"]
+        devices_with(library)["gpus_reason"]
             .as_str()
             .unwrap_or_default()
             .to_owned()
@@ -386,7 +386,7 @@ fn a_library_that_lacks_functions_says_which() {
     );
     let text = folder.path().join("text.so");
     std::fs::write(&text, "no library").unwrap();
-    for (library, word) in [
+    for (library, part) in [
         (text.as_path(), "text.so"),
         (Path::new("/no/such/lib.so"), "/no/such/lib.so"),
     ] {
@@ -399,7 +399,7 @@ fn a_library_that_lacks_functions_says_which() {
 }
 
 #[test]
-fn mps_is_told_with_its_limits() {
+fn mps_is_reported_with_its_limits() {
     let (world, pipes) = (World::of(&[h100()]), tempfile::tempdir().unwrap());
     std::fs::write(pipes.path().join("nvidia-cuda-mps-control.pid"), "77\n").unwrap();
     let mut command = facebench();
@@ -407,8 +407,8 @@ fn mps_is_told_with_its_limits() {
         .around(&mut command)
         .env("CUDA_MPS_PIPE_DIRECTORY", pipes.path())
         .env("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "25");
-    let told: Value = serde_json::from_str(&run(command.args(["devices", "--json"])).stdout()).unwrap();
-    let mps = &told["gpus"][0]["mps"];
+    let found: Value = serde_json::from_str(&run(command.args(["devices", "--json"])).stdout()).unwrap();
+    let mps = &found["gpus"][0]["mps"];
     assert_eq!(
         (&mps["control_pid"], &mps["active_thread_percentage"]),
         (&json!(77), &json!("25"))
@@ -427,31 +427,34 @@ fn study(world: &World) -> Value {
 }
 
 #[test]
-fn a_record_holds_the_gpus_and_a_licence_that_is_lost_on_the_way() {
+fn a_record_holds_the_gpus_and_a_licence_that_is_lost_in_between() {
     let lost = json!({"calls": [license(true), license(false)]});
-    let told = study(&World::of(&[vgpu("GRID V100D-8Q", &lost)]));
-    assert_eq!(told["gpus"][0]["name"], "GRID V100D-8Q");
+    let record = study(&World::of(&[vgpu("GRID V100D-8Q", &lost)]));
+    assert_eq!(record["gpus"][0]["name"], "GRID V100D-8Q");
     assert_eq!(
-        told["gpus"][0]["license"],
+        record["gpus"][0]["license"],
         json!({"before": true, "after": false})
     );
     let unread = json!({"calls": [license(true), "NVML_ERROR_GPU_IS_LOST"]});
-    let told = study(&World::of(&[vgpu("GRID V100D-8Q", &unread)]));
-    assert_eq!(told["gpus"][0]["license"], json!({"before": true, "after": null}));
-    assert!(told["gpus"][0]["unavailable"]["license.after"].is_string());
+    let record = study(&World::of(&[vgpu("GRID V100D-8Q", &unread)]));
+    assert_eq!(
+        record["gpus"][0]["license"],
+        json!({"before": true, "after": null})
+    );
+    assert!(record["gpus"][0]["unavailable"]["license.after"].is_string());
 }
 
 #[test]
 fn a_record_without_gpus_says_why() {
-    let told = study(&World::of(&[]));
+    let record = study(&World::of(&[]));
     assert_eq!(
-        told["host"]["unavailable"]["gpus"],
+        record["host"]["unavailable"]["gpus"],
         "NVML answers, but lists no GPU"
     );
 }
 
-/// NVML in this very process, whose environment must be there before it starts: the test of that name is started once
-/// more, as a process of its own that sees `world`. `None` in the process that only starts it.
+/// NVML in a process of its own, because its environment must be set before it starts: the test `test` is started once
+/// more, as a process that sees `world`. `None` in the process that only starts it.
 fn in_process(test: &str, world: &World) -> Option<Nvml> {
     if std::env::var_os("FAKE_NVML").is_some() {
         return Some(Nvml::open(Some(&library())).unwrap());
@@ -467,7 +470,7 @@ fn in_process(test: &str, world: &World) -> Option<Nvml> {
 }
 
 /// Changes the world that this process sees.
-fn change(told: &Value) {
+fn change(answers: &Value) {
     std::fs::write(std::env::var_os("FAKE_NVML").unwrap(), told.to_string()).unwrap();
 }
 
@@ -490,7 +493,7 @@ fn counters_are_read_by_uuid_as_they_are_now() {
     assert_eq!(counters.memory_used_bytes, Ok(2_000_000_000));
     assert_eq!(counters.process_memory_bytes, Ok(500));
     assert_eq!(counters.temperature_celsius, Ok(34.0));
-    // This process is no co-tenant of itself.
+    // This process is not its own co-tenant.
     let tenants = nvml.gpus().unwrap()[0].co_tenants.clone().unwrap();
     assert_eq!(
         tenants.iter().map(|tenant| tenant.pid).collect::<Vec<_>>(),
@@ -517,12 +520,15 @@ fn counters_are_read_by_uuid_as_they_are_now() {
     let later = nvml.clone().counters(uuid, None).unwrap();
     assert_eq!(later.joules, Ok(123_460.789));
     assert_eq!(later.throttled_by, Ok(vec![]));
-    assert!(nvml.counters("GPU-of-nobody", None).is_err());
+    assert!(nvml.counters("GPU-unknown", None).is_err());
 }
 
 #[test]
-fn counters_of_parts_and_guests_say_what_they_lack() {
-    let Some(nvml) = in_process("counters_of_parts_and_guests_say_what_they_lack", &World::of(&[])) else {
+fn counters_of_parts_and_guests_say_what_is_missing() {
+    let Some(nvml) = in_process(
+        "counters_of_parts_and_guests_say_what_is_missing",
+        &World::of(&[]),
+    ) else {
         return;
     };
     change(&driver(&[divided(1)]));

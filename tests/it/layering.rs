@@ -1,4 +1,4 @@
-//! Which module may use which: imports point one way, and what is pure stays pure.
+//! Which module may use which: imports point one way, and pure modules stay pure.
 //!
 //! Rust has no such rule within a package, so this test reads the sources: every path that begins with `crate`, `super`,
 //! `self` or `std`, in `use` and inline, test code too. The lexer leaves comments out, and strings are no paths.
@@ -49,11 +49,11 @@ const RULES: &[(&str, &[&str])] = &[
 /// Modules that only compute: the same input gives the same output, on any machine and at any time.
 const PURE: &[&str] = &["analysis"];
 
-/// What they may therefore not import.
+/// What these modules may not import.
 const IMPURE: &[&str] = &["std::env", "std::fs", "std::net", "std::process", "std::thread"];
 const CLOCKS: &[&str] = &["std::time::Instant", "std::time::SystemTime"];
 
-/// What every module may import that does not only compute: how files are written.
+/// What every other module may import: how files are written.
 const ANYWHERE: &str = "files";
 
 #[test]
@@ -141,17 +141,17 @@ fn find(tokens: TokenStream, here: &[String], found: &mut Vec<(usize, String)>) 
     while at < tokens.len() {
         match &tokens[at..] {
             [
-                TokenTree::Ident(word),
+                TokenTree::Ident(ident),
                 TokenTree::Ident(name),
                 TokenTree::Group(body),
                 ..,
-            ] if word == "mod" => {
+            ] if ident == "mod" => {
                 find(body.stream(), &[here, &[name.to_string()]].concat(), found);
                 at += 3;
             }
             // Visibility, as in `pub(crate)`, is no import.
-            [TokenTree::Ident(word), TokenTree::Group(within), ..]
-                if word == "pub" && within.delimiter() == Delimiter::Parenthesis =>
+            [TokenTree::Ident(ident), TokenTree::Group(within), ..]
+                if ident == "pub" && within.delimiter() == Delimiter::Parenthesis =>
             {
                 at += 2;
             }
@@ -159,9 +159,9 @@ fn find(tokens: TokenStream, here: &[String], found: &mut Vec<(usize, String)>) 
                 find(group.stream(), here, found);
                 at += 1;
             }
-            [TokenTree::Ident(word), rest @ ..]
-                if word == "crate"
-                    || (["super", "self", "std"].iter().any(|root| word == root) && is_path(rest)) =>
+            [TokenTree::Ident(ident), rest @ ..]
+                if ident == "crate"
+                    || (["super", "self", "std"].iter().any(|root| ident == root) && is_path(rest)) =>
             {
                 at += follow(&tokens[at..], here.to_vec(), found);
             }
@@ -170,7 +170,7 @@ fn find(tokens: TokenStream, here: &[String], found: &mut Vec<(usize, String)>) 
     }
 }
 
-/// Follows the path, or the tree of a `use`, at the start of `tokens`, relative to `path`; tells how many it took.
+/// Follows the path, or the tree of a `use`, at the start of `tokens`, relative to `path`; returns how many it took.
 fn follow(tokens: &[TokenTree], mut path: Vec<String>, found: &mut Vec<(usize, String)>) -> usize {
     let mut at = 0;
     loop {
@@ -263,7 +263,7 @@ fn every_form_of_import_is_seen() {
 }
 
 #[test]
-fn what_is_no_import_is_left_alone() {
+fn what_is_no_import_is_ignored() {
     for innocent in [
         "// use crate::record;\n/* crate::record::x /* nested */ crate::record::y */",
         "/// See [`crate::record::Record`].\nfn f() {}",
@@ -291,12 +291,12 @@ fn a_model_knows_the_traits_of_runtimes_and_no_runtime() {
         "use crate::runtime::onnxruntime::Ort;",
         "use crate::runtime::{Session, null::Null};",
     ] {
-        let [told] = &violations_in("src/model/yunet.rs", planted)[..] else {
+        let [violation] = &violations_in("src/model/yunet.rs", planted)[..] else {
             panic!("{planted}");
         };
         assert!(
-            told.ends_with("`model` may import vision, runtime::Type"),
-            "{told}"
+            violation.ends_with("`model` may import vision, runtime::Type"),
+            "{violation}"
         );
     }
 }

@@ -1,13 +1,13 @@
-//! The integration tests, one binary: one file for each command or promise, and what they share in `common`.
+//! The integration tests, as one binary: a file for each command or subject; `common` holds what they share.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
-#![allow(unreachable_pub, reason = "a test binary is reached by nobody")]
+#![allow(unreachable_pub, reason = "a test binary has no users")]
 
 mod common;
 #[path = "../../src/report/fixture.rs"]
 mod fixture;
 
 mod accelerators;
-mod backend_words;
+mod backend_names;
 mod backends;
 mod bundle;
 mod conformance;
@@ -20,6 +20,7 @@ mod fetch;
 mod first_use;
 mod gpu;
 mod layering;
+mod messages;
 mod monitor;
 mod networks;
 mod peers;
@@ -33,4 +34,3 @@ mod simulated;
 mod size;
 mod tenants;
 mod tune;
-mod words;

@@ -1,4 +1,4 @@
-//! `facebench monitor` on the host of vGPUs, and what `merge` makes of its log, with the real program and a stand-in for NVML.
+//! `facebench monitor` on a host of vGPUs, and how `merge` uses its log: the real program, and a stand-in for NVML.
 
 use std::{
     path::{Path, PathBuf},
@@ -77,7 +77,7 @@ fn with_host_log(answers: &Value) -> (Value, Answer, tempfile::TempDir, PathBuf)
 }
 
 #[test]
-fn a_host_s_log_holds_what_guests_cannot_see() {
+fn a_host_log_holds_what_guests_cannot_see() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("w.jsonl");
     let world = World::new(&host(60));
@@ -156,10 +156,10 @@ fn a_busy_vgpu_fails_the_guest_s_check_and_an_idle_one_passes_it() {
         "a record names no virtual machine"
     );
     let table = answer.stdout();
-    for words in ["HOST LOG", "best-effort, 2 ms", "60 %", "1755"] {
-        assert!(table.contains(words), "no {words} in {table}");
+    for text in ["HOST LOG", "best-effort, 2 ms", "60 %", "1755"] {
+        assert!(table.contains(text), "no {text} in {table}");
     }
-    // An audit makes the checks of the host log again, and they come out the same.
+    // An audit makes the checks of the host log again, with the same outcome.
     let audit = run(facebench().arg("audit").arg(&all));
     assert_eq!(audit.code(), 0, "{}", audit.all());
 
@@ -269,7 +269,7 @@ fn a_log_survives_the_death_of_its_monitor() {
 }
 
 #[test]
-fn nvidia_smi_is_asked_where_nvml_has_no_scheduler() {
+fn nvidia_smi_is_used_where_nvml_has_no_scheduler() {
     let folder = tempfile::tempdir().unwrap();
     let mut answers = host(0);
     answers["devices"][0]["nvmlDeviceGetVgpuSchedulerState"] = Value::Null;

@@ -1,4 +1,4 @@
-//! What the embedded networks can do on photos of people they were never trained on, with a control that cannot.
+//! The quality of the embedded networks on people whom they were not trained on, with a control that must miss it.
 //! `scripts/model-card` runs this and shows the figures.
 
 use std::{
@@ -53,7 +53,7 @@ struct Seen {
 /// Known and seen faces of one photo.
 type Known<'a> = (&'a [manifest::AnnotatedFace], &'a [Face]);
 
-/// What a pair of networks makes of the photos.
+/// The figures of a pair of networks on the photos.
 struct Figures {
     ap: f64,
     /// On the photos' true landmarks, and on those that the detector found.
@@ -236,11 +236,11 @@ fn the_embedded_networks_do_what_their_card_says() {
     );
     assert!(
         detection.ap < LEAST_AP && verification.tar[0] < LEAST_TAR,
-        "the control passes: the figures prove nothing"
+        "the control passes, so the figures prove nothing"
     );
 }
 
-/// Our networks' time over that of public ones, one thread, runs taken in turns; only where those are at hand.
+/// Our networks' time over that of public ones, one thread, runs in turns; only where those are available.
 fn cost(runtime: &OnnxRuntime, detector: &Path, recognizer: &Path) -> Option<String> {
     let pairs = [
         (

@@ -1,4 +1,4 @@
-//! Other programs as arms: one that speaks the protocol is measured, one that dies costs its arm, one that is missing ends
+//! Other programs as arms: one that speaks the protocol is measured, one that dies fails its arm, one that is missing ends
 //! the study before it begins.
 
 use crate::common::{self, check, facebench, few_photos, home, package, record, run};
@@ -18,10 +18,12 @@ fn a_program_that_speaks_the_protocol_is_an_arm() {
     let path = folder.path().join("r.json");
     let spec = format!("{},streams=1,label=theirs", peer());
     let answer = run(&mut few_photos(4, &path, &["cpu", &spec]));
-    // It says that every photo has one face in a corner: measured, and invalid.
+    // It reports one face in a corner of every photo: measured, but invalid.
     assert_eq!(answer.code(), 3, "{}", answer.all());
-    let told = answer.stdout();
-    let row = told.lines().find(|line| line.trim_start().starts_with("theirs "));
+    let table = answer.stdout();
+    let row = table
+        .lines()
+        .find(|line| line.trim_start().starts_with("theirs "));
     assert!(
         row.is_some_and(|row| row.contains(" INVALID ")),
         "{}",
@@ -59,7 +61,7 @@ fn a_program_that_speaks_the_protocol_is_an_arm() {
         "{agreement}"
     );
     assert_eq!(check(theirs, "placement")["outcome"], "unknown");
-    // No speed is compared of an arm that computes something else.
+    // The speed of an arm that computes something else is not compared.
     assert_eq!(record["comparisons"], serde_json::json!([]));
     // Every figure follows from the blocks, the peer's limits included.
     let audit = run(facebench().arg("audit").arg(&path));
@@ -73,7 +75,7 @@ fn a_peer_that_sees_the_same_agrees() {
     let library = LibraryStore::of_process(home())
         .find_or_install(Flavor::Cpu, &|line| println!("{line}"))
         .unwrap();
-    // No arm of facebench's own: the reference answers once, and is not measured.
+    // Without an arm of facebench, the reference answers once and is not measured.
     let mut command = few_photos(4, &path, &[&peer()]);
     command
         .env("FACEBENCH_TEST_WORKER", env!("CARGO_BIN_EXE_facebench"))
@@ -88,14 +90,14 @@ fn a_peer_that_sees_the_same_agrees() {
 }
 
 #[test]
-fn a_peer_that_dies_costs_its_arm() {
+fn a_peer_that_dies_fails_its_arm() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let mut command = few_photos(4, &path, &["cpu", &peer()]);
     let answer = run(command.env("FACEBENCH_TEST_DIES", "1"));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert!(
-        answer.stderr().contains("these are my last words"),
+        answer.stderr().contains("the peer's last line"),
         "{}",
         answer.all()
     );

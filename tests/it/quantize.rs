@@ -1,5 +1,5 @@
-//! `facebench models quantize`: the embedded networks in fp16 and int8 give the answers of fp32, and what stands in the
-//! way is told with its fix.
+//! `facebench models quantize`: the embedded networks in fp16 and int8 give the answers of fp32, and obstacles
+//! are reported with their fix.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -33,7 +33,7 @@ fn found(name: &str, role: Role) -> Network {
     Network::find(&name.parse().unwrap(), role, &common::home()).unwrap()
 }
 
-/// The network in fp16; `None`, and said so, where it cannot be converted here.
+/// The network in fp16; `None`, with a printed line, where it cannot be converted here.
 fn converted(network: &Network) -> Option<Network> {
     converted_with(network, Target::Fp16, &["--to", "fp16"])
 }
@@ -47,7 +47,7 @@ fn converted_with(network: &Network, target: Target, how: &[&str]) -> Option<Net
         "cannot reach its package index",
         "does not offer",
     ];
-    if missing.iter().any(|words| answer.stderr().contains(words)) {
+    if missing.iter().any(|text| answer.stderr().contains(text)) {
         common::skip(answer.stderr());
         return None;
     }
@@ -167,7 +167,7 @@ fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
         let bytes = |network: &Network| fs::metadata(&network.path).unwrap().len() as f64;
         let share = bytes(small) / bytes(large);
         assert!((0.2..0.4).contains(&share), "{}: {share}", small.path.display());
-        // Whoever gives it as a network of its own needs no other.
+        // The file itself shows that it is quantized, for users who give it as a network.
         assert!(onnx::is_quantized(&fs::read(&small.path).unwrap()).unwrap());
     }
     // Other people than those whom the networks were calibrated on.
@@ -184,7 +184,7 @@ fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
         println!("{accuracy:?}");
         let mut limits = agreement::Limits::of_precision(Precision::Int8);
         if std::ptr::eq(detector, &raw const small_detector) {
-            // Of so few faces the 1st percentile is the worst one, which a landmark that moved decides alone.
+            // With so few faces the 1st percentile is the worst face: one moved landmark decides it.
             limits.p01 = 0.8;
         }
         let check = agreement::check(&accuracy, &limits);
@@ -232,7 +232,7 @@ fn an_arm_whose_network_was_never_quantized_names_the_command() {
             .arg(folder.path())
             .args(["--detector", &detector, "--recognizer", &recognizer]));
         assert_eq!(answer.code(), 4, "{}", answer.all());
-        last_words(&answer).replace(&common::network("").display().to_string(), "NETWORKS/")
+        last_message(&answer).replace(&common::network("").display().to_string(), "NETWORKS/")
     };
     insta::assert_snapshot!(say("cpu,precision=int8"), @r"
     error: cpu,precision=int8: tiles is not on this machine in int8
@@ -245,13 +245,13 @@ fn an_arm_whose_network_was_never_quantized_names_the_command() {
 }
 
 #[test]
-fn photos_that_teach_nothing_are_told() {
+fn photos_that_cannot_calibrate_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let shown = folder.path().display().to_string();
     let say = |network: &str, how: &[&str], code| {
         let answer = quantize_with(network, how);
         assert_eq!(answer.code(), code, "{}", answer.all());
-        last_words(&answer).replace(&shown, "DIR")
+        last_message(&answer).replace(&shown, "DIR")
     };
     let calibrate = ["--calibrate", &shown];
     insta::assert_snapshot!(say("facebench-det", &calibrate, 1), @"error: DIR: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content)");
@@ -269,8 +269,8 @@ fn photos_that_teach_nothing_are_told() {
     );
 }
 
-/// What an answer ends in, without what was told on the way.
-fn last_words(answer: &Answer) -> String {
+/// The last message of an answer, without its progress lines.
+fn last_message(answer: &Answer) -> String {
     let said = answer.stderr();
     said[said.find("error:").unwrap_or_default()..].trim().to_owned()
 }
@@ -339,8 +339,8 @@ fn what_is_no_network_is_refused_by_name() {
         "{}",
         absent.all()
     );
-    let word = run(facebench().args(["models", "quantize", "facebench-det", "--to", "fp8"]));
-    assert_eq!(word.code(), 2);
+    let wrong = run(facebench().args(["models", "quantize", "facebench-det", "--to", "fp8"]));
+    assert_eq!(wrong.code(), 2);
 }
 
 /// The answer of `quantize` in an empty home where `python3` is this shell script, or where there is none.
@@ -363,8 +363,8 @@ fn executable(path: &Path, text: &str) {
 }
 
 #[test]
-fn what_python_lacks_is_told_with_its_fix() {
-    // Asked for its version (-I), a Python 3.12; asked for anything else, the rest of the script.
+fn what_python_lacks_is_reported_with_its_fix() {
+    // With -I it reports Python 3.12; with other arguments it runs the rest of the script.
     let modern = |rest: &str| format!("[ \"$1\" = -I ] && echo 3 12 x86_64 && exit\n{rest}");
     let cases = [
         (
@@ -400,8 +400,8 @@ fn what_python_lacks_is_told_with_its_fix() {
     for (script, reason, fix) in cases {
         let answer = with_python(script.as_deref());
         assert_eq!(answer.code(), 1, "{}", answer.all());
-        for words in [reason, fix, "copy the models/derived folder of its home here"] {
-            assert!(answer.stderr().contains(words), "{words:?}: {}", answer.all());
+        for text in [reason, fix, "copy the models/derived folder of its home here"] {
+            assert!(answer.stderr().contains(text), "{text:?}: {}", answer.all());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is done with records: audit, compare, merge; and what else stands on its own: checks, serve, the noise floor.
+//! Commands on records (audit, compare, merge), and others that stand alone: checks, serve, the noise floor.
 
 use std::{io::Write, path::Path, process::Stdio};
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 /// A short study of one `null` arm, named.
 fn named(folder: &Path, name: &str, spec: &str) -> std::path::PathBuf {
     let path = folder.join(format!("{name}.json"));
-    let words = format!("run -b {spec} --name {name} --processes 4 --blocks 1 -d 100ms --warmup 20ms");
-    measured(&run(&mut study(&words, &path)), &path);
+    let arguments = format!("run -b {spec} --name {name} --processes 4 --blocks 1 -d 100ms --warmup 20ms");
+    measured(&run(&mut study(&arguments, &path)), &path);
     path
 }
 
@@ -67,7 +67,7 @@ fn a_slowdown_fires_the_gate_and_the_same_again_does_not() {
     );
     let other_way = compare(&b, &a, &["--fail-on-regression", "5%"]);
     assert_eq!(other_way.code(), 0, "{}", other_way.all());
-    assert_eq!(compare(&a, &b, &[]).code(), 0, "without a gate it only tells");
+    assert_eq!(compare(&a, &b, &[]).code(), 0, "without a gate it only reports");
     let json: Value = serde_json::from_str(&compare(&a, &b, &["--json"]).stdout()).unwrap();
     assert_eq!(
         (&json[0]["verdict"], &json[0]["paired"]),
@@ -98,7 +98,7 @@ fn records_of_different_work_are_not_compared() {
     let answer = compare(&a, &b, &[]);
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert!(answer.stderr().contains("the photos"), "{}", answer.all());
-    for (text, words) in [
+    for (text, text) in [
         ("{", "is not JSON"),
         ("{}", "not a record of facebench"),
         (r#"{"schema_version": 9}"#, "schema version 9"),
@@ -107,7 +107,7 @@ fn records_of_different_work_are_not_compared() {
         let answer = compare(&a, &b, &[]);
         assert_eq!(answer.code(), 1, "{}", answer.all());
         assert!(
-            answer.stderr().contains(words) && answer.stderr().contains("b.json"),
+            answer.stderr().contains(text) && answer.stderr().contains("b.json"),
             "{}",
             answer.all()
         );
@@ -201,11 +201,11 @@ fn a_worker_serves_load_generators_of_others() {
 fn a_noise_floor_becomes_the_margin() {
     let (home, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let null = |words: &str| {
-        let words = format!("run -d 20ms --warmup 10ms --blocks 1 {words}");
-        run(study(&words, &path).env("FACEBENCH_HOME", home.path()))
+    let null = |arguments: &str| {
+        let arguments = format!("run -d 20ms --warmup 10ms --blocks 1 {arguments}");
+        run(study(&arguments, &path).env("FACEBENCH_HOME", home.path()))
     };
-    // Luck of 20 % a process: a noisy machine.
+    // Processes that differ by 20 %: a noisy machine.
     let answer = null("-b null,jitter=20% --noise-floor --processes 4");
     assert!(
         answer.stderr().contains("noise floor of null: "),
@@ -242,7 +242,7 @@ fn cold_reads_say_whether_they_were_cold() {
         checks.iter().find(|check| check["id"] == "page-cache").cloned()
     };
     assert!(check(0).is_none() && check(1).is_none());
-    // Whether this file system forgets when it is asked to is its own affair; that it is found out is ours.
+    // This file system may or may not drop its cache on request; the check must find out which.
     let cold = check(2).unwrap();
     assert_ne!(cold["outcome"], "unknown", "{cold}");
     println!("page-cache: {cold}");
@@ -251,7 +251,7 @@ fn cold_reads_say_whether_they_were_cold() {
 }
 
 #[test]
-fn prices_and_rates_are_for_arms_that_are_there() {
+fn prices_and_rates_are_for_arms_that_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let say = |more: &[&str]| {
@@ -269,8 +269,8 @@ fn prices_and_rates_are_for_arms_that_are_there() {
     assert_eq!(wrong.code(), 2, "{}", wrong.all());
     assert!(wrong.stderr().contains("--scenario server"), "{}", wrong.all());
     assert_eq!(say(&["--latency-bound", "100ms"]).code(), 2);
-    let words = format!("run -b null --price-per-hour 3.6EUR {SHORT}");
-    let arm = &measured(&run(&mut study(&words, &path)), &path)["arms"][0];
+    let arguments = format!("run -b null --price-per-hour 3.6EUR {SHORT}");
+    let arm = &measured(&run(&mut study(&arguments, &path)), &path)["arms"][0];
     assert_eq!(arm["price"]["currency"], "EUR");
     let per_million = arm["cost"]["per_million_images"]["median"].as_f64().unwrap();
     assert!(

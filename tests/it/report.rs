@@ -11,8 +11,8 @@ fn written(folder: &Path, name: &str, value: &serde_json::Value) -> PathBuf {
     path
 }
 
-fn report(records: &[&Path], words: &[&str]) -> Answer {
-    run(facebench().arg("report").args(records).args(words))
+fn report(records: &[&Path], arguments: &[&str]) -> Answer {
+    run(facebench().arg("report").args(records).args(arguments))
 }
 
 #[test]
@@ -101,9 +101,9 @@ fn usage_errors_exit_2_and_name_what_to_give() {
         ),
         (&[], &[], "<RECORD>"),
     ];
-    for (records, words, says) in cases {
-        let answer = report(records, words);
-        assert_eq!(answer.code(), 2, "{words:?}: {}", answer.all());
+    for (records, arguments, says) in cases {
+        let answer = report(records, arguments);
+        assert_eq!(answer.code(), 2, "{arguments:?}: {}", answer.all());
         assert!(answer.stderr().contains(says), "{says}: {}", answer.all());
     }
     assert!(
@@ -146,7 +146,7 @@ fn files_that_are_no_records_exit_1_and_are_named() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_exits_1() {
+fn a_file_that_cannot_be_written_exits_1() {
     let folder = tempfile::tempdir().unwrap();
     let plain = written(folder.path(), "plain.json", &fixture::plain());
     let inside = plain.join("r.html");

@@ -123,9 +123,9 @@ fn arms_with_batches_threads_and_a_fixed_graph_agree() {
 fn single_stream_measures_the_time_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let words =
+    let arguments =
         "run -b null,delay=5ms --scenario single-stream --processes 3 --blocks 1 -d 1200ms --warmup 10ms";
-    let answer = run(&mut study(words, &path));
+    let answer = run(&mut study(arguments, &path));
     let arm = &common::sound(&answer, &path)["arms"][0];
     let p50 = arm["latency_ms"]["p50"].as_f64().unwrap();
     assert!((4.9..6.0).contains(&p50), "{p50}");
@@ -148,11 +148,11 @@ fn a_single_process_has_no_interval_and_says_so() {
 }
 
 #[test]
-fn a_crash_costs_its_arm_and_not_the_study() {
+fn a_crash_fails_its_arm_and_not_the_study() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let words = "run -b null,delay=1ms -b null,delay=1ms,crash=2 -d 20ms --warmup 1ms";
-    let answer = run(&mut study(words, &path));
+    let arguments = "run -b null,delay=1ms -b null,delay=1ms,crash=2 -d 20ms --warmup 1ms";
+    let answer = run(&mut study(arguments, &path));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     let record = record(&path);
     common::assert_sound(&record["arms"][0]);
@@ -171,11 +171,11 @@ fn a_crash_costs_its_arm_and_not_the_study() {
 }
 
 #[test]
-fn a_hang_costs_its_arm_and_not_the_study() {
+fn a_hang_fails_its_arm_and_not_the_study() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let words = "run -b null,hang=1 -b null --processes 3 -d 20ms --warmup 1ms --patience 1s";
-    let answer = run(&mut study(words, &path));
+    let arguments = "run -b null,hang=1 -b null --processes 3 -d 20ms --warmup 1ms --patience 1s";
+    let answer = run(&mut study(arguments, &path));
     assert_eq!(answer.code(), 1, "{}", answer.all());
     let record = record(&path);
     assert_eq!(record["arms"][0]["status"], "failed");
@@ -185,12 +185,12 @@ fn a_hang_costs_its_arm_and_not_the_study() {
 }
 
 #[test]
-fn a_worker_killed_in_mid_study_is_told_of_and_the_other_arm_is_whole() {
+fn a_worker_killed_during_a_study_is_reported_and_the_other_arm_is_whole() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
-    let words =
+    let arguments =
         "run -b cpu -b cpu,label=other --processes 3 --blocks 1 --seed 1 -d 500ms --warmup 10ms --no-curve";
-    let mut study = study(words, &path)
+    let mut study = study(arguments, &path)
         .arg("-i")
         .arg(photos.path())
         .arg("--detector")
@@ -212,7 +212,7 @@ fn a_worker_killed_in_mid_study_is_told_of_and_the_other_arm_is_whole() {
     signal(victim, "-9");
     assert_eq!(study.wait().unwrap().code(), Some(1));
     let record = record(&path);
-    // Whose worker it was, the shuffle decides.
+    // The shuffle decides whose worker it was.
     let is_failed = |arm: &&serde_json::Value| arm["status"] == "failed";
     let (failed, whole): (Vec<_>, Vec<_>) = record["arms"].as_array().unwrap().iter().partition(is_failed);
     assert_eq!((failed.len(), whole.len()), (1, 1), "{record}");
@@ -319,8 +319,8 @@ fn a_sample_is_the_same_for_the_same_seed() {
     }
     let sample = |seed: &str| {
         let path = folder.path().join("r.json");
-        let words = "run -b null -b cpu --processes 3 -d 5ms --warmup 1ms --photos 5 --seed";
-        let answer = run(study(&format!("{words} {seed}"), &path)
+        let arguments = "run -b null -b cpu --processes 3 -d 5ms --warmup 1ms --photos 5 --seed";
+        let answer = run(study(&format!("{arguments} {seed}"), &path)
             .arg("-i")
             .arg(photos.path())
             .arg("--detector")
@@ -339,7 +339,7 @@ fn a_sample_is_the_same_for_the_same_seed() {
 }
 
 #[test]
-fn a_dry_run_tells_the_plan_and_measures_nothing() {
+fn a_dry_run_shows_the_plan_and_measures_nothing() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
     let answer = run(short_run(photos.path(), &path).args(["-b", "cpu,streams=2,threads=1", "--dry-run"]));
@@ -353,7 +353,7 @@ fn a_dry_run_tells_the_plan_and_measures_nothing() {
 }
 
 #[test]
-fn without_an_fp32_reference_nothing_is_said_to_agree() {
+fn without_an_fp32_reference_agreement_is_unknown() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let path = folder.path().join("r.json");
     let mut study = short_run(photos.path(), &path)
@@ -362,7 +362,7 @@ fn without_an_fp32_reference_nothing_is_said_to_agree() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The second worker is the reference's: it is told of in a line of its own.
+    // The second worker is the reference's: it is reported in a line of its own.
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(study.stderr.take().unwrap()));
     assert!(lines.any(|line| line.unwrap().contains("fp32 CPU reference")));
     let mut victims = Vec::new();

@@ -46,10 +46,10 @@ impl Stage {
     }
 
     fn install(&self) -> Result<(RuntimeLibrary, Vec<String>), InstallError> {
-        let told = Mutex::new(Vec::new());
-        let tell = |line: &str| told.lock().unwrap().push(line.to_owned());
-        let library = self.runtimes().find_or_install(Flavor::Cpu, &tell)?;
-        Ok((library, told.into_inner().unwrap()))
+        let messages = Mutex::new(Vec::new());
+        let report = |line: &str| messages.lock().unwrap().push(line.to_owned());
+        let library = self.runtimes().find_or_install(Flavor::Cpu, &report)?;
+        Ok((library, messages.into_inner().unwrap()))
     }
 
     /// Starts an installation in a process of its own.
@@ -62,7 +62,7 @@ impl Stage {
             .unwrap()
     }
 
-    /// All in `runtimes` but the lock, which stays.
+    /// Everything in `runtimes` except the lock, which stays.
     fn installed(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("home/runtimes")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -80,7 +80,7 @@ fn runtimes(stage: &Path) -> LibraryStore {
     }
 }
 
-/// The least that passes for ONNX Runtime on this machine.
+/// The smallest file that is accepted as ONNX Runtime on this machine.
 fn library() -> Vec<u8> {
     let mut header = [0; 64];
     header[..6].copy_from_slice(b"\x7fELF\x02\x01");
@@ -107,15 +107,15 @@ fn installer_process() {
 fn an_empty_home_gets_the_library_its_licences_and_nothing_else() {
     let stage = Stage::new("deliver");
     assert_eq!(stage.runtimes().find(Flavor::Cpu).unwrap(), None);
-    let (library, told) = stage.install().unwrap();
+    let (library, messages) = stage.install().unwrap();
     assert_eq!(
         (library.origin, library.version.as_deref()),
         (Origin::Installed, Some("1.32.0"))
     );
-    assert_eq!(told.len(), 1);
+    assert_eq!(messages.len(), 1);
     assert!(
-        told[0].starts_with("installing ONNX Runtime 1.32.0 (cpu, "),
-        "{told:?}"
+        messages[0].starts_with("installing ONNX Runtime 1.32.0 (cpu, "),
+        "{messages:?}"
     );
 
     assert_eq!(stage.installed(), [folder()]);
@@ -130,9 +130,9 @@ fn an_empty_home_gets_the_library_its_licences_and_nothing_else() {
         .collect();
     assert_eq!(files, ["installed.json", "LICENSE", "libonnxruntime.so.1.32.0"]);
 
-    let (again, told) = stage.install().unwrap();
+    let (again, messages) = stage.install().unwrap();
     assert_eq!(
-        (again.origin, &again.sha256, told.len()),
+        (again.origin, &again.sha256, messages.len()),
         (Origin::Cache, &library.sha256, 0)
     );
     assert_eq!(stage.runtimes().find(Flavor::Cpu).unwrap(), Some(again));
@@ -160,7 +160,7 @@ fn ort_dylib_path_wins_over_cache_and_installation() {
     let error = runtimes.find_or_install(Flavor::Cpu, &|_| ()).unwrap_err();
     assert!(error.to_string().contains("it is a text file"), "{error}");
 
-    // Set but empty is not set.
+    // Set but empty counts as not set.
     runtimes.environment = Some(PathBuf::new());
     assert_eq!(runtimes.find(Flavor::Cpu).unwrap(), None);
 }
@@ -175,14 +175,14 @@ fn processes_and_threads_at_once_install_once() {
     });
     assert!(child.wait().unwrap().success());
     assert_eq!(stage.calls(), 1);
-    let waited = results.iter().filter(|(library, told)| {
-        library.origin == Origin::Cache && told.iter().any(|line| line.contains("waiting for it"))
+    let waited = results.iter().filter(|(library, messages)| {
+        library.origin == Origin::Cache && messages.iter().any(|line| line.contains("waiting for it"))
     });
     assert!(waited.count() >= 1, "{results:?}");
 }
 
 #[test]
-fn a_killed_installation_is_never_taken_for_a_whole_one() {
+fn a_killed_installation_is_never_taken_for_a_complete_one() {
     // The script's parent is the installing process.
     let stage = Stage::new("deliver; kill -9 $PPID");
     assert_eq!(stage.spawn().wait().unwrap().signal(), Some(9));
@@ -195,7 +195,7 @@ fn a_killed_installation_is_never_taken_for_a_whole_one() {
 }
 
 #[test]
-fn a_damaged_cache_is_installed_again_and_told() {
+fn a_damaged_cache_is_installed_again_and_reported() {
     let stage = Stage::new("deliver");
     let (library, _) = stage.install().unwrap();
     let record = stage.path("home/runtimes").join(folder()).join("installed.json");
@@ -215,14 +215,14 @@ fn a_damaged_cache_is_installed_again_and_told() {
     for (damage, reason) in damages {
         damage();
         assert_eq!(stage.runtimes().find(Flavor::Cpu).unwrap(), None);
-        let (fixed, told) = stage.install().unwrap();
+        let (fixed, messages) = stage.install().unwrap();
         assert_eq!(
             (fixed.origin, &fixed.sha256),
             (Origin::Installed, &library.sha256)
         );
         assert!(
-            told[0].contains("is damaged") && told[0].contains(reason),
-            "{told:?} lacks {reason:?}"
+            messages[0].contains("is damaged") && messages[0].contains(reason),
+            "{messages:?} lacks {reason:?}"
         );
         assert_eq!(stage.installed(), [folder()]);
     }
@@ -230,7 +230,7 @@ fn a_damaged_cache_is_installed_again_and_told() {
 }
 
 #[test]
-fn what_pip_says_becomes_a_reason_and_a_fix() {
+fn messages_of_pip_become_a_reason_and_a_fix() {
     let refused =
         "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/";
     let no_match = "ERROR: No matching distribution found for onnxruntime==1.32.0";
@@ -274,10 +274,13 @@ fn what_pip_says_becomes_a_reason_and_a_fix() {
 }
 
 #[test]
-fn the_first_of_pips_retries_is_told() {
+fn the_first_of_pips_retries_is_reported() {
     let stage = Stage::new("for i in 1 2; do echo 'WARNING: Retrying (...)' >&2; done; deliver");
-    let (_, told) = stage.install().unwrap();
-    assert_eq!(told[1..], ["pip cannot reach its package index, and tries again"]);
+    let (_, messages) = stage.install().unwrap();
+    assert_eq!(
+        messages[1..],
+        ["pip cannot reach its package index, and tries again"]
+    );
 }
 
 #[test]
@@ -289,7 +292,7 @@ fn a_wheel_with_a_library_for_another_machine_is_refused() {
 }
 
 #[test]
-fn no_python_and_a_broken_one_are_told_apart() {
+fn no_python_and_a_broken_one_are_distinguished() {
     let stage = Stage::new("deliver");
     let bare = LibraryStore {
         search_path: OsString::new(),

@@ -1,5 +1,5 @@
-//! The record's form: the checked-in schema is the types', it accepts what the program writes and what results/ holds, and
-//! records of older versions are read.
+//! The record's form: the checked-in schema is that of the types, it accepts what the program writes and the records in
+//! results/, and records of older versions are read.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ fn json(path: &PathBuf) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// What of `a` is not in `b`, as paths. A null may be left out.
+/// Paths of the values in `a` that are not in `b`. A null may be left out.
 fn lost(a: &Value, b: &Value, place: &str, found: &mut Vec<String>) {
     match (a, b) {
         (Value::Object(a), _) => {
@@ -85,7 +85,7 @@ fn records_fit_the_schema_and_can_be_read_again() {
     record::Record::load(&path).unwrap().save(&again).unwrap();
     assert!(
         std::fs::read(&again).unwrap() == std::fs::read(&path).unwrap(),
-        "read and written again, it is another"
+        "read and written again, it differs"
     );
     let mut spoilt = json;
     spoilt["arms"][0]["status"] = "splendid".into();
@@ -102,7 +102,7 @@ fn records_of_version_1_are_read_whole() {
         let converted = to_current(old.clone()).unwrap();
         let read = serde_json::to_value(Record::load(&path).unwrap()).unwrap();
         let mut missing = Vec::new();
-        // What serde does not know it leaves out, and so an old key would be found here.
+        // Serde leaves out unknown keys, so an old key would be missing here.
         lost(&converted, &read, "", &mut missing);
         assert!(missing.is_empty(), "{}: {missing:?}", path.display());
         lost(&old, &read, "", &mut missing);

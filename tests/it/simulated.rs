@@ -1,4 +1,4 @@
-//! The statistics held against truth: thousands of studies in simulated time, with `null`'s own jitter.
+//! The statistics compared with the truth: thousands of studies in simulated time, with `null`'s own jitter.
 
 use facebench::{
     analysis::{
@@ -27,11 +27,11 @@ fn blocks(spec: &str, random: &mut ChaCha8Rng) -> Vec<Block> {
     let null = spec.parse::<BackendSpec>().unwrap().null;
     (0..PROCESSES)
         .flat_map(|process| {
-            let luck: f64 = random.random();
+            let process_noise: f64 = random.random();
             let null = null.clone();
             (0..BLOCKS).map(move |number| {
                 let images = 300;
-                let seconds = null.delay_in(luck, number).as_secs_f64() * f64::from(images);
+                let seconds = null.delay_in(process_noise, number).as_secs_f64() * f64::from(images);
                 let block = serde_json::json!({
                     "process": process, "block": number, "order": 0, "images": images, "faces": images,
                     "seconds": seconds,
@@ -99,7 +99,7 @@ fn an_arm_is_seldom_faster_than_itself() {
         wrong_without_margin += claims(found(0.0));
     }
     assert!(wrong <= 35, "{wrong} of 500");
-    // Without a margin the test has the level that it says: else it would pass by never claiming anything.
+    // Without a margin the test has its nominal level; else it could pass by never claiming a difference.
     assert!(
         (10..=40).contains(&wrong_without_margin),
         "{wrong_without_margin} of 500"
@@ -108,7 +108,7 @@ fn an_arm_is_seldom_faster_than_itself() {
 
 /// Five arms that are all alike: with Holm's correction the whole sweep claims a difference as seldom as one pair.
 #[test]
-fn a_sweep_is_as_careful_as_a_pair() {
+fn a_sweep_claims_differences_as_seldom_as_a_pair() {
     let mut random = ChaCha8Rng::seed_from_u64(77);
     let sweeps = 400;
     let wrong = (0..sweeps)
@@ -153,7 +153,7 @@ fn pair(new: &str, old: &str, random: &mut ChaCha8Rng) -> Comparison {
 }
 
 /// The gate of `compare --fail-on-regression 5%`, over two records each: an injected 8 % regression fires it, an A/A
-/// pair in at most 5 of 100.
+/// pair does in at most 5 of 100 cases.
 #[test]
 fn the_gate_fires_on_a_slowdown_and_not_on_noise() {
     let mut random = ChaCha8Rng::seed_from_u64(5);
@@ -161,7 +161,7 @@ fn the_gate_fires_on_a_slowdown_and_not_on_noise() {
     let same = "null,delay=10ms,jitter=1%";
     let alarms = (0..100).filter(|_| fires(&pair(same, same, &mut random))).count();
     assert!(alarms <= 5, "{alarms} false alarms of 100");
-    // So noisy that the middle alone would often fire: the interval keeps it from that.
+    // So noisy that the median alone would often fire the gate; the interval prevents that.
     let noisy = "null,delay=10ms,jitter=9%";
     let held: Vec<Comparison> = (0..100).map(|_| pair(noisy, noisy, &mut random)).collect();
     let alarms = held.iter().filter(|comparison| fires(comparison)).count();

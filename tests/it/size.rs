@@ -1,4 +1,4 @@
-//! `facebench size` as a user runs it: counts machines, and the server scenario bears the count out.
+//! `facebench size` as a user runs it: counts machines, and the server scenario confirms the count.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +14,17 @@ fn save(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn size(words: &[&str], prices: Option<&Path>, records: &[&Path]) -> Answer {
+fn size(options: &[&str], prices: Option<&Path>, records: &[&Path]) -> Answer {
     let mut command = facebench();
-    command.arg("size").args(words);
+    command.arg("size").args(options);
     if let Some(prices) = prices {
         command.arg("--prices").arg(prices);
     }
     run(command.args(records))
 }
 
-fn answer(words: &[&str], prices: Option<&Path>, records: &[&Path]) -> Value {
-    let answer = size(&[words, &["--json"]].concat(), prices, records);
+fn answer(options: &[&str], prices: Option<&Path>, records: &[&Path]) -> Value {
+    let answer = size(&[options, &["--json"]].concat(), prices, records);
     assert_eq!(answer.code(), 0, "{}", answer.all());
     serde_json::from_str(&answer.stdout()).unwrap()
 }
@@ -106,14 +106,14 @@ fn an_arm_on_two_machines_is_two_and_of_one_machine_the_best_is_kept() {
     let again = save(folder.path(), "again.json", &metal.to_string());
     let server = save(folder.path(), "server.json", &fixture::server().to_string());
     let offline = save(folder.path(), "offline.json", &fixture::plain().to_string());
-    let words = ["--rate", "480", "--p99", "200ms"];
+    let options = ["--rate", "480", "--p99", "200ms"];
     let names = |sizing: &Value| -> Vec<String> {
         let machines = sizing["machines"].as_array().unwrap().iter();
         machines
             .map(|machine| machine["name"].as_str().unwrap().to_owned())
             .collect()
     };
-    let one = answer(&words, None, &[&offline, &server, &again]);
+    let one = answer(&options, None, &[&offline, &server, &again]);
     assert_eq!(names(&one), ["cpu", "cpu,precision=int8,threads=1,streams=2"]);
     assert_eq!(one["machines"][0]["evidence"], "server");
     metal["host"]["cpu"]["model"] = json!("Other CPU");
@@ -124,7 +124,7 @@ fn an_arm_on_two_machines_is_two_and_of_one_machine_the_best_is_kept() {
         "prices.toml",
         &format!("{PRICES}\"cpu (metal)\" = 0.2\n"),
     );
-    let two = answer(&words, Some(&prices), &[&server, &other]);
+    let two = answer(&options, Some(&prices), &[&server, &other]);
     assert_eq!(names(&two).len(), 4);
     assert_eq!(names(&two)[2], "cpu (metal)");
     assert_eq!(two["cheapest"], "cpu (metal)");
@@ -133,27 +133,27 @@ fn an_arm_on_two_machines_is_two_and_of_one_machine_the_best_is_kept() {
 }
 
 #[test]
-fn wrong_words_exit_2_and_wrong_files_exit_1() {
+fn usage_errors_exit_2_and_wrong_files_exit_1() {
     let folder = tempfile::tempdir().unwrap();
     let server = save(folder.path(), "server.json", &fixture::server().to_string());
     let wrong = save(folder.path(), "wrong.toml", "[price]\ncpu = -1\n");
-    for words in [
+    for options in [
         &["--rate", "0"][..],
         &["--rate", "many"],
         &["--p99", "100ms"],
         &["--rate", "5", "--p99", "0ms"],
         &["--rate", "5", "--spare", "x"],
     ] {
-        assert_eq!(size(words, None, &[&server]).code(), 2, "{words:?}");
+        assert_eq!(size(options, None, &[&server]).code(), 2, "{options:?}");
     }
-    for (prices, record, words) in [
+    for (prices, record, text) in [
         (None, &wrong, "is not JSON"),
         (Some(wrong.as_path()), &server, "price of \"cpu\""),
         (Some(folder.path()), &server, "give a file of prices"),
     ] {
         let answer = size(&["--rate", "5"], prices, &[record]);
         assert_eq!(answer.code(), 1, "{}", answer.all());
-        assert!(answer.stderr().contains(words), "{}", answer.all());
+        assert!(answer.stderr().contains(text), "{}", answer.all());
     }
 }
 
@@ -169,19 +169,19 @@ fn simulate(path: &Path, seed: u64, rate: Option<f64>) -> Value {
     measured(&run(&mut command), path)
 }
 
-/// Whether one machine that is sent `rate` holds the bound.
+/// Whether one machine that receives `rate` holds the bound.
 fn holds(path: &Path, seed: u64, rate: f64) -> bool {
     simulate(path, seed, Some(rate))["arms"][0]["bounded"]["images_per_second"].is_object()
 }
 
 #[test]
-fn the_size_it_names_holds_the_bound_and_one_machine_less_does_not() {
+fn the_named_size_holds_the_bound_and_one_machine_less_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let (path, at) = (folder.path().join("r.json"), folder.path().join("at.json"));
-    // A busy machine may disturb any try; what holds is found again, what cannot hold never is.
+    // A busy machine may disturb a try; a rate that can be held is found in another try, one that cannot never is.
     for seed in 1..=4 {
         simulate(&path, seed, None);
-        let words = |rate: f64| {
+        let options = |rate: f64| {
             vec![
                 "--rate".to_owned(),
                 rate.to_string(),
@@ -190,9 +190,9 @@ fn the_size_it_names_holds_the_bound_and_one_machine_less_does_not() {
             ]
         };
         let sized = |rate: f64| {
-            let words = words(rate);
+            let options = options(rate);
             answer(
-                &words.iter().map(String::as_str).collect::<Vec<_>>(),
+                &options.iter().map(String::as_str).collect::<Vec<_>>(),
                 None,
                 &[&path],
             )
@@ -216,31 +216,32 @@ fn the_size_it_names_holds_the_bound_and_one_machine_less_does_not() {
             return;
         }
     }
-    panic!("in four tries the size was never borne out");
+    panic!("the size was not confirmed in four tries");
 }
 
-/// Tenants that sleep: three give three times what one gives, and their latency decides whether that may count.
+/// Tenants that sleep: three give three times what one gives; their latency decides whether that counts.
 #[test]
 fn tenants_are_a_machine_of_their_own_kind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tenants.json");
-    let words = "tenants -b null,delay=2ms,label=board --counts 3 --processes 3 -d 1s --warmup 20ms --seed 1";
-    measured(&run(&mut study(words, &path)), &path);
+    let options =
+        "tenants -b null,delay=2ms,label=board --counts 3 --processes 3 -d 1s --warmup 20ms --seed 1";
+    measured(&run(&mut study(options, &path)), &path);
     let prices = save(
         folder.path(),
         "prices.toml",
         "currency = \"EUR\"\n\n[price]\nboard = 2.0\n",
     );
-    let told = answer(&["--rate", "6000", "--p99", "1s"], Some(&prices), &[&path]);
-    let machines = told["machines"].as_array().unwrap();
+    let sizing = answer(&["--rate", "6000", "--p99", "1s"], Some(&prices), &[&path]);
+    let machines = sizing["machines"].as_array().unwrap();
     let named = |name: &str| machines.iter().find(|machine| machine["name"] == name).unwrap();
     let three = named("board, 3 tenants");
     assert_eq!(
         (&three["evidence"], &three["tenants"]),
         (&json!("tenants"), &json!(3))
     );
-    let company = &record(&path)["tenants"]["groups"][1];
-    let most = company["images_per_second"]["high"].as_f64().unwrap();
+    let group = &record(&path)["tenants"]["groups"][1];
+    let most = group["images_per_second"]["high"].as_f64().unwrap();
     assert_eq!(three["at_least"], json!((6000.0 / most).ceil() as u64));
     assert!(three["count"].is_null(), "a closed loop is a limit");
     let cost = three["at_least"].as_f64().map(|count| count * 2.0);
@@ -260,7 +261,7 @@ fn tenants_are_a_machine_of_their_own_kind() {
     );
 }
 
-/// Machines that met share a board where it is handed out in parts; where each has a board of its own, as many are needed.
+/// Machines of a coordinated run share a board where it is handed out in parts; where each has its own, as many are needed.
 #[test]
 fn boards_are_halved_only_where_they_are_shared() {
     let folder = tempfile::tempdir().unwrap();
@@ -271,14 +272,14 @@ fn boards_are_halved_only_where_they_are_shared() {
     ] {
         let record = fixture::coordinated(mode, uuids).to_string();
         let path = save(folder.path(), "met.json", &record);
-        let told = answer(&["--rate", "2900", "--p99", "1s"], None, &[&path]);
-        let machines = told["machines"].as_array().unwrap();
+        let sizing = answer(&["--rate", "2900", "--p99", "1s"], None, &[&path]);
+        let machines = sizing["machines"].as_array().unwrap();
         let met = machines
             .iter()
             .find(|machine| machine["tenants"] == json!(2))
             .unwrap();
-        let told = met["name"].as_str().unwrap();
-        assert!(told.ends_with(name), "{mode}: {told}");
+        let name_text = met["name"].as_str().unwrap();
+        assert!(name_text.ends_with(name), "{mode}: {name_text}");
         assert_eq!(
             (&met["at_least"], &met["gpus"]),
             (&json!(4), &json!(gpus)),

@@ -5,9 +5,9 @@ use std::{path::Path, process::Command};
 use crate::common::{self, Answer, SHORT, counts, facebench, groups, run, study, whole};
 use serde_json::Value;
 
-fn tenants(words: &str, record: &Path) -> Command {
+fn tenants(arguments: &str, record: &Path) -> Command {
     study(
-        &format!("tenants --processes 3 --seed 1 -d 300ms --warmup 20ms {words}"),
+        &format!("tenants --processes 3 --seed 1 -d 300ms --warmup 20ms {arguments}"),
         record,
     )
 }
@@ -18,13 +18,13 @@ fn near(value: &Value, want: f64, tolerance: f64) -> bool {
         .is_some_and(|value| (value / want - 1.0).abs() < tolerance)
 }
 
-/// The words that put all work on the first host core.
+/// The options that put all work on the first host core.
 fn one_core() -> [String; 2] {
     ["--host-cores".to_owned(), common::cores()[0].to_string()]
 }
 
 #[test]
-fn tenants_that_sleep_are_in_nobodys_way() {
+fn tenants_that_sleep_do_not_slow_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut tenants(
@@ -61,14 +61,14 @@ fn tenants_of_one_core_share_it() {
     let answer = run(tenants("-b cpu --counts 2 --photos 8", &path).args(one_core()));
     let record = whole(&answer, &path);
     let two = &groups(&record)[1];
-    // Twice the tenants on the same core are half as fast each; how exactly is no matter of a test on a busy machine.
+    // Twice the tenants on one core are half as fast each. A busy machine allows no close limits.
     assert!(two["slowdown"]["median"].as_f64().unwrap() > 1.4, "{two}");
     assert!(two["sharing_gain"]["median"].as_f64().unwrap() < 1.4, "{two}");
     assert!(two["fairness"]["median"].as_f64().unwrap() > 0.8, "{two}");
 }
 
 #[test]
-fn tenants_of_different_kinds_are_held_against_themselves_alone() {
+fn tenants_of_different_kinds_are_compared_with_themselves_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut tenants(
@@ -103,7 +103,7 @@ fn tenants_of_different_kinds_are_held_against_themselves_alone() {
 }
 
 #[test]
-fn a_background_load_on_the_same_core_is_felt() {
+fn a_background_load_on_the_same_core_slows_the_tenant() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(tenants("-b cpu --counts 1 --background-load 1 --photos 8", &path).args(one_core()));
@@ -119,14 +119,14 @@ fn a_background_load_on_the_same_core_is_felt() {
     );
     assert!(groups[0]["retained"].is_null() && groups[0]["rounds"][0]["before_load"].is_null());
     assert!(groups[1]["rounds"][0]["before_load"]["seconds"].as_f64().unwrap() > 0.1);
-    // Two that always want the same core get half of it each; how exactly is no matter of a test on a busy machine.
+    // Two that always want the same core get half of it each. A busy machine allows no close limits.
     let kept = groups[1]["retained"]["median"].as_f64().unwrap();
     assert!(kept < 0.8, "{}", groups[1]);
     assert!(answer.stdout().contains("RETAINED"), "{}", answer.all());
 }
 
 #[test]
-fn one_that_sleeps_does_not_feel_a_background_load() {
+fn a_tenant_that_sleeps_is_not_slowed_by_a_background_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut tenants(
@@ -141,7 +141,7 @@ fn one_that_sleeps_does_not_feel_a_background_load() {
 }
 
 #[test]
-fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
+fn a_tenant_that_dies_is_reported_and_the_others_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let answer = run(&mut tenants(
@@ -163,7 +163,7 @@ fn a_tenant_that_dies_is_told_and_the_others_are_kept() {
 }
 
 #[test]
-fn words_of_tenants_are_checked_and_planned() {
+fn options_of_tenants_are_checked_and_planned() {
     let wrong = run(facebench().args(["tenants", "--counts", "0"]));
     assert_eq!(wrong.code(), 2, "{}", wrong.all());
     let plan = run(facebench().args(["tenants", "-b", "null", "--counts", "2", "--dry-run"]));
@@ -176,8 +176,8 @@ fn words_of_tenants_are_checked_and_planned() {
 
 fn shard(of: &str, name: &str, folder: &Path) -> (Answer, std::path::PathBuf) {
     let path = folder.join(format!("{name}.json"));
-    let words = format!("run --no-curve -b null,delay=2ms {SHORT} --name {name} --shard {of}");
-    let answer = run(&mut study(&words, &path));
+    let arguments = format!("run --no-curve -b null,delay=2ms {SHORT} --name {name} --shard {of}");
+    let answer = run(&mut study(&arguments, &path));
     (answer, path)
 }
 
@@ -206,7 +206,7 @@ fn shards_become_a_fleet() {
     );
     assert!(
         record["comparisons"].as_array().unwrap().is_empty(),
-        "other photos are no baseline"
+        "other photos cannot be a baseline"
     );
     assert!(
         merged.stdout().contains("fleet: 3 of 3 shards of 100 photos"),
@@ -252,8 +252,8 @@ fn the_background_load_of_a_device_works_on_that_device() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     // The CPU in a device's place: its products run where the networks do, in ONNX Runtime.
-    let words = "-b cpu,path=device,streams=1,batch=2 --counts 1 --background-load 1 --photos 4";
-    let answer = run(tenants(words, &path).args(one_core()));
+    let arguments = "-b cpu,path=device,streams=1,batch=2 --counts 1 --background-load 1 --photos 4";
+    let answer = run(tenants(arguments, &path).args(one_core()));
     let record = whole(&answer, &path);
     let beside = &groups(&record)[1];
     assert!(beside["error"].is_null(), "{}", answer.all());
@@ -280,7 +280,7 @@ fn a_tenant_of_half_a_core_shows_as_such() {
     assert_eq!(both["tenants"], serde_json::json!(["cpu", "half"]));
     for round in both["rounds"].as_array().unwrap() {
         let cores = round["tenants"][1]["cores"].as_f64().unwrap();
-        // The kernel deals time out by tenths of a second, and a round lasts few of them.
+        // The kernel divides time by tenths of a second, and a round has few of them.
         assert!(cores < 0.75, "{cores} cores for half of one: {round}");
     }
     assert!(answer.stdout().contains("CORES OF EACH"), "{}", answer.stdout());
@@ -290,9 +290,9 @@ fn a_tenant_of_half_a_core_shows_as_such() {
 fn groups_with_an_arm_that_cannot_run_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let words =
+    let arguments =
         "--tenant cuda:99 --tenant null,delay=5ms,label=a --tenant null,delay=10ms,label=b --keep-going";
-    let answer = run(&mut tenants(words, &path));
+    let answer = run(&mut tenants(arguments, &path));
     assert_eq!(answer.code(), 4, "{}", answer.all());
     assert!(
         answer.all().contains("2 tenant groups are left out"),
@@ -300,8 +300,8 @@ fn groups_with_an_arm_that_cannot_run_are_left_out() {
         answer.all()
     );
     let record = whole(&answer, &path);
-    let told: Vec<&Value> = groups(&record).iter().map(|group| &group["tenants"]).collect();
-    assert_eq!(told, [&serde_json::json!(["a"]), &serde_json::json!(["b"])]);
+    let names: Vec<&Value> = groups(&record).iter().map(|group| &group["tenants"]).collect();
+    assert_eq!(names, [&serde_json::json!(["a"]), &serde_json::json!(["b"])]);
     let rate = |place: usize| groups(&record)[place]["images_per_second"]["median"].as_f64();
     let ratio = rate(0).unwrap() / rate(1).unwrap();
     assert!((ratio / 2.0 - 1.0).abs() < 0.3, "{ratio}");

@@ -44,7 +44,7 @@ fn more_streams_are_found_where_they_are_faster() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{spec}\n"));
     assert_eq!(
         record["arms"][0]["label"], "null,delay=5ms",
-        "the bare one is first"
+        "the bare SPEC is first"
     );
     let comparison = record["comparisons"].as_array().unwrap();
     let comparison = comparison.iter().find(|c| c["arm"] == spec).unwrap();
@@ -150,7 +150,7 @@ fn decoders_are_searched_beside_a_device() {
 }
 
 #[test]
-fn a_plan_can_be_seen_first_and_senseless_words_exit_2() {
+fn a_plan_can_be_seen_first_and_senseless_options_exit_2() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
     let plan = run(short_tune("null,delay=5ms", &path).arg("--dry-run"));
@@ -161,7 +161,7 @@ fn a_plan_can_be_seen_first_and_senseless_words_exit_2() {
         plan.all()
     );
     assert!(!path.exists());
-    for (spec, more, words) in [
+    for (spec, more, reason) in [
         ("null,streams=2", &[][..], "leaves nothing open"),
         ("null", &["--hint", "latency"], "leaves nothing open"),
         (
@@ -174,7 +174,7 @@ fn a_plan_can_be_seen_first_and_senseless_words_exit_2() {
     ] {
         let answer = run(short_tune(spec, &path).args(more));
         assert_eq!(answer.code(), 2, "{spec}: {}", answer.all());
-        assert!(answer.stderr().contains(words), "{spec}: {}", answer.all());
+        assert!(answer.stderr().contains(reason), "{spec}: {}", answer.all());
     }
 }
 
@@ -209,8 +209,8 @@ fn an_interrupted_search_keeps_what_it_has() {
 fn a_candidate_whose_worker_dies_is_out_and_the_search_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("r.json");
-    let words = "tune -b null,delay=20ms -d 50ms --warmup 10ms --processes 1 --blocks 1";
-    let mut search = study(words, &path)
+    let arguments = "tune -b null,delay=20ms -d 50ms --warmup 10ms --processes 1 --blocks 1";
+    let mut search = study(arguments, &path)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -223,7 +223,7 @@ fn a_candidate_whose_worker_dies_is_out_and_the_search_goes_on() {
             signal(victim.unwrap(), "-9");
         }
     }
-    // One process tells no difference: the bare SPEC stays, unstable.
+    // One process shows no difference: the bare SPEC stays, unstable.
     assert_eq!(search.wait().unwrap().code(), Some(3));
     let record = record(&path);
     assert_eq!(record["tune"]["chosen"], "null,delay=20ms");

@@ -1,4 +1,4 @@
-//! Machines with planted GPUs: the stand-in NVML library of `examples/fake_nvml.rs`, and what it answers.
+//! Machines with planted GPUs: the stand-in NVML library of `examples/fake_nvml.rs`, and its answers.
 
 use std::{path::PathBuf, process::Command};
 
@@ -23,11 +23,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(told: &Value) -> Self {
+    pub fn new(answers: &Value) -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        world.change(told);
+        world.change(answers);
         world
     }
 
@@ -37,8 +37,8 @@ impl World {
     }
 
     /// Plants other answers, from the next call on.
-    pub fn change(&self, told: &Value) {
-        std::fs::write(self.file(), told.to_string()).unwrap();
+    pub fn change(&self, answers: &Value) {
+        std::fs::write(self.file(), answers.to_string()).unwrap();
     }
 
     /// The file that `FAKE_NVML` has to name.
@@ -72,7 +72,7 @@ pub fn with(mut base: Value, other: Value) -> Value {
     base
 }
 
-/// An H100 that tells all that a board on bare metal tells.
+/// An H100 that reports everything that a board on bare metal reports.
 pub fn h100() -> Value {
     json!({
         "nvmlDeviceGetUUID": "GPU-11111111-2222-3333-4444-555555555555",
@@ -116,8 +116,8 @@ pub fn license(held: bool) -> Value {
     ]})
 }
 
-/// A V100 that hands out two vGPUs of 8 GB, best-effort: that of [`vgpu`] and a neighbour that takes so many percent.
-pub fn host(neighbour: u32) -> Value {
+/// A V100 that hands out two vGPUs of 8 GB, best-effort: that of [`vgpu`], and another that takes `other_share` percent.
+pub fn host(other_share: u32) -> Value {
     let instance = |number: u8, percent: u32| {
         json!({
             "nvmlVgpuInstanceGetUUID": format!("aaaaaaaa-0000-0000-0000-00000000000{number}"),
@@ -137,7 +137,7 @@ pub fn host(neighbour: u32) -> Value {
             "nvmlDeviceGetClockInfo:memory": 877,
             "nvmlDeviceGetVgpuSchedulerState": {"policy": 1, "arr": 0, "timeslice": 2_000_000},
             "nvmlDeviceGetSupportedVgpus": [194, 195],
-            "vgpus": [instance(1, 35), instance(2, neighbour)]
+            "vgpus": [instance(1, 35), instance(2, other_share)]
         }),
     );
     with(

@@ -45,18 +45,18 @@ pub fn runtime() -> OnnxRuntime {
 pub fn facebench() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_facebench"));
     command.env("FACEBENCH_HOME", home()).env_remove("ORT_DYLIB_PATH");
-    // No test asks a cloud about the machine that it runs on.
+    // No test queries a cloud about the machine that it runs on.
     command.env("FACEBENCH_METADATA", "").env_remove("FACEBENCH_NVML");
     command
 }
 
-/// As short as a study can be that has an interval.
+/// As short as a study with an interval can be.
 pub const SHORT: &str = "--processes 3 --blocks 1 --seed 1 -d 50ms --warmup 10ms";
 
-/// The program with `words`, which writes its record to `record`.
-pub fn study(words: &str, record: &Path) -> Command {
+/// The program with `arguments`; it writes its record to `record`.
+pub fn study(arguments: &str, record: &Path) -> Command {
     let mut command = facebench();
-    command.args(words.split_whitespace()).arg("-o").arg(record);
+    command.args(arguments.split_whitespace()).arg("-o").arg(record);
     command
 }
 
@@ -79,7 +79,7 @@ pub fn run(command: &mut Command) -> Answer {
     Answer(command.output().expect("the program can be started"))
 }
 
-/// What the program said.
+/// The program's output and exit status.
 pub struct Answer(Output);
 
 impl Answer {
@@ -138,7 +138,7 @@ pub fn record(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).expect("the record was written")).expect("the record is JSON")
 }
 
-/// The record at `path` that `answer` tells of: it fits the schema and is the same when it is computed again.
+/// The record at `path` that `answer` names: it fits the schema and is the same when it is computed again.
 pub fn whole(answer: &Answer, path: &Path) -> serde_json::Value {
     let record = record(path);
     assert_fits_schema(&record);
@@ -147,7 +147,7 @@ pub fn whole(answer: &Answer, path: &Path) -> serde_json::Value {
     record
 }
 
-/// That a record has the form that this program tells of.
+/// Asserts that a record fits the program's own schema.
 pub fn assert_fits_schema(record: &serde_json::Value) {
     let schema = serde_json::to_value(facebench::record::schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -176,7 +176,7 @@ const NOISE: &[&str] = &[
     "samples",
 ];
 
-/// That nothing can be said against an arm but that the machine was noisy, if that.
+/// Asserts that no check of an arm failed, except those that a noisy machine fails.
 pub fn assert_sound(arm: &serde_json::Value) {
     let failed = failed_checks(arm);
     let other: Vec<&String> = failed.iter().filter(|id| !NOISE.contains(&id.as_str())).collect();
@@ -192,7 +192,7 @@ pub fn assert_sound(arm: &serde_json::Value) {
     );
 }
 
-/// The record of a study that came to its end, whatever its checks say.
+/// The record of a study that ran to its end, whatever the outcome of its checks.
 pub fn measured(answer: &Answer, path: &Path) -> serde_json::Value {
     assert!([0, 3].contains(&answer.code()), "{}", answer.all());
     record(path)
@@ -205,12 +205,12 @@ pub fn sound(answer: &Answer, path: &Path) -> serde_json::Value {
     record
 }
 
-/// Says that the rest of a test does not run here; `scripts/test` counts these lines.
+/// Prints that the rest of a test does not run here; `scripts/test` counts these lines.
 pub fn skip(reason: impl std::fmt::Display) {
     println!("SKIPPED: {}", reason.to_string().trim().replace('\n', "; "));
 }
 
-/// A file beside the project that not every machine has; says so where it is missing.
+/// A file beside the project that not every machine has; prints a line where it is missing.
 pub fn shared(path: &str) -> Option<PathBuf> {
     let path = package("../shared").join(path);
     if path.exists() {
@@ -220,7 +220,7 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// `facebench run` on so many of the embedded workload's photos, as short as a study can be that has an interval.
+/// `facebench run` on `photos` of the embedded workload's photos, as short as a study with an interval can be.
 pub fn few_photos(photos: usize, record: &Path, backends: &[&str]) -> Command {
     let mut command = study(&format!("run --no-curve {SHORT} --photos {photos}"), record);
     for backend in backends {

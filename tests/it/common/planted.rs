@@ -1,4 +1,4 @@
-//! A machine whose counters are planted: files that stand for the kernel's, written anew all the time.
+//! A machine whose counters are planted: files in place of the kernel's, written again and again.
 
 use std::{
     fmt::Write as _,
@@ -15,7 +15,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// What such a machine does, each second and to each core.
+/// What such a machine does to each core in each second.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
     /// Seconds that its hypervisor gives to others.
@@ -101,7 +101,7 @@ fn write(root: &Path, cores: &[usize], faults: Faults, seconds: f64) {
     );
 }
 
-/// Whoever reads sees the file before or after, and never half of it.
+/// Writes in one step: a reader sees the file before or after, never half of it.
 fn put(root: &Path, path: &str, text: &str) {
     let (path, new) = (root.join(path), root.join("new"));
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,17 +1,17 @@
-//! Words that mean nothing, backends that cannot run, answers for people: the program's own text, held by snapshots.
+//! What users read: usage errors, backends that cannot run, input that cannot be used. Some texts are snapshots.
 
 use crate::common::{self, facebench, network, photos, run, short_run};
 use facebench::runtime::table::BACKENDS;
 
-/// The text with what differs between machines replaced.
+/// The text without what differs between machines.
 fn steady(text: &str, folder: &std::path::Path) -> String {
     text.replace(&folder.display().to_string(), "DIR")
         .replace(&common::package("").display().to_string(), "HERE/")
 }
 
 #[test]
-fn unknown_words_exit_2_and_name_the_nearest() {
-    for (arguments, words) in [
+fn unknown_names_exit_2_and_the_nearest_is_named() {
+    for (arguments, text) in [
         (&["run", "-b", "cudaa"][..], "did you mean \"cuda\"?"),
         (&["run", "-b", "cpu,thread=1"], "did you mean \"threads\"?"),
         (&["run", "-b", "cpu,precision=int4"], "did you mean \"int8\"?"),
@@ -29,7 +29,7 @@ fn unknown_words_exit_2_and_name_the_nearest() {
     ] {
         let answer = run(facebench().args(arguments));
         assert_eq!(answer.code(), 2, "{arguments:?}: {}", answer.all());
-        assert!(answer.stderr().contains(words), "{arguments:?}: {}", answer.all());
+        assert!(answer.stderr().contains(text), "{arguments:?}: {}", answer.all());
     }
 }
 
@@ -69,14 +69,14 @@ fn with_keep_going_the_others_are_measured_and_it_still_exits_4() {
 }
 
 #[test]
-fn input_that_is_no_photo_is_told_by_name() {
+fn input_that_is_no_photo_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("r.json");
-    let mut told = Vec::new();
-    let mut tell = |input: &std::path::Path| {
+    let mut messages = Vec::new();
+    let mut check = |input: &std::path::Path| {
         let answer = run(&mut short_run(input, &record));
         assert_eq!(answer.code(), 1, "{}", answer.all());
-        told.push(steady(
+        messages.push(steady(
             answer
                 .stderr()
                 .lines()
@@ -87,16 +87,16 @@ fn input_that_is_no_photo_is_told_by_name() {
             folder.path(),
         ));
     };
-    tell(&folder.path().join("nowhere"));
+    check(&folder.path().join("nowhere"));
     std::fs::create_dir(folder.path().join("hollow")).unwrap();
-    tell(&folder.path().join("hollow"));
+    check(&folder.path().join("hollow"));
     for (name, bytes) in [
         ("empty.jpg", &b""[..]),
         ("text.jpg", b"just text"),
         ("bomb.png", &bomb()),
     ] {
         std::fs::write(folder.path().join(name), bytes).unwrap();
-        tell(&folder.path().join(name));
+        check(&folder.path().join(name));
     }
     let mut cut = std::io::Cursor::new(Vec::new());
     common::photo(&[(3, 3)], 1)
@@ -104,8 +104,8 @@ fn input_that_is_no_photo_is_told_by_name() {
         .unwrap();
     let cut = cut.into_inner();
     std::fs::write(folder.path().join("cut.jpg"), &cut[..cut.len() / 2]).unwrap();
-    tell(&folder.path().join("cut.jpg"));
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    check(&folder.path().join("cut.jpg"));
+    insta::assert_snapshot!(messages.join("\n"), @r#"
     error: DIR/nowhere: there is no such file or folder
     error: DIR/hollow: no photo in it (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content)
     error: DIR/empty.jpg: the file is empty
@@ -171,7 +171,7 @@ fn a_photo_that_may_not_be_read_is_skipped_and_named() {
         .stdout
         .starts_with(b"0\n");
     if is_root {
-        // Root may read everything: become an ordinary user, with a copy of the program that anybody may run.
+        // Root may read everything: become an ordinary user, with a copy of the program that every user may run.
         run(facebench().args(["setup", "cpu"]));
         let program = out.path().join("facebench");
         std::fs::copy(env!("CARGO_BIN_EXE_facebench"), &program).unwrap();
@@ -228,14 +228,14 @@ fn a_photo_that_may_not_be_read_is_skipped_and_named() {
 }
 
 #[test]
-fn networks_that_are_none_or_stand_in_the_wrong_place_are_told_by_name() {
+fn files_that_are_no_networks_and_networks_in_the_wrong_place_are_named() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let record = folder.path().join("r.json");
     let broken = folder.path().join("broken.onnx");
     let whole = std::fs::read(network("spots.onnx")).unwrap();
     std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
     let (spots, tiles) = (network("spots.onnx"), network("tiles.onnx"));
-    let told = |detector: &std::path::Path, recognizer: &std::path::Path, code| {
+    let answer_of = |detector: &std::path::Path, recognizer: &std::path::Path, code| {
         let answer = run(&mut common::run_with(
             photos.path(),
             &record,
@@ -245,35 +245,35 @@ fn networks_that_are_none_or_stand_in_the_wrong_place_are_told_by_name() {
         assert_eq!(answer.code(), code, "{}", answer.all());
         steady(&answer.all(), folder.path())
     };
-    let text = told(&broken, &tiles, 1);
+    let text = answer_of(&broken, &tiles, 1);
     assert!(
         text.contains("broken.onnx: not a network that ONNX Runtime can load"),
         "{text}"
     );
-    let text = told(&spots, &spots, 1);
+    let text = answer_of(&spots, &spots, 1);
     assert!(
         text.contains("spots.onnx is a detector (yunet) and was given as the recognizer"),
         "{text}"
     );
-    let text = told(&tiles, &tiles, 1);
+    let text = answer_of(&tiles, &tiles, 1);
     assert!(
         text.contains("tiles.onnx is a recognizer (arcface) and was given as the detector"),
         "{text}"
     );
-    let text = told(&folder.path().join("none.onnx"), &tiles, 1);
+    let text = answer_of(&folder.path().join("none.onnx"), &tiles, 1);
     assert!(text.contains("none.onnx: No such file"), "{text}");
-    let text = told(
+    let text = answer_of(
         std::path::Path::new(&format!("arcface:{}", tiles.display())),
         &tiles,
         2,
     );
     assert!(text.contains("give it as --recognizer instead"), "{text}");
-    let text = told(std::path::Path::new("no-such-name"), &tiles, 2);
+    let text = answer_of(std::path::Path::new("no-such-name"), &tiles, 2);
     assert!(text.contains("no network is called"), "{text}");
 }
 
 #[test]
-fn a_record_that_cannot_be_written_is_told_before_anything_is_measured() {
+fn a_record_that_cannot_be_written_is_reported_before_anything_is_measured() {
     let (photos, folder) = (photos(), tempfile::tempdir().unwrap());
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -306,7 +306,7 @@ fn devices_names_every_backend() {
         assert_eq!(listed["built"].as_bool().unwrap(), row.is_built());
         let ready = listed["ready"].as_bool().unwrap();
         assert!(ready || !["cpu", "null"].contains(&row.word), "{listed}");
-        // What is missing comes with its fix, to people too.
+        // A missing backend is shown with its fix in the text too.
         assert_eq!(ready, listed["fix"].is_null(), "{listed}");
         if let Some(fix) = listed["fix"].as_str() {
             assert!(text.stdout().contains(fix), "{}", text.all());
@@ -316,7 +316,7 @@ fn devices_names_every_backend() {
 }
 
 #[test]
-fn devices_says_what_kind_of_machine_it_is_and_asks_a_cloud_only_when_told_to() {
+fn devices_shows_the_kind_of_machine_and_queries_a_cloud_only_on_request() {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let base = format!("http://{}", server.server_addr());
     let thread = std::thread::spawn(move || {
@@ -327,20 +327,20 @@ fn devices_says_what_kind_of_machine_it_is_and_asks_a_cloud_only_when_told_to() 
             asked.push(request.url().to_owned());
             let answer = match request.url() {
                 "/latest/meta-data/instance-type" => "g1.vgpu.8",
-                _ => r#"{"availability_zone": "gpu-east", "project_id": "nobodys-business"}"#,
+                _ => r#"{"availability_zone": "gpu-east", "project_id": "not-to-be-kept"}"#,
             };
             request.respond(tiny_http::Response::from_string(answer)).unwrap();
         }
         asked
     });
-    let told = |arguments: &[&str]| {
+    let devices = |arguments: &[&str]| {
         let mut command = facebench();
         run(command
             .arg("devices")
             .args(arguments)
             .env("FACEBENCH_METADATA", &base))
     };
-    let answer = told(&["--metadata"]);
+    let answer = devices(&["--metadata"]);
     assert_eq!(answer.code(), 0, "{}", answer.all());
     let asked = thread.join().unwrap();
     assert_eq!(
@@ -351,25 +351,25 @@ fn devices_says_what_kind_of_machine_it_is_and_asks_a_cloud_only_when_told_to() 
         ]
     );
     let text = answer.stdout();
-    for told in [
+    for expected in [
         "openstack-availability-zone: gpu-east",
         "openstack-flavor: g1.vgpu.8",
     ] {
-        assert!(text.contains(told), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
-    assert!(!text.contains("nobodys-business"), "{text}");
+    assert!(!text.contains("not-to-be-kept"), "{text}");
     assert!(
         text.lines()
             .any(|line| line.starts_with("machine   ") && line.contains("OpenStack instance")),
         "{text}"
     );
-    // The server is gone, so that a question would leave its reason.
-    let json: serde_json::Value = serde_json::from_str(&told(&["--json", "--metadata"]).stdout()).unwrap();
+    // The server is gone, so that a request would leave a reason.
+    let json: serde_json::Value = serde_json::from_str(&devices(&["--json", "--metadata"]).stdout()).unwrap();
     assert!(
         json["host"]["unavailable"]["facts.metadata"].is_string(),
         "{json}"
     );
-    let json: serde_json::Value = serde_json::from_str(&told(&["--json"]).stdout()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&devices(&["--json"]).stdout()).unwrap();
     let firmware = json["host"]["facts"]
         .as_array()
         .unwrap()
@@ -386,7 +386,7 @@ fn help_and_completions_are_there() {
     assert!(run(facebench().arg("--help")).stdout().contains("Exit status"));
     assert!(
         !run(facebench().arg("--help")).stdout().contains("worker"),
-        "the worker is nobody's business"
+        "the worker is internal"
     );
     assert!(
         run(facebench().args(["completions", "bash"]))
@@ -404,15 +404,15 @@ fn the_page_of_specs_has_every_option() {
     let missing: Vec<&&str> = options
         .filter(|option| !page.contains(&format!("`{option}`")))
         .collect();
-    assert!(missing.is_empty(), "docs/spec.md says nothing of {missing:?}");
+    assert!(missing.is_empty(), "docs/spec.md does not have {missing:?}");
 }
 
 #[test]
-fn a_demo_says_how_it_is_laid_out() {
+fn a_demo_shows_its_layout() {
     let help = run(facebench().args(["demo", "--help"])).stdout();
-    let told = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        told.contains("5 processes of 2 blocks of 2s each after 1s of warm-up"),
+        text.contains("5 processes of 2 blocks of 2s each after 1s of warm-up"),
         "{help}"
     );
     let plan = run(facebench().args(["demo", "--dry-run"]));

@@ -1,12 +1,12 @@
 //! A backend is one row of the table, an execution provider one file: no other source compares a string with a backend's
-//! word, or names a provider.
+//! name, or names a provider.
 
 use std::{fs, path::Path};
 
 use facebench::runtime::{descriptor::BackendDescriptor, onnxruntime::providers, table::BACKENDS};
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
-/// The row of each backend; and the kernel's own names, among which is `cpu`.
+/// Files that may compare: the rows of the backends, and sources that read the kernel's own names, such as `cpu`.
 const MAY_COMPARE: &[&str] = &["src/runtime/table.rs", "src/machine/"];
 
 /// The providers' own files; and what tests measure instead of a machine.
@@ -16,8 +16,8 @@ const MAY_NAME: &[&str] = &["src/runtime/onnxruntime/providers/", "src/report/fi
 const COMPARING: &[&str] = &["contains", "eq", "starts_with", "strip_prefix"];
 
 #[test]
-fn no_word_of_a_backend_is_compared_outside_the_table() {
-    let compared = in_sources_besides(MAY_COMPARE, words_compared_in);
+fn no_backend_name_is_compared_outside_the_table() {
+    let compared = in_sources_besides(MAY_COMPARE, names_compared_in);
     assert!(
         compared.is_empty(),
         "what differs between backends belongs to BackendDescriptor or ExecutionProvider:\n{}",
@@ -37,7 +37,7 @@ fn no_provider_is_named_outside_its_file() {
     assert_eq!(providers_named_in(planted), ["1: \"CUDAExecutionProvider\""]);
 }
 
-/// What `find` finds in every source, except in those whose path begins with one of `exempt`.
+/// What `find` returns for every source whose path does not begin with one of `exempt`.
 fn in_sources_besides(exempt: &[&str], find: fn(&str) -> Vec<String>) -> Vec<String> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
@@ -59,30 +59,30 @@ fn in_sources_besides(exempt: &[&str], find: fn(&str) -> Vec<String>) -> Vec<Str
 #[test]
 fn a_planted_comparison_is_found() {
     for planted in [
-        r#"fn f(word: &str) -> bool { word == "cuda" }"#,
-        r#"fn f(word: &str) -> bool { "cuda" != word }"#,
-        r#"fn f(word: &str) -> u8 { match word { "cuda" => 1, _ => 0 } }"#,
-        r#"fn f(word: &str) -> bool { matches!(word, "x" | "cuda") }"#,
-        r#"fn f(word: &str) -> u8 { match word { "cuda" if word.len() > 1 => 1, _ => 0 } }"#,
-        r#"fn f(word: &str) -> u8 { match (word, 1) { ("cuda", _) => 1, _ => 0 } }"#,
-        r#"fn f(word: &str) -> bool { ["x", "cuda"].contains(&word) }"#,
-        r#"fn f(word: &str) -> bool { word.starts_with("cuda") }"#,
+        r#"fn f(name: &str) -> bool { name == "cuda" }"#,
+        r#"fn f(name: &str) -> bool { "cuda" != name }"#,
+        r#"fn f(name: &str) -> u8 { match name { "cuda" => 1, _ => 0 } }"#,
+        r#"fn f(name: &str) -> bool { matches!(name, "x" | "cuda") }"#,
+        r#"fn f(name: &str) -> u8 { match name { "cuda" if name.len() > 1 => 1, _ => 0 } }"#,
+        r#"fn f(name: &str) -> u8 { match (name, 1) { ("cuda", _) => 1, _ => 0 } }"#,
+        r#"fn f(name: &str) -> bool { ["x", "cuda"].contains(&name) }"#,
+        r#"fn f(name: &str) -> bool { name.starts_with("cuda") }"#,
     ] {
-        assert_eq!(words_compared_in(planted), ["1: \"cuda\""], "{planted}");
+        assert_eq!(names_compared_in(planted), ["1: \"cuda\""], "{planted}");
     }
     for innocent in [
         r#"fn f() -> Spec { Spec::bare("cuda") }"#,
-        r#"const WORD: &str = "cuda";"#,
+        r#"const NAME: &str = "cuda";"#,
         r#"#[cfg(feature = "tract")] mod tract;"#,
-        r#"fn f(word: &str) -> bool { word == "words" }"#,
-        r#"mod tests { fn f(word: &str) { assert!(word == "cuda"); } }"#,
+        r#"fn f(name: &str) -> bool { name == "names" }"#,
+        r#"mod tests { fn f(name: &str) { assert!(name == "cuda"); } }"#,
     ] {
-        assert!(words_compared_in(innocent).is_empty(), "{innocent}");
+        assert!(names_compared_in(innocent).is_empty(), "{innocent}");
     }
 }
 
-/// Every backend's word that is compared with something outside the tests of a source, as `line: "word"`.
-fn words_compared_in(text: &str) -> Vec<String> {
+/// Every backend's name that is compared with something outside the tests of a source, as `line: "name"`.
+fn names_compared_in(text: &str) -> Vec<String> {
     assert!(BACKENDS.len() > 1);
     let mut found = Vec::new();
     find(text.parse().unwrap(), false, &mut |literal, is_compared| {
@@ -104,7 +104,7 @@ fn providers_named_in(text: &str) -> Vec<String> {
     found
 }
 
-/// What stands between the quotes of a string; nothing for other literals.
+/// The text between the quotes of a string; nothing for other literals.
 fn content(literal: &Literal) -> String {
     let text = literal.to_string();
     let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
@@ -116,7 +116,7 @@ fn shown(literal: &Literal) -> String {
 }
 
 /// Calls `visit` for each literal outside tests, with whether it is compared with something. `compares` is whether
-/// `tokens` stand where every literal is.
+/// every literal in `tokens` is compared.
 fn find(tokens: TokenStream, compares: bool, visit: &mut dyn FnMut(&Literal, bool)) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, token) in tokens.iter().enumerate() {
@@ -145,7 +145,7 @@ fn find(tokens: TokenStream, compares: bool, visit: &mut dyn FnMut(&Literal, boo
     }
 }
 
-/// Whether what follows makes a pattern of what stands before it: `=>`, or `if` and an arrow later.
+/// Whether `after` shows that the tokens before it are a pattern: `=>`, or `if` with an arrow later.
 fn is_pattern(after: &[TokenTree]) -> bool {
     let is_guarded = begins_with(after, "if") && after.windows(2).any(|pair| begins_with(pair, "= >"));
     begins_with(after, "= >") || is_guarded
@@ -158,21 +158,21 @@ fn is_alternative(before: &[TokenTree], after: &[TokenTree]) -> bool {
         || (begins_with(after, "|") && is_literal(after.get(1)))
 }
 
-/// Whether what follows is the argument of a method that compares.
+/// Whether the tokens after `before` are the argument of a method that compares.
 fn is_argument(before: &[TokenTree]) -> bool {
     before
         .last()
         .is_some_and(|name| COMPARING.contains(&name.to_string().as_str()))
 }
 
-fn begins_with(tokens: &[TokenTree], words: &str) -> bool {
+fn begins_with(tokens: &[TokenTree], pattern: &str) -> bool {
     let mut tokens = tokens.iter();
-    words
+    pattern
         .split(' ')
-        .all(|word| tokens.next().is_some_and(|token| token.to_string() == word))
+        .all(|part| tokens.next().is_some_and(|token| token.to_string() == part))
 }
 
-fn ends_with(tokens: &[TokenTree], words: &str) -> bool {
-    let count = words.split(' ').count();
-    tokens.len() >= count && begins_with(&tokens[tokens.len() - count..], words)
+fn ends_with(tokens: &[TokenTree], pattern: &str) -> bool {
+    let count = pattern.split(' ').count();
+    tokens.len() >= count && begins_with(&tokens[tokens.len() - count..], pattern)
 }
