@@ -185,7 +185,7 @@ fn a_machine_with_other_settings_is_refused_and_other_connections_change_nothing
         "{}",
         other.all()
     );
-    // A browser, and one that comes and goes.
+    // A browser, whose connection closes at once.
     TcpStream::connect(&leader.address)
         .unwrap()
         .write_all(b"GET / HTTP/1.1\r\n\r\n")

@@ -392,7 +392,7 @@ fn a_library_that_lacks_functions_says_which() {
     ] {
         let reason = told_reason(library);
         assert!(
-            reason.contains("cannot be loaded as the NVML library") && reason.contains(word),
+            reason.contains("cannot be loaded as the NVML library") && reason.contains(part),
             "{reason}"
         );
     }
@@ -471,7 +471,7 @@ fn in_process(test: &str, world: &World) -> Option<Nvml> {
 
 /// Changes the world that this process sees.
 fn change(answers: &Value) {
-    std::fs::write(std::env::var_os("FAKE_NVML").unwrap(), told.to_string()).unwrap();
+    std::fs::write(std::env::var_os("FAKE_NVML").unwrap(), answers.to_string()).unwrap();
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn records_of_different_work_are_not_compared() {
     let answer = compare(&a, &b, &[]);
     assert_eq!(answer.code(), 1, "{}", answer.all());
     assert!(answer.stderr().contains("the photos"), "{}", answer.all());
-    for (text, text) in [
+    for (text, reason) in [
         ("{", "is not JSON"),
         ("{}", "not a record of facebench"),
         (r#"{"schema_version": 9}"#, "schema version 9"),
@@ -107,7 +107,7 @@ fn records_of_different_work_are_not_compared() {
         let answer = compare(&a, &b, &[]);
         assert_eq!(answer.code(), 1, "{}", answer.all());
         assert!(
-            answer.stderr().contains(text) && answer.stderr().contains("b.json"),
+            answer.stderr().contains(reason) && answer.stderr().contains("b.json"),
             "{}",
             answer.all()
         );
