@@ -38,8 +38,8 @@ fn what_cannot_run_exits_4_at_once_and_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let home = empty_home();
     let here = devices(&nothing());
-    assert_eq!(here["gpus_reason"], "NVML answers, but lists no GPU");
     let here = ["gpus_reason", "gpus_fix"].map(|key| here[key].as_str().unwrap());
+    assert!(here[0].contains("lists no GPU"), "{here:?}");
     for backend in ["cuda", "tensorrt", "vgpu", "mig:MIG-1", "vitis"] {
         let started = Instant::now();
         let mut command = facebench();
