@@ -284,10 +284,10 @@ impl MachineRounds<'_> {
     /// Whether `group`, of this machine's record, is that of `turn`.
     fn is(&self, group: &TenantGroup, turn: &Turn) -> bool {
         let label = |arm: &usize| &self.study.plan.arms[*arm].label;
-        let arms = self.sharing.arms(turn).iter();
+        // Only then are the turn's arms this machine's.
         group.machines == turn.machines
             && group.background_load_machine == turn.background_load
-            && group.tenants.iter().eq(arms.map(label))
+            && group.tenants.iter().eq(self.sharing.arms(turn).iter().map(label))
     }
 }
 

@@ -423,7 +423,7 @@ fn no_record_holds_the_token() {
 fn options_that_make_no_coordinated_run_are_usage_errors() {
     let cases = [
         ("--lead 127.0.0.1:0", 2, "--machines"),
-        ("--lead 127.0.0.1:0 --machines 1", 2, "needs nobody"),
+        ("--lead 127.0.0.1:0 --machines 1", 2, "needs no coordination"),
         ("--join vm1", 2, "a host and a port"),
         ("--join vm1:1", 2, "--join needs the token"),
         ("--join vm1:1 --token short", 2, "8 to 1000 characters"),
