@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The flavors of the comparison: the same processors, memory and disk in each, so that the GPU alone differs. Needs the
+# The flavors of the comparison: the same processors, memory and disk in each, so that only the GPU differs. Needs the
 # openstack client and an administrator's credentials. Name what your cloud has:
 #
 #   ./flavors.sh cpu vgpu                     # only these
 #   DRY_RUN=1 ./flavors.sh                    # prints the commands for all
 #
-# Which one is for you is decided by the host's kernel and driver, not by taste: nova.conf.d/ has the other half of each.
+# The host's kernel and driver decide which one you need: nova.conf.d/ has the configuration for each.
 #
 #   cpu          no GPU
 #   vgpu         a vGPU as mediated device (mdev): nova.conf.d/vgpu-mdev.conf
-#   vgpu-mig     the same, on a MIG slice, told apart by a trait: nova.conf.d/vgpu-mig.conf
+#   vgpu-mig     the same, on a MIG slice, distinguished by a trait: nova.conf.d/vgpu-mig.conf
 #   vgpu-vfio    a vGPU as SR-IOV virtual function with a vendor's VFIO driver, where the kernel has no mdev for the
 #                GPU any more: nova.conf.d/vgpu-vfio.conf
 #   passthrough  the whole GPU: nova.conf.d/passthrough.conf
@@ -21,7 +21,7 @@ readonly ALL=(cpu vgpu vgpu-mig vgpu-vfio passthrough fpga)
 VCPUS=${VCPUS:-4}
 RAM=${RAM:-16384} # MiB
 DISK=${DISK:-40}  # GiB
-# `dedicated` gives each instance cores of its own, so that neighbours are not measured along; the computes then need
+# `dedicated` gives each instance cores of its own, so that other instances do not disturb the figures; the computes then need
 # [compute] cpu_dedicated_set.
 CPU_POLICY=${CPU_POLICY:-}
 

@@ -1,4 +1,4 @@
-"""An OpenStack instance without a cloud: QEMU without KVM, the firmware's words as Nova sets them, a config drive, and the
+"""An OpenStack instance without a cloud: QEMU without KVM, the firmware's names as Nova sets them, a config drive, and the
 metadata service behind its address.
 """
 
@@ -16,7 +16,7 @@ import testing
 
 MUSL = "x86_64-unknown-linux-musl"
 
-# As Nova gives them to an instance; none of them may come up in a record, but for zone and flavor.
+# As Nova gives them to an instance; none of them may be in a record, except zone and flavor.
 META = {
     "uuid": "83679162-1378-4288-a2d4-70e13ec132aa",
     "availability_zone": "az-gpu",
@@ -30,7 +30,7 @@ META = {
 FLAVOR = "facebench.vgpu"
 SECRETS = ("83679162", "secret", "f7ac731c", "SECRETKEY", "hunter2")
 
-# In the order in which they need each other; those that the kernel has inside are passed over.
+# In the order in which they need each other; those built into the kernel are skipped.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "failover",
     "net_failover", "virtio_net", "cdrom", "isofs",
@@ -94,8 +94,8 @@ def kernel():
     folder = testing.DEPLOY / "kernel"
     if not list(folder.glob("boot/vmlinuz-*")):
         folder.mkdir(parents=True, exist_ok=True)
-        told = testing.command("apt-cache", "depends", "linux-image-cloud-amd64").stdout
-        name = re.search(r"Depends: (linux-image-\S+)", told)
+        listed = testing.command("apt-cache", "depends", "linux-image-cloud-amd64").stdout
+        name = re.search(r"Depends: (linux-image-\S+)", listed)
         if name is None:
             raise testing.Skipped("there is no linux-image-cloud-amd64 in this machine's lists of packages")
         done = testing.command("apt-get", "download", name[1], cwd=folder)
@@ -180,9 +180,9 @@ def start(folder, commands, fill):
     return path
 
 
-def part(told, name):
+def part(output, name):
     """A JSON document that the guest wrote under a name; None where it did not."""
-    _, begun, rest = told.partition(f"<{name}>")
+    _, begun, rest = output.partition(f"<{name}>")
     text, ended, _ = rest.partition(f"</{name}>")
     try:
         return json.loads(text) if begun and ended else None
@@ -213,15 +213,15 @@ class Metadata(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *words):
+    def log_message(self, *arguments):
         pass
 
 
-def machine(initrd, memory, cpu, told):
-    """QEMU's words for a machine that runs `initrd`: its console on standard output, what it tells in the file `told`."""
+def machine(initrd, memory, cpu, output):
+    """QEMU's command line for a machine that runs `initrd`: its console on standard output, its second serial line in the file `output`."""
     return [
         "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-display", "none", "-no-reboot",
-        "-nodefaults", "-serial", "stdio", "-serial", f"file:{told}", "-kernel", str(kernel()[0]), "-initrd", str(initrd),
+        "-nodefaults", "-serial", "stdio", "-serial", f"file:{output}", "-kernel", str(kernel()[0]), "-initrd", str(initrd),
         "-append", "console=ttyS0 quiet panic=1",
     ]
 
@@ -236,10 +236,10 @@ def boot(folder, initrd, memory, limit, cpu="max"):
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
     service.asked = []
     threading.Thread(target=service.serve_forever, daemon=True).start()
-    told = folder / "told"
+    output = folder / "output"
     network = "user,id=n0,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.0.15"
     command = [
-        *machine(initrd, memory, cpu, told),
+        *machine(initrd, memory, cpu, output),
         "-smbios", f"type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,version=31.0.0,uuid={META['uuid']}",
         "-smbios", "type=3,asset=OpenStack Nova",
         "-drive", f"file={iso},if=virtio,format=raw,readonly=on",
@@ -252,4 +252,4 @@ def boot(folder, initrd, memory, limit, cpu="max"):
     except subprocess.TimeoutExpired as error:
         console = (error.stdout or b"").decode(errors="replace") + f"\nnot done after {limit} s"
     service.shutdown()
-    return told.read_text(errors="replace") if told.exists() else "", console, service.asked
+    return output.read_text(errors="replace") if output.exists() else "", console, service.asked

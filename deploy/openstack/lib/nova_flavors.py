@@ -14,14 +14,14 @@ import unittest
 import warnings
 
 warnings.simplefilter("ignore")
-# The source distribution, which has Nova's settings beside it, and not what pip installed.
+# The source distribution: it has Nova's settings beside it, unlike the installed package.
 sys.path.insert(0, os.getcwd())
-# Nova's tests keep the log for themselves.
+# Nova's tests capture the log.
 os.environ.setdefault("OS_LOG_CAPTURE", "1")
 os.environ.setdefault("OS_STDOUT_CAPTURE", "1")
 os.environ.setdefault("OS_STDERR_CAPTURE", "1")
 
-# First, for it decides how Nova's threads are made.
+# First, because it decides how Nova's threads are made.
 import nova.tests.functional  # noqa: F401
 import nova.conf
 from nova import objects
@@ -40,10 +40,10 @@ def flavors():
     text = subprocess.run([HERE / "flavors.sh"], check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
     found = {}
     for line in text.splitlines():
-        words = shlex.split(line)
-        if words[:3] == ["openstack", "flavor", "create"]:
-            pairs = [words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--property"]
-            found[words[3].removeprefix("facebench.")] = dict(pairs)
+        arguments = shlex.split(line)
+        if arguments[:3] == ["openstack", "flavor", "create"]:
+            pairs = [arguments[at + 1].split("=", 1) for at, name in enumerate(arguments) if name == "--property"]
+            found[arguments[3].removeprefix("facebench.")] = dict(pairs)
     return found
 
 
@@ -64,13 +64,13 @@ def values(name, section, key):
 
 def lent(text, product):
     """A device specification of ours with the ids and addresses of the stand-in's devices."""
-    told = json.loads(text)
-    if "vendor_id" in told:
-        told["vendor_id"] = fake.PCI_VEND_ID
-        told["product_id"] = product
-    if "address" in told:
-        told["address"] = "0000:81:00.*"
-    return json.dumps(told)
+    spec = json.loads(text)
+    if "vendor_id" in spec:
+        spec["vendor_id"] = fake.PCI_VEND_ID
+        spec["product_id"] = product
+    if "address" in spec:
+        spec["address"] = "0000:81:00.*"
+    return json.dumps(spec)
 
 
 FLAVORS = flavors()
@@ -78,7 +78,7 @@ TRAIT = "CUSTOM_FACEBENCH_MIG"
 
 
 class Asking:
-    """Makes instances and says what became of them."""
+    """Makes instances and returns their outcome."""
 
     def ask(self, specs, **options):
         flavor = self._create_flavor(extra_spec=specs)
@@ -153,9 +153,9 @@ class Pci(Asking, test_pci_in_placement.PlacementPCIReportingTests):
 
     def setUp(self):
         super().setUp()
-        told = values(self.FILE, "filter_scheduler", "pci_in_placement") == ["True"]
-        self.flags(group="filter_scheduler", pci_in_placement=told)
-        self.flags(group="pci", report_in_placement=told)
+        enabled = values(self.FILE, "filter_scheduler", "pci_in_placement") == ["True"]
+        self.flags(group="filter_scheduler", pci_in_placement=enabled)
+        self.flags(group="pci", report_in_placement=enabled)
         self.start_compute(hostname="host1", pci_info=fake.HostPCIDevicesInfo(**self.DEVICES))
 
     def free(self):
@@ -251,23 +251,23 @@ class Settings(unittest.TestCase):
             self.assertIsNotNone(self.unknown(*line), line)
 
 
-class Told(unittest.TestResult):
-    """A line a test on what was standard output at the start."""
+class Reported(unittest.TestResult):
+    """One line per test, on the original standard output."""
 
     def addSuccess(self, test):
-        self.tell(test, True, "")
+        self.report(test, True, "")
 
     def addFailure(self, test, error):
-        self.tell(test, False, f"{error[0].__name__}: {error[1]}")
+        self.report(test, False, f"{error[0].__name__}: {error[1]}")
 
     addError = addFailure
 
     def addSkip(self, test, reason):
-        self.tell(test, False, f"left out: {reason}")
+        self.report(test, False, f"left out: {reason}")
 
-    def tell(self, test, ok, detail):
+    def report(self, test, ok, detail):
         name = test.id().split(".")[-1].removeprefix("test_").replace("_", " ")
-        # The log comes with an error, and what matters is at its end.
+        # An error includes the log; the important part is at its end.
         detail = " ".join(detail.split())[-600:]
         os.write(OUT, (json.dumps([f"{type(test).__name__}: {name}", ok, detail]) + "\n").encode())
 
@@ -281,4 +281,4 @@ for each in (Settings, Mdev, Few, Passthrough, Vfio):
     for name in sorted(vars(each)):
         if name.startswith("test_") and (not chosen or each.__name__ in chosen):
             suite.addTest(each(name))
-suite.run(Told())
+suite.run(Reported())

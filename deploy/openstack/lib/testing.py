@@ -19,11 +19,11 @@ HEAT = ("openstack-heat==27.0.1", "python-heatclient==5.3.0", "python-openstackc
 
 
 class Skipped(Exception):
-    """Something that the test needs cannot be had here."""
+    """Something that the test needs is not available here."""
 
 
 class Results:
-    """Counts what passed and what failed, a line each."""
+    """Counts passed and failed checks, and prints a line for each."""
 
     def __init__(self):
         self.passed = self.failed = 0
@@ -54,14 +54,14 @@ def run_test(test):
     sys.exit(results.finish())
 
 
-def command(*words, **options):
+def command(*arguments, **options):
     """Runs a command to its end; its output as text, both streams together."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **options}
-    return subprocess.run([str(word) for word in words], check=False, **options)
+    return subprocess.run([str(argument) for argument in arguments], check=False, **options)
 
 
 def last_line(text):
-    """The last line with anything in it."""
+    """The last line that is not empty."""
     return ([line for line in text.splitlines() if line.strip()] or [""])[-1].strip()
 
 
@@ -84,7 +84,7 @@ def apt(**needed):
     print(f"installing {' '.join(missing)}", flush=True)
     done = command(*install)
     if done.returncode != 0:
-        # A list of packages that is missing or old; one that cannot be renewed is told by the second try.
+        # The list of packages may be missing or old. If it cannot be renewed, the second try fails with the reason.
         command(*sudo, "apt-get", "update", "-qq")
         done = command(*install)
     if done.returncode != 0:
@@ -92,7 +92,7 @@ def apt(**needed):
 
 
 def venv(name, *requirements):
-    """The Python of a virtual environment with these packages, made anew where they changed."""
+    """The Python of a virtual environment with these packages, made again where they changed."""
     home = DEPLOY / name
     mark = home / "installed"
     want = hashlib.sha256("\n".join((sys.version, *requirements)).encode()).hexdigest()

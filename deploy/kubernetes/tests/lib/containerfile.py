@@ -8,7 +8,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 
 
 def instructions(text):
-    """(word, rest) of each instruction, continued lines joined, comments left out."""
+    """(keyword, rest) of each instruction, continued lines joined, comments left out."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [(line.split(None, 1)[0].upper(), line.split(None, 1)[1]) for line in joined.splitlines() if line.strip()]
@@ -17,11 +17,11 @@ def instructions(text):
 def faults(text):
     """What is wrong, one line each."""
     found, stages, arguments, copied = [], [], {}, set()
-    for word, rest in instructions(text):
-        if word == "ARG" and not stages:
+    for keyword, rest in instructions(text):
+        if keyword == "ARG" and not stages:
             name, _, default = rest.partition("=")
             arguments[name] = default
-        elif word == "FROM":
+        elif keyword == "FROM":
             image, _, name = rest.partition(" AS ")
             used = re.fullmatch(r"\$\{(\w+)\}", image)
             if used and used[1] not in arguments:
@@ -30,7 +30,7 @@ def faults(text):
                 found.append(f"FROM {image}: neither a stage nor an ARG, so it cannot be replaced")
             parent = next((stage for stage in stages if stage["name"] == image), None)
             stages.append({"name": name, "user": parent["user"] if parent else "root"})
-        elif word == "COPY":
+        elif keyword == "COPY":
             origin = re.match(r"--from=(\S+)", rest)
             if origin and origin[1] not in [stage["name"] for stage in stages[:-1]]:
                 found.append(f"COPY {rest}: no stage {origin[1]} before it")
@@ -40,16 +40,16 @@ def faults(text):
                 for source in sources:
                     if not source.startswith("target/") and not (REPOSITORY / source).exists():
                         found.append(f"COPY {rest}: {source} is not in the repository")
-        elif word == "USER":
+        elif keyword == "USER":
             stages[-1]["user"] = rest
-        elif word == "RUN" and "apt-get" in rest:
+        elif keyword == "RUN" and "apt-get" in rest:
             if "--no-install-recommends" not in rest or "rm -rf /var/lib/apt/lists" not in rest:
                 found.append(f"RUN {rest}: recommended packages or package lists stay in the layer")
-        elif word in ("ENTRYPOINT", "CMD") and not rest.startswith("["):
-            found.append(f"{word} {rest}: a shell would stand between facebench and signals")
-        elif word == "ADD":
+        elif keyword in ("ENTRYPOINT", "CMD") and not rest.startswith("["):
+            found.append(f"{keyword} {rest}: a shell would stand between facebench and signals")
+        elif keyword == "ADD":
             found.append(f"ADD {rest}: use COPY")
-        if word == "RUN" and "sudo" in rest:
+        if keyword == "RUN" and "sudo" in rest:
             found.append(f"RUN {rest}: sudo")
     for argument, default in arguments.items():
         if re.search(r":latest$", default) or re.match(r"[^:/]+\.[^/]+/", default):
@@ -73,7 +73,7 @@ def needed():
     return paths
 
 
-# A text and what stands in its place; each must be found.
+# A text and its replacement; each fault must be found.
 PLANTED = {
     "root": ("USER 1001:0", "USER root"),
     "user by name": ("USER 1001:0", "USER nobody"),

@@ -28,7 +28,7 @@ EXPECTED = {
     # The example of README.md.
     "mine": ("cuda", "nvidia.com/gpu", None),
 }
-# Made by whoever runs it, not by us.
+# Made by the user, not by the manifests.
 OUTSIDE = {("Secret", "facebench-store"), ("PersistentVolumeClaim", "facebench-photos")}
 
 
@@ -91,9 +91,9 @@ def indexed_job(spec):
         found.append("completionMode is not Indexed: pods would have no index")
     if spec.get("parallelism") != shards:
         found.append(f"parallelism {spec.get('parallelism')} is not completions {shards}")
-    word = spec["template"]["spec"]["containers"][0]["args"][1]
-    if word != f"$(JOB_COMPLETION_INDEX)/{shards}":
-        found.append(f"shard {word} of {shards} completions")
+    shard = spec["template"]["spec"]["containers"][0]["args"][1]
+    if shard != f"$(JOB_COMPLETION_INDEX)/{shards}":
+        found.append(f"shard {shard} of {shards} completions")
     rules = spec.get("podFailurePolicy", {}).get("rules", [])
     actions = {value: rule["action"] for rule in rules for value in rule.get("onExitCodes", {}).get("values", [])}
     if actions.get(4) != "FailJob" or actions.get(2) != "FailJob" or 3 in actions:
@@ -169,9 +169,9 @@ def container_faults(one, volumes, made):
         if ("ConfigMap", source["configMapRef"]["name"]) not in made:
             found.append(f"no ConfigMap {source['configMapRef']['name']}")
     if one["command"] == ["/usr/local/bin/measure"] or one["command"] == ["/usr/local/bin/collect"]:
-        words = " ".join(one["args"])
-        found += [f"args use $({name}), which is not there" for name in re.findall(r"\$\((\w+)\)", words) if name not in known]
-        for option in re.findall(r"--input=(\S+)", words):
+        line = " ".join(one["args"])
+        found += [f"args use $({name}), which is not defined" for name in re.findall(r"\$\((\w+)\)", line) if name not in known]
+        for option in re.findall(r"--input=(\S+)", line):
             if not any(option == path or option.startswith(path + "/") for path in paths):
                 found.append(f"--input={option} is not mounted")
     return found
@@ -184,7 +184,7 @@ def overlay_faults(name, documents):
     pod = next(one for one in documents if name_of(one) == "Job/facebench")["spec"]["template"]["spec"]
     measure = pod["containers"][0]
     found = []
-    if [word for word in measure["args"] if word.startswith("--backend")] != [f"--backend={backend}"]:
+    if [option for option in measure["args"] if option.startswith("--backend")] != [f"--backend={backend}"]:
         found.append(f"measures {measure['args']} instead of {backend}")
     devices = [key for key in measure["resources"]["limits"] if "/" in key]
     if devices != ([resource] if resource else []):
@@ -263,7 +263,7 @@ def render(kubectl, folder):
 
 
 def with_example(folder, copied):
-    """A copy of the folder, in which README.md's example is an overlay as it tells."""
+    """A copy of the folder, in which README.md's example is an overlay, as described there."""
     shutil.copytree(folder, copied)
     example = re.search(r"```\n# deploy/kubernetes/(overlays/\S+)\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     file = copied / example[1]

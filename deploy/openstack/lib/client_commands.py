@@ -1,5 +1,5 @@
 """Whether the real openstack client understands commands, by its own parsers and without a cloud. Reads a JSON list of
-commands (each a list of words, without `openstack`); prints a JSON list of what is wrong with each, null for nothing.
+commands (each a list of arguments, without `openstack`); prints a JSON list of what is wrong with each, null for nothing.
 Runs in the virtual environment that has the client.
 """
 
@@ -29,21 +29,21 @@ class Manager(commandmanager.CommandManager):
             self.add_command_group(name)
 
 
-def wrong(app, manager, words):
+def wrong(app, manager, arguments):
     try:
-        factory, name, rest = manager.find_command(words)
+        factory, name, rest = manager.find_command(arguments)
     except ValueError as error:
         return str(error)
-    told = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
+        with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
             factory(app, argparse.Namespace()).get_parser(name).parse_args(rest)
     except SystemExit:
-        return told.getvalue().strip().splitlines()[-1]
+        return output.getvalue().strip().splitlines()[-1]
     return None
 
 
 app = shell.OpenStackShell()
 manager = Manager()
 app.command_manager = manager
-print(json.dumps([wrong(app, manager, words) for words in json.load(sys.stdin)]))
+print(json.dumps([wrong(app, manager, arguments) for arguments in json.load(sys.stdin)]))
