@@ -22,7 +22,7 @@ pub struct NullOptions {
     pub jitter: f64,
     /// Each measured block of a process is slower than the one before by this fraction.
     pub drift: f64,
-    /// For so long after its start a worker is slow: ten times at first, and evenly less.
+    /// For so long after its start a worker is slow: a hundred times at first, and evenly less.
     pub slow_start: Duration,
     /// Now and then a photo takes this much longer.
     pub stall: Option<Stall>,
@@ -103,7 +103,7 @@ impl NullOptions {
         if age >= self.slow_start {
             return 1.0;
         }
-        10f64.powf(1.0 - age.div_duration_f64(self.slow_start))
+        100f64.powf(1.0 - age.div_duration_f64(self.slow_start))
     }
 
     /// Whether the answer for photo `index` is to be wrong: spread evenly over the photos.
@@ -186,7 +186,7 @@ mod tests {
             ..NullOptions::default()
         };
         let at = |seconds| options.slowness(Duration::from_secs(seconds));
-        assert!((at(0) - 10.0).abs() < 1e-9 && (at(1) - 10f64.sqrt()).abs() < 1e-9);
+        assert!((at(0) - 100.0).abs() < 1e-9 && (at(1) - 10.0).abs() < 1e-9);
         assert!((at(2) - 1.0).abs() < 1e-9 && (at(3) - 1.0).abs() < 1e-9);
     }
 

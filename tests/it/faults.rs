@@ -70,9 +70,10 @@ fn processes_that_differ_are_unstable() {
 
 #[test]
 fn a_warm_up_that_ends_too_early_is_unstable() {
-    // A quarter of the warm-up is 12 % faster than the one before, until it may last no longer. What a photo is expected to
+    // A quarter of the warm-up is a quarter faster than the one before, until it may last no longer. What a photo is expected to
     // cost is from the check pass, which is as slow: two photos, so that it is over soon.
-    let arguments = "-b null,slow-start=2s --processes 4 --blocks 1 -d 100ms --warmup 400ms --photos 2";
+    let arguments =
+        "-b null,delay=200us,slow-start=2s --processes 4 --blocks 1 -d 100ms --warmup 400ms --photos 2";
     let (answer, record) = audited(arguments);
     assert_eq!(answer.code(), 3, "{}", answer.all());
     assert!(unstable(&record, "steady-state") < 4.0);
@@ -297,8 +298,7 @@ fn multi_stream_waits_for_all_eight() {
 
 #[test]
 fn a_quick_study_is_never_valid_for_a_claim() {
-    let arguments =
-        "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4 --photos 10";
+    let arguments = "-b null,delay=2ms -b null,delay=3ms --quick -d 100ms --warmup 100ms --processes 4";
     let (answer, record) = audited(arguments);
     let comparison = &record["comparisons"][0];
     assert_eq!(comparison["verdict"], "slower", "{}", answer.all());
