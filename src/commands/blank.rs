@@ -4,8 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::workload::Workload;
 use crate::{
-    machine::{Gpus, Host},
-    record::{self, PlanSummary, Record, SCHEMA_VERSION, Skipped, Tool, Unavailable},
+    machine::Gpus,
+    record::{self, Host, PlanSummary, Record, SCHEMA_VERSION, Skipped, Tool, Unavailable},
     study::plan::Plan,
 };
 

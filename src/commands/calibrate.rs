@@ -14,7 +14,6 @@ use thiserror::Error;
 use super::{Failure, cpu, progress::notify, workload::DETECTOR};
 use crate::{
     dataset::{Dataset, Photo, Survey},
-    machine::Host,
     model::{
         ModelError, Role,
         derived::{Calibration, DerivedError},
@@ -22,6 +21,7 @@ use crate::{
         network::{Network, NetworkName},
         recognizer::Recognizer,
     },
+    record::Host,
     runtime::{
         Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
         onnxruntime::OnnxRuntime,

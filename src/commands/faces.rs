@@ -16,9 +16,9 @@ use super::{Failure, cpu, progress::notify, request::NetworkRequest, workload::n
 use crate::{
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
-    machine::Host,
     model::{ModelError, gallery::Gallery},
     pipeline::{Loading, Networks, Pipeline, PipelineError},
+    record::Host,
     runtime::{Runtime, RuntimeError},
     study::StudyError,
     vision::{

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use crate::machine::{self, Gpus, Host, Nvml, NvmlFault, gpu};
+use crate::{
+    machine::{self, Gpus, Nvml, NvmlFault, gpu},
+    record::Host,
+};
 
 /// Where OpenStack answers its instances.
 const METADATA: &str = "http://169.254.169.254";

@@ -16,11 +16,8 @@ use super::{
     progress::{notify, on_interrupt},
 };
 use crate::{
-    machine::{
-        GpuMode, Nvml,
-        gpu::{HostBoard, scheduler_by_smi},
-    },
-    record::{HOST_LOG_KIND, HostLogHeader, HostLogSample, Unavailable},
+    machine::{Nvml, gpu::scheduler_by_smi},
+    record::{GpuMode, HOST_LOG_KIND, HostBoard, HostLogHeader, HostLogSample, Unavailable},
 };
 
 /// How often it is checked whether the user wants to stop.

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Failure, progress::notify};
 use crate::{
     files::write_atomic,
-    machine::Host,
-    record::{Comparison, Record, Status, limits::MARGIN},
+    record::{Comparison, Host, Record, Status, limits::MARGIN},
 };
 
 const FILE: &str = "noise-floor.json";

@@ -6,8 +6,8 @@ use super::{Failure, request::StudyRequest};
 use crate::{
     cli::values::ArmPrice,
     dataset::Dataset,
-    machine::{Host, format_cpu_list},
-    record::{Price, limits::MARGIN},
+    machine::format_cpu_list,
+    record::{Host, Price, limits::MARGIN},
     runtime::values::nearest,
     study::{
         plan::{Plan, fresh_seed},

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     dataset::Shard,
-    machine::{Gpus, Host, Nvml},
+    machine::{Gpus, Nvml},
     pipeline::Networks,
-    record::{self, Price, Record, Unavailable, limits::MARGIN},
+    record::{self, Host, Price, Record, Unavailable, limits::MARGIN},
     runtime::spec::BackendSpec,
     study::{
         Study, StudyError,

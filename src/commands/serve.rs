@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Failure, machine, plan::cores, progress::notify, ready, workload::Workload};
 use crate::{
     cli::ServeArgs,
-    machine::Host,
+    record::Host,
     study::planned_arm::PlannedArm,
     worker::{self, protocol::Job},
 };

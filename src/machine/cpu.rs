@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     Gaps, Reading, cgroup, parse_cpu_list,
     tree::{Tree, field},
 };
+use crate::record::Cpu;
 
 pub(super) const CPUINFO: &str = "/proc/cpuinfo";
 const ONLINE: &str = "/sys/devices/system/cpu/online";
@@ -59,45 +57,6 @@ const ARM_CORES: &[(&str, &str, &str)] = &[
     ("0xc0", "0xac3", "Ampere-1"),
     ("0xc0", "0xac4", "Ampere-1a"),
 ];
-
-/// The processor as this process sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Cpu {
-    /// The name, such as `Intel(R) Xeon(R) Gold 6230`.
-    pub model: Option<String>,
-    /// Logical cores that are online, whether or not this process may use them.
-    pub cores: Option<usize>,
-    /// Cores that share no execution units; fewer than `cores` where threads share one.
-    pub physical_cores: Option<usize>,
-    /// Packages.
-    pub sockets: Option<usize>,
-    /// Memory domains.
-    pub numa_nodes: Option<usize>,
-    /// The logical cores of each memory domain, such as `0-3,8-11`.
-    pub numa_cpus: Option<BTreeMap<usize, String>>,
-    /// The logical cores that this process may run on: what taskset and cpusets leave of them.
-    pub affinity: Option<Vec<usize>>,
-    /// Processor time allowed by control groups, in cores: the smallest of all ancestors. `None` without a reason
-    /// among the unavailable means: no quota is set.
-    pub quota: Option<f64>,
-    /// How the clock is chosen, such as `performance`; several, separated by commas, where cores differ.
-    pub governor: Option<String>,
-    /// The flags that matter to neural networks, such as `avx512_vnni`, out of all that the kernel lists.
-    pub flags: Option<Vec<String>>,
-}
-
-impl Cpu {
-    /// How many threads can run at the same time all the while: the cores of the affinity, or as many whole
-    /// cores as the quota fills if they are fewer (a quota of 1.5 needs two threads to be used up). At least 1.
-    ///
-    /// Where the affinity is not known, all cores count; where these are not known either, the number that the standard library finds.
-    pub fn usable_cores(&self) -> usize {
-        let allowed = self.affinity.as_ref().map(Vec::len).or(self.cores);
-        let allowed = allowed.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-        let paid = self.quota.map_or(usize::MAX, |quota| quota.ceil() as usize);
-        allowed.min(paid).max(1)
-    }
-}
 
 pub(super) fn read(tree: &Tree, gaps: &mut Gaps) -> Cpu {
     let cpuinfo = tree.filled(CPUINFO);

@@ -13,7 +13,6 @@ mod openstack;
 mod os;
 mod process;
 mod quota;
-mod summary;
 mod tree;
 mod virtualization;
 pub mod wall_clock;
@@ -26,40 +25,18 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 pub use counters::{Counters, fastest_clock_mhz};
-pub use cpu::Cpu;
 pub use cpu_list::{format_cpu_list, parse_cpu_list};
-pub use gpu::{CoTenant, Gpu, GpuCounters, GpuMode, Gpus, License, Nvml, NvmlFault};
-pub use memory::Memory;
+pub use gpu::{GpuCounters, Gpus, Nvml, NvmlFault};
 pub use openstack::metadata;
 pub use process::{peak_rss_bytes, storage_bytes};
 pub use quota::Quota;
-pub use virtualization::Fact;
 
+use crate::record::Host;
 use tree::Tree;
 
 /// A value, or the reason why it cannot be read, written so that a user can act on it.
 pub type Reading<T> = Result<T, String>;
-
-/// The machine as this process sees it; in a container or a virtual machine that is less than the hardware.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Host {
-    /// The processor, and how much of it this process may use.
-    pub cpu: Cpu,
-    /// The memory, and how much of it this process may use.
-    pub memory: Memory,
-    /// The operating system's own name for itself, such as `Debian GNU/Linux 12 (bookworm)`.
-    pub os: Option<String>,
-    /// The kernel's release, such as `6.1.0-18-amd64`.
-    pub kernel: Option<String>,
-    /// Signs of virtual machines and containers. Several can be true at once, so they are not reduced to one label.
-    pub facts: Vec<Fact>,
-    /// Why a value is missing, by its dotted name, such as `cpu.governor`.
-    pub unavailable: BTreeMap<String, String>,
-}
 
 impl Host {
     /// This machine: the real file system and this process's environment.
@@ -89,11 +66,6 @@ impl Host {
             facts,
             unavailable: gaps.0,
         }
-    }
-
-    /// The first fact of that kind.
-    pub fn fact(&self, kind: &str) -> Option<&Fact> {
-        self.facts.iter().find(|fact| fact.kind == kind)
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use ureq::Agent;
 
-use super::{Fact, Reading};
+use super::Reading;
+use crate::record::Fact;
 
 /// The most bytes of an answer that are read; a real one has a few thousand.
 const LIMIT: u64 = 1 << 20;

@@ -1,6 +1,7 @@
 //! Whole machines, planted and read.
 
 use super::{fake::Fake, *};
+use crate::record::Cpu;
 
 const V2_MOUNT: &str = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
 

@@ -1,14 +1,12 @@
 //! Signs of virtual machines and containers, each with where it was seen.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     Gaps,
     counters::PLANTED,
     cpu::{CPUINFO, flag_names},
     tree::Tree,
 };
+use crate::record::Fact;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 const CGROUP: &str = "/proc/self/cgroup";
@@ -42,28 +40,6 @@ const CGROUP_WORDS: &[(&str, &str)] = &[
     ("lxc", "lxc"),
     ("slurmstepd", "slurm"),
 ];
-
-/// One observation and its source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Fact {
-    /// What it is, such as `hypervisor-flag`, `dmi-product`, `openstack`, `container` or `kata`.
-    pub kind: String,
-    /// What was seen.
-    pub value: String,
-    /// The file or environment variable that it was seen in.
-    pub source: String,
-}
-
-impl Fact {
-    /// An observation of `value` in `source`.
-    pub fn new(kind: impl Into<String>, value: impl Into<String>, source: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            value: value.into(),
-            source: source.into(),
-        }
-    }
-}
 
 pub(super) fn read(tree: &Tree, variable: impl Fn(&str) -> Option<String>, gaps: &mut Gaps) -> Vec<Fact> {
     let mut facts = Vec::new();

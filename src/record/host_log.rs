@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, io};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::{
-    Host,
-    gpu::{BoardSample, HostBoard, Scheduler},
+use super::{
+    board::{BoardSample, HostBoard, Scheduler},
+    host::Host,
 };
 
 /// The word by which a log is known.

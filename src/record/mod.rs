@@ -6,13 +6,18 @@
 mod accuracy;
 mod arm;
 mod block;
+mod board;
 mod check;
 mod compare;
 mod convert;
 mod estimate;
 mod figures;
 mod fleet;
+mod gpu;
+mod gpu_profile;
+mod host;
 mod host_log;
+mod host_summary;
 mod size;
 mod stages;
 mod tenants;
@@ -22,14 +27,12 @@ mod write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Host;
-pub use crate::machine::{Gpu, GpuMode, License};
-
 pub use accuracy::{Accuracy, CheckPass, QualityTarget, Verification, VerificationAccuracy};
 pub use arm::{
     Arm, BackendFacts, OperatorTimes, Operators, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts,
 };
 pub use block::{Block, CeilingRun, Conditions, GpuConditions, Trial};
+pub use board::{BoardSample, HostBoard, Scheduler, SchedulerPolicy, VgpuSample};
 pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
 pub use compare::{Comparison, Verdict};
 pub use convert::{UnknownVersion, to_current};
@@ -38,6 +41,9 @@ pub use figures::{
     Bounded, Ceiling, Cost, CurvePoint, Energy, Figures, Status, Stratum, TOO_FEW_SAMPLES, Throughput,
 };
 pub use fleet::{Fleet, FleetGroup, Outlier};
+pub use gpu::{CoTenant, Gpu, GpuMode, License, Mps};
+pub use gpu_profile::{VgpuProfile, mig_profile, mig_profile_of};
+pub use host::{Cpu, Fact, Host, Memory};
 pub use host_log::{HOST_LOG_KIND, HostLog, HostLogHeader, HostLogSample, HostLogSummary};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use stages::{Milliseconds, STAGE_NAMES, Seconds, Stages};

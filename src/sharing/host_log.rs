@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     analysis::statistics,
-    machine::gpu::{BoardSample, VgpuSample},
-    record::{Arm, HostLog, HostLogSummary, Record},
+    record::{Arm, BoardSample, HostLog, HostLogSummary, Record, VgpuSample},
 };
 
 /// By how much the clocks of guest and host may differ: both are kept by NTP as a rule, and are then milliseconds apart.

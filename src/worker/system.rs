@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use super::WorkerError;
-use crate::{machine, vision::workers::Workers};
+use crate::{machine, record::Host, vision::workers::Workers};
 
 /// Keeps this process, and all threads it will start, on `cores`; empty leaves it as it is.
 pub(super) fn stay_on(cores: &[usize]) -> Result<(), WorkerError> {
@@ -29,7 +29,7 @@ pub(super) fn stay_on(cores: &[usize]) -> Result<(), WorkerError> {
 
 /// The processor's model.
 pub(super) fn processor() -> String {
-    let model = machine::Host::current().cpu.model;
+    let model = Host::current().cpu.model;
     model.unwrap_or_else(|| "CPU".to_owned())
 }
 

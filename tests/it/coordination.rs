@@ -253,7 +253,7 @@ fn a_load_on_one_machine_slows_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let paths = records(folder.path(), 3);
     // All on one core, like guests that share a device by turns.
-    let core = facebench::machine::Host::current().cpu.affinity.unwrap()[0];
+    let core = facebench::record::Host::current().cpu.affinity.unwrap()[0];
     let common = format!("-b cpu --photos 8 {ROUNDS} --host-cores {core}");
     let leader = Leader::start(&format!("{common} --machines 3"), &paths[0]);
     let join = format!("{common} {}", leader.join);

@@ -12,13 +12,13 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 const RULES: &[(&str, &[&str])] = &[
     (ANYWHERE, &[]),
     ("vision", &[]),
-    ("machine", &[]),
+    ("record", &[]),
+    ("machine", &["record"]),
     ("runtime", &[]),
     ("dataset", &["vision"]),
     ("model", &["vision", "runtime::Type"]),
-    ("record", &["machine"]),
     ("pipeline", &["vision", "model", "runtime"]),
-    ("analysis", &["vision", "dataset", "record", "machine", "runtime"]),
+    ("analysis", &["vision", "dataset", "record", "runtime"]),
     (
         "worker",
         &[

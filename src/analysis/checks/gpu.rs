@@ -1,16 +1,13 @@
 //! Checks of the GPU that an arm ran on: what slowed it down, and who else used it.
 
 use super::{check, outcome, unknown};
-use crate::{
-    machine::Gpu,
-    record::{Block, Check},
-};
+use crate::record::{Block, Check, Gpu, GpuConditions, GpuMode};
 
 /// Heat or the hardware's own protection slowed the GPU down. A power cap is the board's way of working and is told
 /// without being held against it.
 pub fn clock(blocks: &[Block]) -> Check {
     let limit = "never slowed down by heat or by the hardware";
-    let share = |of: fn(&crate::record::GpuConditions) -> Option<f64>| -> Option<f64> {
+    let share = |of: fn(&GpuConditions) -> Option<f64>| -> Option<f64> {
         let shares = blocks
             .iter()
             .map(|block| block.conditions.gpu.as_ref().and_then(of))
@@ -41,7 +38,7 @@ pub fn clock(blocks: &[Block]) -> Check {
 /// Nobody else computed on the GPU when the study began.
 pub fn co_tenants(gpu: &Gpu) -> Check {
     let limit = "nobody else computes on it";
-    if gpu.mode.is_some_and(crate::machine::GpuMode::is_vgpu) {
+    if gpu.mode.is_some_and(GpuMode::is_vgpu) {
         return unknown(
             "co-tenants",
             "uncontended as far as this guest sees: the neighbours on the board and its scheduler belong to the host",
@@ -75,8 +72,7 @@ mod tests {
     use super::*;
     use crate::{
         analysis::figures::tests::block,
-        machine::{CoTenant, GpuMode},
-        record::{GpuConditions, Outcome},
+        record::{CoTenant, Outcome},
     };
 
     fn slowed(share: Option<f64>) -> Block {

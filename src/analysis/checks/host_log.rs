@@ -1,10 +1,7 @@
 //! Checks that a guest cannot make and its host can: who else used the board, what slowed it down, the licence.
 
 use super::{check, outcome, unknown};
-use crate::{
-    machine::gpu::{SchedulerPolicy, VgpuProfile},
-    record::{Check, HostLogSummary, Outcome, limits::OTHER_VGPUS},
-};
+use crate::record::{Check, HostLogSummary, Outcome, SchedulerPolicy, VgpuProfile, limits::OTHER_VGPUS};
 
 /// Makes every check in `list` that the guest could not make from what the host log has, of an arm with so many blocks.
 /// What the guest observed itself stays.
@@ -142,7 +139,7 @@ fn license(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::gpu::Scheduler;
+    use crate::record::Scheduler;
 
     fn open(id: &str) -> Check {
         unknown(id, "a guest cannot see it", "limit".to_owned())

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::machine::{Gpu, Gpus};
+use crate::{machine::Gpus, record::Gpu};
 
 /// Writes a block for each GPU, then what is wrong and what can be done.
 pub(super) fn write(out: &mut dyn Write, found: &Gpus) -> io::Result<()> {

@@ -7,7 +7,10 @@ use std::{io::Write, path::Path};
 use serde::Serialize;
 
 use super::{Failure, machine, ready};
-use crate::machine::{Gpus, Host, format_cpu_list};
+use crate::{
+    machine::{Gpus, format_cpu_list},
+    record::Host,
+};
 
 #[derive(Serialize)]
 struct Devices {

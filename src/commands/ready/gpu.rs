@@ -2,7 +2,8 @@
 
 use super::Missing;
 use crate::{
-    machine::{Gpu, GpuMode, Gpus},
+    machine::Gpus,
+    record::{Gpu, GpuMode},
     runtime::{
         descriptor::{BackendDescriptor, DeviceArgument},
         install::Flavor,

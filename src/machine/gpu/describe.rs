@@ -9,7 +9,8 @@ use nvml_wrapper::{
 };
 
 use super::super::{Gaps, Reading};
-use super::{CoTenant, Gpu, GpuMode, License, VgpuProfile, fault, license, mig_profile, mig_profile_of};
+use super::{fault, license};
+use crate::record::{CoTenant, Gpu, GpuMode, License, VgpuProfile, mig_profile, mig_profile_of};
 
 /// Values that only the driver knows; where it does not answer, all are missing for the same reason.
 pub(super) const BY_DRIVER: &[&str] = &[

@@ -2,7 +2,8 @@
 //! them.
 
 use super::super::{Reading, tree::Tree};
-use super::{Gpu, NvmlFault, pci::PciGpu};
+use super::{NvmlFault, pci::PciGpu};
+use crate::record::Gpu;
 
 const VERSION: &str = "/proc/driver/nvidia/version";
 const NODES: &[&str] = &["/dev/nvidiactl", "/dev/nvidia0"];

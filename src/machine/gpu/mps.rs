@@ -1,26 +1,11 @@
 //! MPS, NVIDIA's daemon by which several processes share one GPU at the same time: whether one serves this process, and
 //! what share of a GPU it allows it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::super::tree::Tree;
+use crate::record::Mps;
 
 const PIPES: &str = "CUDA_MPS_PIPE_DIRECTORY";
 const DEFAULT_PIPES: &str = "/tmp/nvidia-mps";
-
-/// The MPS daemon that this process's CUDA work goes through. Its limits are those of this process's environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Mps {
-    /// The folder of its pipes.
-    pub pipe_directory: String,
-    /// The daemon's process, by its control pid file; null where the file holds no number.
-    pub control_pid: Option<u32>,
-    /// `CUDA_MPS_ACTIVE_THREAD_PERCENTAGE`, as it is set; null for no limit.
-    pub active_thread_percentage: Option<String>,
-    /// `CUDA_MPS_PINNED_DEVICE_MEM_LIMIT`, as it is set; null for no limit.
-    pub pinned_device_mem_limit: Option<String>,
-}
 
 /// The daemon whose control pid file is in the pipes' folder.
 pub(super) fn read(tree: &Tree, variable: &impl Fn(&str) -> Option<String>) -> Option<Mps> {

@@ -8,9 +8,8 @@ use std::{
 use nvml_wrapper::{Device, error::NvmlError};
 
 use super::super::Reading;
-use super::{
-    BoardSample, Gpu, GpuCounters, HostBoard, NvmlFault, counters, describe, fault, license, monitor,
-};
+use super::{GpuCounters, NvmlFault, counters, describe, fault, license, monitor};
+use crate::record::{BoardSample, Gpu, HostBoard};
 
 const NAME: &str = "libnvidia-ml.so.1";
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::super::Reading;
-use super::monitor::{Scheduler, SchedulerPolicy};
+use crate::record::{Scheduler, SchedulerPolicy};
 
 const COMMAND: &str = "nvidia-smi vgpu -ss";
 

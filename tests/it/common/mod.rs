@@ -270,7 +270,7 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// The host cores that this process may use.
 pub fn cores() -> Vec<usize> {
-    facebench::machine::Host::current().cpu.affinity.unwrap()
+    facebench::record::Host::current().cpu.affinity.unwrap()
 }
 
 /// The tenant groups of a record.
