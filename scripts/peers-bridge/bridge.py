@@ -27,7 +27,7 @@ import profiles
 FORK = multiprocessing.get_context("fork")
 HEARTBEAT = 0.2
 # The same numbers as in src/worker/load_generator/until_steady.rs and src/record/check.rs.
-STRETCHES = 4
+WINDOWS = 4
 STEADY = 0.03
 # Photos of the profiled pass.
 PROFILED = 8
@@ -80,10 +80,10 @@ class Photos:
         return self.view[start:end]
 
 
-class Feeder:
+class LoadGenerator:
     """Hands out photos to processes in whole passes; lives in shared memory."""
 
-    # How a stretch of work ends.
+    # How the work ends.
     STOPPED, PASSES, ONE_PASS = range(3)
 
     def __init__(self, photos):
@@ -95,16 +95,16 @@ class Feeder:
         self.images = FORK.RawValue("q", 0)
         self.least = FORK.RawValue("d", 0)
         self.started = FORK.RawValue("d", 0)
-        # Answered photos, and for each stretch of a warm-up what they cost and what they were expected to cost.
+        # Answered photos, and for each window of a warm-up what they cost and what they were expected to cost.
         self.done = FORK.RawValue("q", 0)
-        self.stretch = FORK.RawValue("d", 0)
+        self.window = FORK.RawValue("d", 0)
         self.costs = FORK.RawArray("d", 4096)
 
-    def begin(self, until, images=0, least=0.0, stretch=0.0):
+    def begin(self, until, images=0, least=0.0, window=0.0):
         self.next.value = self.done.value = 0
         self.over.value = int(self.photos == 0)
         self.until.value, self.images.value, self.least.value = until, images, least
-        self.stretch.value = stretch
+        self.window.value = window
         for place in range(len(self.costs)):
             self.costs[place] = 0.0
         self.started.value = time.monotonic()
@@ -112,7 +112,7 @@ class Feeder:
     def stop(self):
         self.over.value = 1
 
-    def draw(self):
+    def next_photo(self):
         """The number of the next photo, or None at the end."""
         with self.lock:
             number = self.next.value
@@ -127,18 +127,18 @@ class Feeder:
             self.next.value = number + 1
             return number % self.photos
 
-    def answered(self, at, took, weight):
+    def completed(self, at, took, weight):
         with self.lock:
             self.done.value += 1
-            if self.stretch.value:
-                place = 2 * int((at - self.started.value) / self.stretch.value)
+            if self.window.value:
+                place = 2 * int((at - self.started.value) / self.window.value)
                 if place < len(self.costs):
                     self.costs[place] += took
                     self.costs[place + 1] += weight
 
     def steady(self, elapsed):
-        """Whether the last whole stretch was no faster than the best before it; None with too few."""
-        whole = int(elapsed / self.stretch.value)
+        """Whether the last whole window was no faster than the best before it; None with too few."""
+        whole = int(elapsed / self.window.value)
         pairs = zip(self.costs[0 : 2 * whole : 2], self.costs[1 : 2 * whole : 2])
         speeds = [weight / took for took, weight in pairs if took > 0]
         if len(speeds) < 2:
@@ -205,8 +205,8 @@ def faces_of(answer):
     ]
 
 
-def live(name, job, photos, feeder, pipe, parent):
-    """A process of one stream: loads, then works on what it is told to until it is told nothing more."""
+def live(name, job, photos, generator, pipe, parent):
+    """A process of one stream: loads, then does what its pipe asks for until that is closed."""
     die_with(parent)
     # The study's Ctrl-C is the study's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -225,27 +225,27 @@ def live(name, job, photos, feeder, pipe, parent):
             elif request == "profile":
                 pipe.send(("profile", profile(name, job, photos)))
             elif request in ("observe", "work"):
-                pipe.send(("done", work(stream, job, photos, feeder, pipe if request == "observe" else None)))
+                pipe.send(("done", work(stream, job, photos, generator, pipe if request == "observe" else None)))
             elif request == "peak":
                 pipe.send(("peak", memory()))
             else:
                 return
     except EOFError:
         return
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the study must hear of it
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the study must know of it
         traceback.print_exc()
         pipe.send(("failed", f"{type(error).__name__}: {error}"))
 
 
-def work(stream, job, photos, feeder, observer):
+def work(stream, job, photos, generator, observer):
     strata, weights = job["strata"], job["weights"]
     groups = 1 + max((number for groups in strata for number in groups), default=-1)
-    tally = {"images": 0, "faces": 0, "service": {}, "strata": [[0, 0.0] for _ in range(groups)], "laps": [0.0] * 5}
-    tally["end"] = None
+    stats = {"images": 0, "faces": 0, "service": {}, "strata": [[0, 0.0] for _ in range(groups)], "laps": [0.0] * 5}
+    stats["end"] = None
     cpu = time.process_time()
     storage = storage_bytes()
-    laps, service = tally["laps"], tally["service"]
-    while (index := feeder.draw()) is not None:
+    laps, service = stats["laps"], stats["service"]
+    while (index := generator.next_photo()) is not None:
         begun = time.monotonic()
         try:
             answer = stream.recognise(photos.bytes(index), laps)
@@ -253,29 +253,29 @@ def work(stream, job, photos, feeder, observer):
             if observer is None:
                 raise RuntimeError(f"{job['photos'][index]}: {error}") from error
             observer.send(("photo", index, {"Err": str(error)}))
-            feeder.answered(time.monotonic(), 0.0, 0.0)
+            generator.completed(time.monotonic(), 0.0, 0.0)
             continue
         end = time.monotonic()
         took = end - begun
         if observer is not None:
             observer.send(("photo", index, {"Ok": {"faces": faces_of(answer), "time": duration(took)}}))
-        tally["images"] += 1
-        tally["faces"] += len(answer[2])
+        stats["images"] += 1
+        stats["faces"] += len(answer[2])
         micros = step(max(1, int(took * 1e6)))
         service[micros] = service.get(micros, 0) + 1
         for stratum in strata[index] if strata else ():
-            tally["strata"][stratum][0] += 1
-            tally["strata"][stratum][1] += took
-        feeder.answered(end, took, weights[index] if weights else 1.0)
-        tally["end"] = end
-    tally["cpu"] = time.process_time() - cpu
+            stats["strata"][stratum][0] += 1
+            stats["strata"][stratum][1] += took
+        generator.completed(end, took, weights[index] if weights else 1.0)
+        stats["end"] = end
+    stats["cpu"] = time.process_time() - cpu
     after = storage_bytes()
-    tally["storage"] = None if storage is None or after is None else after - storage
-    return tally
+    stats["storage"] = None if storage is None or after is None else after - storage
+    return stats
 
 
 def profile(name, job, photos):
-    """Where the nodes of a session of its own ran; None where the peer's runtime does not tell."""
+    """Where the nodes of a session of its own ran; None where the peer's runtime does not report it."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -331,7 +331,7 @@ class Worker:
         self.job = self.processes = None
         self.input = b""
 
-    def say(self, kind, **values):
+    def send(self, kind, **values):
         self.output.write(json.dumps({"type": kind, **values}).encode() + b"\n")
         self.output.flush()
 
@@ -363,7 +363,7 @@ class Worker:
                 self.finish()
                 return
             elif kind == "probe":
-                self.say("probed")
+                self.send("probed")
             else:
                 raise Failed(f"the study's request cannot be understood: {kind}")
 
@@ -374,23 +374,23 @@ class Worker:
         if job["host_cores"]:
             os.sched_setaffinity(0, job["host_cores"])
         self.photos = Photos(job)
-        self.feeder = Feeder(len(job["photos"]))
+        self.generator = LoadGenerator(len(job["photos"]))
         begun = time.monotonic()
         self.processes, self.pipes = [], []
         for _ in range(job["streams"]):
             ours, theirs = FORK.Pipe()
             process = FORK.Process(
-                target=live, args=(self.name, job, self.photos, self.feeder, theirs, os.getpid()), daemon=True
+                target=live, args=(self.name, job, self.photos, self.generator, theirs, os.getpid()), daemon=True
             )
             process.start()
             theirs.close()
             self.processes.append(process)
             self.pipes.append(ours)
-        about = [self.hear(pipe, "loaded") for pipe in self.pipes][0]
+        about = [self.receive(pipe, "loaded") for pipe in self.pipes][0]
         load = time.monotonic() - begun
         self.pipes[0].send("first")
-        first = self.hear(self.pipes[0], "first")
-        self.say(
+        first = self.receive(self.pipes[0], "first")
+        self.send(
             "ready",
             runtime=about["runtime"],
             version=about["version"],
@@ -411,50 +411,50 @@ class Worker:
             first_image=duration(first),
         )
 
-    def hear(self, pipe, kind):
+    def receive(self, pipe, kind):
         try:
-            said = pipe.recv()
+            message = pipe.recv()
         except EOFError:
             raise Failed("a process of the peer died") from None
-        if said[0] == "failed":
-            raise Failed(said[1])
-        assert said[0] == kind, said
-        return said[1]
+        if message[0] == "failed":
+            raise Failed(message[1])
+        assert message[0] == kind, message
+        return message[1]
 
-    def work(self, request, streams, glance=None):
-        """Has so many processes work until they are done; `glance` is called now and then."""
+    def work(self, request, streams, poll=None):
+        """Has so many processes work until they are done; `poll` is called now and then."""
         pipes = self.pipes[:streams]
         for pipe in pipes:
             pipe.send(request)
-        tallies, told, beat = [], 0, time.monotonic()
-        while len(tallies) < len(pipes):
-            for ready in wait([*self.open(pipes, tallies), 0], 0.01):
+        all_stats, reported, beat = [], 0, time.monotonic()
+        while len(all_stats) < len(pipes):
+            for ready in wait([*self.open(pipes, all_stats), 0], 0.01):
                 if ready == 0:
-                    # The study never speaks in the middle of work: it is gone.
+                    # The study asks for nothing in the middle of work: it is gone.
                     if not self.input_goes_on():
                         os._exit(1)
                     continue
                 try:
-                    said = ready.recv()
+                    message = ready.recv()
                 except EOFError:
                     raise Failed("a process of the peer died") from None
-                if said[0] == "failed":
-                    raise Failed(said[1])
-                if said[0] == "photo":
-                    self.say("photo", index=said[1], answer=said[2])
+                if message[0] == "failed":
+                    raise Failed(message[1])
+                if message[0] == "photo":
+                    self.send("photo", index=message[1], answer=message[2])
                 else:
-                    tallies.append((ready, said[1]))
-            if glance:
-                glance()
-            done = self.feeder.done.value
-            if done > told and time.monotonic() - beat >= HEARTBEAT:
-                self.say("progress", images=done)
-                told, beat = done, time.monotonic()
-        return [tally for _, tally in tallies]
+                    all_stats.append((ready, message[1]))
+            if poll:
+                poll()
+            done = self.generator.done.value
+            if done > reported and time.monotonic() - beat >= HEARTBEAT:
+                self.send("progress", images=done)
+                reported, beat = done, time.monotonic()
+        return [stats for _, stats in all_stats]
 
     @staticmethod
-    def open(pipes, tallies):
-        return [pipe for pipe in pipes if all(pipe is not done for done, _ in tallies)]
+    def open(pipes, all_stats):
+        return [pipe for pipe in pipes if all(pipe is not done for done, _ in all_stats)]
 
     def input_goes_on(self):
         if select.select([0], [], [], 0)[0]:
@@ -465,57 +465,59 @@ class Worker:
 
     def observe(self):
         self.pipes[0].send("profile")
-        seen = self.hear(self.pipes[0], "profile")
-        self.feeder.begin(Feeder.ONE_PASS)
+        profile = self.receive(self.pipes[0], "profile")
+        self.generator.begin(LoadGenerator.ONE_PASS)
         self.work("observe", len(self.pipes))
-        self.say("observed", profile=seen)
+        self.send("observed", profile=profile)
 
     def warm_up(self, least, most):
-        feeder = self.feeder
-        feeder.begin(Feeder.STOPPED, stretch=max(least / STRETCHES, 0.001))
+        generator = self.generator
+        generator.begin(LoadGenerator.STOPPED, window=max(least / WINDOWS, 0.001))
 
-        def glance():
-            elapsed = time.monotonic() - feeder.started.value
-            if elapsed >= most or (elapsed >= least and feeder.steady(elapsed) is True):
-                feeder.stop()
+        def poll():
+            elapsed = time.monotonic() - generator.started.value
+            if elapsed >= most or (elapsed >= least and generator.steady(elapsed) is True):
+                generator.stop()
 
-        tallies = self.work("work", len(self.pipes), glance)
-        took = self.took(tallies)
-        self.say(
-            "warmed-up", images=sum(tally["images"] for tally in tallies), seconds=took, steady=feeder.steady(took)
+        all_stats = self.work("work", len(self.pipes), poll)
+        took = self.took(all_stats)
+        self.send(
+            "warmed-up", images=sum(stats["images"] for stats in all_stats), seconds=took, steady=generator.steady(took)
         )
 
-    def took(self, tallies):
-        ends = [tally["end"] for tally in tallies if tally["end"] is not None]
-        return max(ends, default=time.monotonic()) - self.feeder.started.value
+    def took(self, all_stats):
+        ends = [stats["end"] for stats in all_stats if stats["end"] is not None]
+        return max(ends, default=time.monotonic()) - self.generator.started.value
 
-    def block(self, stretch):
-        if stretch["pattern"]["type"] != "closed":
+    def block(self, spec):
+        if spec["pattern"]["type"] != "closed":
             raise Failed("peers measure offline and single-stream alone")
-        self.feeder.begin(Feeder.PASSES, images=stretch["images"], least=seconds(stretch["duration"]))
+        self.generator.begin(LoadGenerator.PASSES, images=spec["images"], least=seconds(spec["duration"]))
         cpu = time.process_time()
-        tallies = self.work("work", max(1, min(stretch["streams"], len(self.pipes))))
+        all_stats = self.work("work", max(1, min(spec["streams"], len(self.pipes))))
         cpu = time.process_time() - cpu
         service = {}
-        for tally in tallies:
-            for micros, count in tally["service"].items():
+        for stats in all_stats:
+            for micros, count in stats["service"].items():
                 service[micros] = service.get(micros, 0) + count
         strata = [
             [sum(group[0] for group in groups), sum(group[1] for group in groups)]
-            for groups in zip(*(tally["strata"] for tally in tallies))
+            for groups in zip(*(stats["strata"] for stats in all_stats))
         ]
-        storage = [tally["storage"] for tally in tallies]
-        self.say(
+        storage = [stats["storage"] for stats in all_stats]
+        self.send(
             "block",
-            seconds=self.took(tallies),
-            images=sum(tally["images"] for tally in tallies),
-            faces=sum(tally["faces"] for tally in tallies),
-            stages={name: duration(sum(tally["laps"][place] for tally in tallies)) for place, name in enumerate(STAGES)},
+            seconds=self.took(all_stats),
+            images=sum(stats["images"] for stats in all_stats),
+            faces=sum(stats["faces"] for stats in all_stats),
+            stages={
+                name: duration(sum(stats["laps"][place] for stats in all_stats)) for place, name in enumerate(STAGES)
+            },
             strata=strata,
             service=sorted(service.items()),
             response=[],
             scheduling_delay=[],
-            cpu_seconds=cpu + sum(tally["cpu"] for tally in tallies),
+            cpu_seconds=cpu + sum(stats["cpu"] for stats in all_stats),
             pixel_seconds=None,
             storage_bytes=None if None in storage else sum(storage),
             given_up=False,
@@ -526,13 +528,13 @@ class Worker:
             peaks = [memory()]
             for pipe in self.pipes:
                 pipe.send("peak")
-                peaks.append(self.hear(pipe, "peak"))
+                peaks.append(self.receive(pipe, "peak"))
             # What they share (libraries, photos) is there once.
             shared = [max(sizes) for sizes in zip(*(shared for _, shared in peaks))]
             peak = {"Ok": sum(own for own, _ in peaks) + sum(shared)}
         except OSError as error:
             peak = {"Err": str(error)}
-        self.say("finished", rss_peak_bytes=peak)
+        self.send("finished", rss_peak_bytes=peak)
         for pipe in self.pipes:
             pipe.close()
 
@@ -556,6 +558,6 @@ def main(name):
     try:
         worker.serve()
     except Failed as failed:
-        worker.say("failed", reason=str(failed))
+        worker.send("failed", reason=str(failed))
         return 1
     return 0

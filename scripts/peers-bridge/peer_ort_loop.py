@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A hand-written loop over ONNX Runtime, as careful as Python lets one be: the strongest opponent.
 
-The detector's input is kept between photos and written to where the photo is, all cells are held against the threshold
+The detector's input is kept between photos and written to where the photo is, all cells are compared with the threshold
 before the few that pass are decoded, OpenCV does every pixel, and nothing is done twice. Faces are embedded `batch` at a
 time: one by one is fastest on processors (30.3 ms for four at a time where one by one takes 29.4; all at once, 33).
 """

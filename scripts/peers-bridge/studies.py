@@ -95,7 +95,7 @@ def study(program, arguments, detector, photos, output, more):
         arms += ["-b", f"peer:{path},label={peer.replace('_', '-')}"]
     command = [program, "run", *arms, "-i", photos, "--detector", detector, "--recognizer", arguments.recognizer]
     done = subprocess.run([*command, "-o", output, *more])
-    # Unstable and invalid arms are told below.
+    # Unstable and invalid arms are listed below.
     if done.returncode not in (0, 3):
         sys.exit(done.returncode)
     with open(output, encoding="utf-8") as file:

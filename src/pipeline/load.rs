@@ -35,8 +35,8 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// With the settings of both networks said in full, for a program that does not know the families' defaults. A
-    /// network whose family only its graph tells stays without.
+    /// With the settings of both networks in full, for a program that does not know the families' defaults. A
+    /// network whose family only its graph shows stays without.
     #[must_use]
     pub fn in_full(mut self) -> Self {
         let score = self.score;

@@ -156,7 +156,7 @@ impl Pipeline {
         Ok(self.recognizer.batch())
     }
 
-    /// Ends profiling: where the nodes of both networks ran, the detector's first; `None` where neither tells.
+    /// Ends profiling: where the nodes of both networks ran, the detector's first; `None` where neither reports it.
     pub fn finish_profile(&mut self) -> Result<Option<[Profile; 2]>, RuntimeError> {
         let detector = self.detector.session().finish_profile()?;
         let recognizer = self.recognizer.session().finish_profile()?;

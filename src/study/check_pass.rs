@@ -143,7 +143,7 @@ impl Study {
     }
 
     /// Offline, the longest first, so that no stream is left alone with a crowd at the end of a block; else a seeded
-    /// shuffle, for a query of crowds alone would say nothing about queries.
+    /// shuffle, for a query of crowds alone is no usual query.
     fn put_in_order(&self, good: &mut [usize], reference: Option<&Answers<Option<PhotoAnswer>>>) {
         if matches!(self.plan.scenario, Scenario::MultiStream | Scenario::Server) {
             good.shuffle(&mut ChaCha8Rng::seed_from_u64(self.plan.seed));

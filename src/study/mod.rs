@@ -85,9 +85,9 @@ pub struct CheckPasses {
     pub(crate) runs: Vec<ArmRun>,
 }
 
-/// What a study tells while it runs.
+/// What a study reports while it runs.
 pub trait Observer {
-    /// A new stretch of work begins.
+    /// A new part of the work begins.
     fn phase(&self, text: &str);
     /// Something that the user should read.
     fn notice(&self, text: &str);

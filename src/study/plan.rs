@@ -63,7 +63,7 @@ pub struct Plan {
     pub seed: u64,
     /// The host cores that every arm may use; empty for all that the machine gives.
     pub host_cores: Vec<usize>,
-    /// Their numbers, whoever chose them; empty where the machine does not tell.
+    /// Their numbers, whoever chose them; empty where the machine does not report them.
     pub core_list: Vec<usize>,
     /// How many cores that is.
     pub cores: usize,
@@ -134,7 +134,7 @@ impl Plan {
             },
             _ => LoadPattern::Closed,
         };
-        // A point without samples enough for its percentile would say nothing.
+        // A point without samples enough for its percentile would be no figure.
         let blocks = if point.is_some() {
             self.processes
         } else {

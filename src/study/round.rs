@@ -55,11 +55,11 @@ impl Study {
                     continue;
                 };
                 let rested = last.replace(step.arm) != Some(step.arm);
-                let place = (process, block);
+                let position = (process, block);
                 let measured = self
                     .get_going(&mut worker, rested)
                     .and_then(|()| self.rate(&mut worker, step, process, &mut runs[step.arm], observer))
-                    .and_then(|rate| self.measure(&mut worker, step, place, rate));
+                    .and_then(|rate| self.measure(&mut worker, step, position, rate));
                 let measured = measured.map(|mut measured| {
                     let run = &mut runs[step.arm];
                     let label = &self.plan.arms[step.arm].label;
@@ -118,8 +118,12 @@ impl Study {
         let mut job = self.job(&self.plan.arms[arm], &self.environments[arm], &prepared.dataset);
         job.strata.clone_from(&prepared.strata);
         job.gallery.clone_from(&prepared.gallery);
-        // What this very arm needed for each photo: fast stretches of cheap photos are then told from growing speed.
-        job.weights = run.answers.iter().map(|seen| seen.time.as_secs_f64()).collect();
+        // What this very arm needed for each photo: many cheap photos in a row are then not taken for growing speed.
+        job.weights = run
+            .answers
+            .iter()
+            .map(|answer| answer.time.as_secs_f64())
+            .collect();
         let mut worker = self.start(job, &self.environments[arm], run)?;
         let (least, most) = (self.plan.warmup, self.plan.most_warmup());
         let warmed_up = worker.call(WarmUp { least, most }, self.plan.patience)?;
@@ -186,13 +190,13 @@ impl Study {
             .block_spec(&self.plan.arms[step.arm], step.point, rate, seed);
         let before = Counters::current(&self.plan.core_list);
         let environment = &self.environments[step.arm];
-        let watched = MachineWatch {
+        let watch = MachineWatch {
             cores: &self.plan.core_list,
             gpu: self.nvml.as_ref().zip(environment.gpu.as_deref()),
             worker: worker.id(),
         };
         let began = jiff::Timestamp::now();
-        let (raw, seen) = watched.during(|| worker.call(spec, self.plan.patience));
+        let (raw, readings) = watch.during(|| worker.call(spec, self.plan.patience));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
         if let Some(rate) = rate.filter(|_| raw.given_up) {
@@ -200,7 +204,7 @@ impl Study {
                 "at {rate:.1} photos a second the queue only grows: ask for fewer (--request-rate), or have the rate searched"
             )));
         }
-        let conditions = conditions(&raw, &before, &after, seen);
+        let conditions = conditions(&raw, &before, &after, readings);
         let mut block = keep_block(raw, (process, block), rate, conditions);
         block.began_at = Some(format!("{began:.3}"));
         Ok(block)
@@ -253,7 +257,7 @@ impl Study {
     }
 }
 
-fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: Readings) -> Conditions {
+fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, readings: Readings) -> Conditions {
     fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
         Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
     }
@@ -262,7 +266,7 @@ fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: 
         busy_seconds: since(&after.busy_seconds, &before.busy_seconds),
         stolen_seconds: since(&after.stolen_seconds, &before.stolen_seconds),
         throttled_seconds: since(&after.throttled_seconds, &before.throttled_seconds),
-        clock_mhz: seen.clock_mhz,
+        clock_mhz: readings.clock_mhz,
         thermal_events: after
             .thermal_events
             .clone()
@@ -271,7 +275,7 @@ fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, seen: 
             .map(|(after, before)| after.saturating_sub(before)),
         storage_bytes: raw.storage_bytes,
         joules: after.joules_since(before),
-        gpu: seen.gpu,
+        gpu: readings.gpu,
     }
 }
 

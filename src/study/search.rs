@@ -37,12 +37,12 @@ impl Study {
         run: &mut ArmRun,
         observer: &dyn Observer,
     ) -> Result<f64, ProcessError> {
-        // Every process searches for itself, from a place of its own: what one found is no news for the next.
+        // Every process searches for itself, from a rate of its own: what one found is no news for the next.
         let (low, high) = FIRST;
-        let place = ChaCha8Rng::seed_from_u64(self.seed(process, u64::MAX >> 8)).random::<f64>();
+        let share = ChaCha8Rng::seed_from_u64(self.seed(process, u64::MAX >> 8)).random::<f64>();
         let capacity = run.capacity.unwrap_or(1.0);
         let mut number = 0;
-        search(capacity * (low + (high - low) * place), STEP, |rate| {
+        search(capacity * (low + (high - low) * share), STEP, |rate| {
             number += 1;
             let held = self.attempt(worker, arm, (process, number), rate, run)?;
             let label = &self.plan.arms[arm].label;
@@ -75,7 +75,7 @@ impl Study {
             give_up: Some(give_up(bound, &spec, rate, self.dataset.photos.len())),
         };
         let raw = worker.call(spec, self.plan.patience)?;
-        // An arm that is still at it long after the last arrival did not keep up, whatever the percentile says.
+        // An arm that is still at it long after the last arrival did not keep up, whatever the percentile is.
         let over_time = raw.seconds - raw.images as f64 / rate > bound.ms / 1e3;
         let given_up = raw.given_up || over_time;
         let block = keep_block(raw, (process, 0), Some(rate), Conditions::default());
@@ -104,7 +104,7 @@ fn give_up(bound: LatencyBound, spec: &BlockSpec, rate: f64, photos: usize) -> G
     }
 }
 
-/// The highest rate for which `held` says yes, within [`RESOLUTION`]; the lowest that was tried where it never does.
+/// The highest rate for which `held` is true, within [`RESOLUTION`]; the lowest that was tried where it never does.
 fn search<E>(first: f64, step: f64, mut held: impl FnMut(f64) -> Result<bool, E>) -> Result<f64, E> {
     let (mut low, mut high): (Option<f64>, Option<f64>) = (None, None);
     let mut rate = first;

@@ -24,15 +24,15 @@ pub fn size_stratum(photo: &Photo) -> usize {
 
 const SIZES: [&str; 3] = ["under 1 MP", "1-4 MP", "over 4 MP"];
 
-/// The strata that occur among `photos`, and for each photo the numbers of those that it belongs to. `seen` is what is
+/// The strata that occur among `photos`, and for each photo the numbers of those that it belongs to. `answers` are what is
 /// known of their faces; without `sized` photos only that counts.
 pub(super) fn sort(
     photos: &[Photo],
-    seen: Option<&[PhotoAnswer]>,
+    answers: Option<&[PhotoAnswer]>,
     sized: bool,
 ) -> (Vec<StratumFacts>, Vec<Vec<usize>>) {
-    let strata_of = |(place, photo): (usize, &Photo)| -> Vec<usize> {
-        let faces = seen.map(|seen| seen[place].faces.len());
+    let strata_of = |(index, photo): (usize, &Photo)| -> Vec<usize> {
+        let faces = answers.map(|answers| answers[index].faces.len());
         let by_faces = faces.and_then(|faces| FACES.iter().position(|(_, most)| faces <= *most));
         let by_size = sized.then(|| FACES.len() + size_stratum(photo));
         by_faces.into_iter().chain(by_size).collect()

@@ -1,4 +1,4 @@
-//! Looks at the machine while a block is measured: the host cores' clock, and the arm's GPU.
+//! Reads the machine while a block is measured: the host cores' clock, and the arm's GPU.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -25,7 +25,7 @@ pub(super) struct MachineWatch<'a> {
     pub worker: u32,
 }
 
-/// What was seen.
+/// What was read meanwhile.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Readings {
     /// The median clock of the fastest host core, for a core that rests may be slow without any harm; MHz.
@@ -39,27 +39,27 @@ impl MachineWatch<'_> {
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> (T, Readings) {
         let before = self.gpu_counters();
         let over = AtomicBool::new(false);
-        let (done, clock_mhz, glances) = thread::scope(|scope| {
+        let (done, clock_mhz, samples) = thread::scope(|scope| {
             let watcher = scope.spawn(|| self.watch(&over));
             let done = work();
             over.store(true, Ordering::Relaxed);
             watcher.thread().unpark();
-            let (clocks, glances) = watcher.join().unwrap_or_default();
-            (done, statistics::median(&clocks), glances)
+            let (clocks, samples) = watcher.join().unwrap_or_default();
+            (done, statistics::median(&clocks), samples)
         });
-        let gpu = before.map(|before| sum_up(&before, &glances, self.gpu_counters().as_ref()));
+        let gpu = before.map(|before| sum_up(&before, &samples, self.gpu_counters().as_ref()));
         (done, Readings { clock_mhz, gpu })
     }
 
     fn watch(&self, over: &AtomicBool) -> (Vec<f64>, Vec<GpuCounters>) {
-        let (mut clocks, mut glances) = (Vec::new(), Vec::new());
+        let (mut clocks, mut samples) = (Vec::new(), Vec::new());
         loop {
             thread::park_timeout(POLL_INTERVAL);
             if over.load(Ordering::Relaxed) {
-                return (clocks, glances);
+                return (clocks, samples);
             }
             clocks.extend(fastest_clock_mhz(self.cores));
-            glances.extend(self.gpu_counters());
+            samples.extend(self.gpu_counters());
         }
     }
 
@@ -70,25 +70,25 @@ impl MachineWatch<'_> {
 }
 
 /// A block's conditions from the counters before it, within it and after it.
-fn sum_up(before: &GpuCounters, glances: &[GpuCounters], after: Option<&GpuCounters>) -> GpuConditions {
-    // A block shorter than a glance is judged by its end, where the GPU has just worked.
-    let seen: Vec<&GpuCounters> = if glances.is_empty() {
+fn sum_up(before: &GpuCounters, samples: &[GpuCounters], after: Option<&GpuCounters>) -> GpuConditions {
+    // A block shorter than that is judged by its end, where the GPU has just worked.
+    let samples: Vec<&GpuCounters> = if samples.is_empty() {
         after.into_iter().collect()
     } else {
-        glances.iter().collect()
+        samples.iter().collect()
     };
     let values = |of: fn(&GpuCounters) -> Option<f64>| -> Vec<f64> {
-        seen.iter().filter_map(|counters| of(counters)).collect()
+        samples.iter().filter_map(|counters| of(counters)).collect()
     };
     let most = |of: fn(&GpuCounters) -> Option<f64>| values(of).into_iter().reduce(f64::max);
     let share = |words: &[&str]| {
-        let told: Vec<bool> = seen
+        let known: Vec<bool> = samples
             .iter()
             .filter_map(|counters| counters.throttled_by.as_ref().ok())
             .map(|by| by.iter().any(|word| words.contains(word)))
             .collect();
-        let held = told.iter().filter(|held| **held).count();
-        (!told.is_empty()).then(|| held as f64 / told.len() as f64)
+        let slowed = known.iter().filter(|slowed| **slowed).count();
+        (!known.is_empty()).then(|| slowed as f64 / known.len() as f64)
     };
     let joules = |counters: &GpuCounters| counters.joules.clone().ok();
     GpuConditions {
@@ -129,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn glances_become_conditions() {
-        let seen = sum_up(
+    fn samples_become_conditions() {
+        let conditions = sum_up(
             &counters(300.0, &[], 100.0),
             &[
                 counters(1900.0, &["power cap"], 150.0),
@@ -140,17 +140,17 @@ mod tests {
             ],
             Some(&counters(500.0, &[], 300.0)),
         );
-        assert_eq!(seen.sm_clock_mhz, Some(1800.0));
+        assert_eq!(conditions.sm_clock_mhz, Some(1800.0));
         assert_eq!(
-            (seen.slowed_share, seen.power_capped_share),
+            (conditions.slowed_share, conditions.power_capped_share),
             (Some(0.25), Some(0.25))
         );
-        assert_eq!((seen.joules, seen.memory_bytes), (Some(200.0), None));
-        assert_eq!(seen.memory_in_use_bytes, Some(1 << 30));
+        assert_eq!((conditions.joules, conditions.memory_bytes), (Some(200.0), None));
+        assert_eq!(conditions.memory_in_use_bytes, Some(1 << 30));
     }
 
     #[test]
-    fn what_nobody_tells_stays_unknown() {
+    fn what_is_not_reported_stays_unknown() {
         let hidden = GpuCounters {
             sm_clock_mhz: Err("no".to_owned()),
             throttled_by: Err("no".to_owned()),

@@ -65,10 +65,13 @@ mod tests {
         assert_eq!(lines, ["ready", "7", "8", "9"]);
         job.streams = 1;
         let mut input: &[u8] = b"7 3\n";
-        let told = std::sync::atomic::AtomicBool::new(false);
-        let tell = |_: &WorkerError| told.store(true, std::sync::atomic::Ordering::Relaxed);
-        let error = answer_queries(job, |_| String::new(), tell, &mut input, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains("7 3") && told.into_inner(), "{error}");
+        let called = std::sync::atomic::AtomicBool::new(false);
+        let failed = |_: &WorkerError| called.store(true, std::sync::atomic::Ordering::Relaxed);
+        let error = answer_queries(job, |_| String::new(), failed, &mut input, &mut Vec::new()).unwrap_err();
+        assert!(
+            error.to_string().contains("7 3") && called.into_inner(),
+            "{error}"
+        );
     }
 
     fn null_job() -> Job {

@@ -40,7 +40,7 @@ impl LoadedArm {
         Ok(profile)
     }
 
-    /// Where the nodes of a session of its own run; `None` where the runtime does not tell.
+    /// Where the nodes of a session of its own run; `None` where the runtime does not report it.
     fn profile(&self, writer: &ReplyWriter) -> Result<Option<ObservedProfile>, WorkerError> {
         let Some(runtime) = &self.runtime else {
             return Ok(None);

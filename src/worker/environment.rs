@@ -26,7 +26,7 @@ pub struct ArmEnvironment {
     pub gpu: Option<String>,
     /// The device, as a person would name it; `None` for the processor.
     pub device: Option<String>,
-    /// What the worker's environment has besides the study's own: which device is seen, above all.
+    /// What the worker's environment has besides the study's own: which device is visible, above all.
     pub variables: Vec<(String, String)>,
     /// The networks of the arm's precision; `None` for those of the study.
     pub networks: Option<Networks>,

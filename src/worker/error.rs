@@ -11,7 +11,7 @@ pub enum WorkerError {
     #[error("the study's request cannot be understood: {0}")]
     Protocol(String),
     /// The study is gone.
-    #[error("the study does not listen any more: {0}")]
+    #[error("the study is gone: {0}")]
     Output(#[from] io::Error),
     /// The host cores cannot be had.
     #[error("cannot run on the host cores {cores:?}: {reason}")]

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::machine::wall_clock::WallClock;
 
-/// How often a worker says that it is alive, where it has something to show for it.
+/// How often a worker reports progress, where there is any.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
 impl LoadedArm {
@@ -114,7 +114,7 @@ impl LoadedArm {
         Ok(block)
     }
 
-    /// Has each of so many streams do `work` in the loop of `schedule`; tells the study now and then that it is alive.
+    /// Has each of so many streams do `work` in the loop of `schedule`; reports progress to the study meanwhile.
     pub(super) fn run<R: Send>(
         &mut self,
         writer: &ReplyWriter,

@@ -1,7 +1,7 @@
 //! The worker process of one arm: loads it, works, and answers its study line by line.
 //!
-//! Crashes and hangs happen here and cost one arm. Standard output belongs to the protocol; whatever else has something
-//! to say uses standard error. [`process`] is the study's end of it.
+//! Crashes and hangs happen here and cost one arm. Standard output belongs to the protocol; all other
+//! output goes to standard error. [`process`] is the study's end of it.
 
 mod answer_queries;
 mod background_load;

@@ -72,7 +72,7 @@ impl Stream for NullStream {
     }
 }
 
-/// What `null` says of itself in place of a runtime.
+/// What `null` reports in place of a runtime.
 pub(super) fn identity(device: Option<&str>) -> Identity {
     Identity {
         runtime: "facebench null",
@@ -107,14 +107,14 @@ pub(super) fn plant_fault(options: &NullOptions, block: usize) {
     }
 }
 
-/// What `null` sees in every photo where it is not told to be wrong.
+/// The answer of `null` for every photo that is not planted as wrong.
 pub fn null_answer(options: &NullOptions) -> Vec<Face> {
     (0..options.faces).map(null_face).collect()
 }
 
-/// A fixed face; the `place`-th lies beside the one before.
-fn null_face(place: usize) -> Face {
-    let left = place as f32 * 100.0;
+/// A fixed face; the `number`-th lies beside the one before.
+fn null_face(number: usize) -> Face {
+    let left = number as f32 * 100.0;
     let detection = Detection {
         bounding_box: [left, 0.0, left + 80.0, 100.0].into(),
         landmarks: [

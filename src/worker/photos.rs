@@ -62,7 +62,7 @@ impl Photos {
     /// Puts photos that are to be read cold out of the operating system's memory.
     fn forget(&self) {
         if let Self::Files { paths, cold: true } = self {
-            // One that cannot be opened is told when it is read.
+            // One that cannot be opened is reported when it is read.
             for file in paths.iter().filter_map(|path| File::open(path).ok()) {
                 put_out_of_memory(&file);
             }
@@ -78,7 +78,7 @@ const AHEAD: usize = 8;
 fn read_ahead(paths: &[PathBuf], range: &Range<usize>) {
     #[cfg(target_os = "linux")]
     for index in range.clone() {
-        // One that cannot be opened is told when it is read.
+        // One that cannot be opened is reported when it is read.
         if let Ok(file) = File::open(&paths[(index + AHEAD) % paths.len()]) {
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
         }

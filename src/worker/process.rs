@@ -35,10 +35,10 @@ pub enum ProcessError {
     Died {
         /// How it ended.
         status: String,
-        /// What it had to say, after a colon; or nothing.
+        /// The end of its standard error, after a colon; or nothing.
         stderr: String,
     },
-    /// The process lives and says nothing.
+    /// The process lives and does not answer.
     #[error("the worker showed no progress for {} s and was ended", patience.as_secs_f32())]
     Silent {
         /// How long was waited.
@@ -48,7 +48,7 @@ pub enum ProcessError {
     #[error("{0}")]
     Refused(String),
     /// Something that is no answer to the request.
-    #[error("the worker answered what nobody asked: {0}")]
+    #[error("the worker's answer does not belong to the request: {0}")]
     Protocol(String),
     /// The user stopped the study, or its time is over.
     #[error("interrupted")]
@@ -79,7 +79,7 @@ impl WorkerProcess {
         command
             .arg("worker")
             .env("RUST_BACKTRACE", "0")
-            // Whether TF32 is used is the arm's to say, not the shell's.
+            // The arm decides whether TF32 is used, not the shell.
             .env_remove("NVIDIA_TF32_OVERRIDE")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
@@ -150,7 +150,7 @@ impl WorkerProcess {
             Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
             None => Err(io::Error::other("no pipe")),
         };
-        // A broken pipe means a dead worker, and its last words say more than the pipe does.
+        // A broken pipe means a dead worker, and its standard error explains more than the pipe does.
         sent.or_else(|_| {
             self.reply(Duration::from_secs(5))
                 .and_then(|reply| Err(unexpected(&reply)))

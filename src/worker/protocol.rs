@@ -1,4 +1,4 @@
-//! What a study and its workers say to each other: one JSON value a line, requests on the worker's standard input,
+//! The messages between a study and its workers: one JSON value a line, requests on the worker's standard input,
 //! replies on its standard output.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -35,7 +35,7 @@ pub enum Request {
     PrepareBackgroundLoad(Box<Job>),
     /// Multiply matrices until the study is gone; answered by [`Reply::BackgroundLoadBegan`] as it begins, and never again.
     BackgroundLoad(StartBackgroundLoad),
-    /// Say goodbye; answered by [`Reply::Finished`].
+    /// End; answered by [`Reply::Finished`].
     Finish,
 }
 
@@ -233,7 +233,7 @@ pub enum Reply {
     Photo {
         /// Its number in the job.
         index: usize,
-        /// What was seen, or why the photo cannot be read.
+        /// Its faces, or why it cannot be read.
         answer: Result<PhotoAnswer, String>,
     },
     /// The check pass is over.
@@ -249,7 +249,7 @@ pub enum Reply {
     Ceiling(Box<Ceiling>),
     /// What was done beside other workers.
     Completions(Box<Completions>),
-    /// The last words.
+    /// The worker ends.
     Finished {
         /// Peak resident set.
         rss_peak_bytes: Result<u64, String>,
@@ -272,7 +272,7 @@ pub struct Ready {
     pub provider: String,
     /// The device.
     pub device: String,
-    /// What the execution provider was told.
+    /// The options of the execution provider.
     pub options: Vec<(String, String)>,
     /// What the networks turned out to be; `None` for `null`.
     pub loaded: Option<Loaded>,
@@ -291,7 +291,7 @@ pub struct WarmedUp {
     pub images: usize,
     /// How long it took, seconds.
     pub seconds: f64,
-    /// Whether the speed was steady at the end; `None` where too few photos were done to say so.
+    /// Whether the speed was steady at the end; `None` where too few photos were done to know.
     pub steady: Option<bool>,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct BareRuns {
 
 /// Something that answers photos, one of `streams` in a worker.
 pub(super) trait Stream: Send {
-    /// Answers the photos `range` of the job; `faces` has one place for each.
+    /// Answers the photos `range` of the job; `faces` has one list for each.
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError>;
 
     /// Has a device make its plans for batches of this size, if it is another one than before or `anew`.

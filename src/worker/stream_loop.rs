@@ -1,4 +1,4 @@
-//! What each stream does while it works: takes the next photos, answers them, and says so.
+//! What each stream does while it works: takes the next photos, answers them, and reports it.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

@@ -43,7 +43,7 @@ pub(super) fn process_noise() -> f64 {
     rand_chacha::ChaCha8Rng::seed_from_u64(seed).random()
 }
 
-/// What this process has used so far, as far as the system says.
+/// What this process has used so far, as far as the system reports it.
 pub(super) struct Usage {
     cpu: Duration,
     /// Time of a pool that decodes, resizes and aligns for a device.

@@ -169,7 +169,7 @@ impl Setting {
         if given.threads.is_none() && takes("threads") && !given.backend().is_accelerator() {
             add("threads", self.threads);
         }
-        // What a bare SPEC has anyway need not be said.
+        // What a bare SPEC has anyway need not be given.
         if self.batch != bare.batch {
             add("batch", self.batch);
         }

@@ -17,7 +17,7 @@ use crate::{
     record::{Block, Candidate, Hint, LatencyBound},
 };
 
-/// How many come to the end; which of them is best, a study of its own says.
+/// How many come to the end; which of them is best, a study of its own finds out.
 pub const FINALISTS: usize = 2;
 /// The percentile of the latency hint, and the one that stands for it where samples are too few.
 const TAIL: f64 = 99.0;
@@ -176,7 +176,7 @@ mod tests {
         noise: (f64, f64),
         /// Candidates that cannot be measured.
         broken: Vec<usize>,
-        luck: Vec<f64>,
+        process_noise: Vec<f64>,
         random: ChaCha8Rng,
         /// What was measured: candidate, round, length.
         calls: Vec<(usize, usize, Duration)>,
@@ -191,7 +191,7 @@ mod tests {
                 service_ms: speeds.iter().map(|speed| 1e3 / speed).collect(),
                 noise,
                 broken: Vec::new(),
-                luck: Vec::new(),
+                process_noise: Vec::new(),
                 random: ChaCha8Rng::seed_from_u64(seed),
                 calls: Vec::new(),
                 kept: 0,
@@ -208,8 +208,8 @@ mod tests {
         type Error = Infallible;
 
         fn begin(&mut self, _: &[usize]) -> Result<(), Infallible> {
-            // Three workers, each with a luck of its own in this round.
-            self.luck = (0..3).map(|_| self.drawn(self.noise.0)).collect();
+            // Three workers, each with a noise of its own in this round.
+            self.process_noise = (0..3).map(|_| self.drawn(self.noise.0)).collect();
             Ok(())
         }
 
@@ -224,7 +224,7 @@ mod tests {
                 return Ok(Err("out of memory".to_owned()));
             }
             let seconds = length.as_secs_f64();
-            let noise = self.drawn(self.noise.1 / seconds.sqrt()) * self.luck[candidate % 3];
+            let noise = self.drawn(self.noise.1 / seconds.sqrt()) * self.process_noise[candidate % 3];
             let images = (self.speeds[candidate] * noise * seconds).round().max(1.0) as usize;
             let micros = (self.service_ms[candidate] * 1e3 / noise).round() as u64;
             Ok(Ok(Block {
@@ -299,7 +299,7 @@ mod tests {
             let mut machine = Machine::new(&speeds, (0.02, 0.03), seed);
             let finalists = found(&mut machine, &mut blank(20), FAST, seed);
             assert_eq!(finalists.len(), FINALISTS);
-            // Which of the finalists is best, the confirming study tells.
+            // Which of the finalists is best, the confirming study finds out.
             worst.push(finalists.iter().map(|place| speeds[*place]).fold(0.0, f64::max));
         }
         worst.sort_by(f64::total_cmp);

@@ -1,6 +1,6 @@
 //! The workers of a search for the best setting. One that has the most streams and the largest batch of those that are
 //! still in the search measures all of the same threads and decoders; each round has workers of its own, so that the
-//! luck of one process does not carry its candidates through.
+//! noise of one process does not carry its candidates through.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -96,7 +96,7 @@ impl Study {
             .iter()
             .zip(&is_chosen)
             .filter(|(_, is_chosen)| **is_chosen);
-        let weights = weights.map(|(seen, _)| seen.time.as_secs_f64()).collect();
+        let weights = weights.map(|(answer, _)| answer.time.as_secs_f64()).collect();
         let mut keep = is_chosen.iter();
         prepared
             .dataset
@@ -264,7 +264,7 @@ impl Workers<'_> {
     fn end(&mut self) {
         self.last = None;
         for (_, mut worker) in std::mem::take(&mut self.alive) {
-            // Whatever they have to say at their end is of no use.
+            // Their peak of memory is of no use.
             let _ = worker.process.call(Finish, self.study.plan.patience);
         }
     }

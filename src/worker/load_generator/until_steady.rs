@@ -52,7 +52,7 @@ impl<'a> UntilSteady<'a> {
     }
 
     /// Whether the last whole window before `elapsed` was no faster than the best before it, but for a little; `None` with
-    /// too few windows to say so.
+    /// too few windows to know.
     pub(crate) fn is_steady(&self, elapsed: Duration) -> Option<bool> {
         self.steady(&self.lock().windows, elapsed)
     }
