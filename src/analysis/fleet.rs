@@ -1,6 +1,6 @@
 //! What machines that measured a shard each give together.
 //!
-//! Machines work side by side and on different photos, so that their rates add up and are held against no first arm.
+//! Machines work side by side and on different photos, so that their rates add up and are compared with no first arm.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Records of several studies as one: arms side by side, held against the first without pairing.
+//! Records of several studies as one: arms side by side, compared with the first without pairing.
 
 use std::collections::BTreeSet;
 
@@ -64,7 +64,7 @@ fn title_of(record: &Record) -> String {
     title(record.name.as_deref(), &record.id)
 }
 
-/// One record of all arms of `records`: a fleet where each measured a shard, else each held against the first.
+/// One record of all arms of `records`: a fleet where each measured a shard, else each compared with the first.
 pub fn merge(records: Vec<Record>) -> Result<Record, MergeError> {
     merge_with_host_logs(records, &[]).map(|(merged, _)| merged)
 }
@@ -84,7 +84,7 @@ pub fn merge_with_host_logs(
     Ok((merged, notes))
 }
 
-/// One record of two: each arm of `new` held against the arm of the same label in `old`, or the only one against the
+/// One record of two: each arm of `new` compared with the arm of the same label in `old`, or the only one against the
 /// only one.
 pub fn compare(old: Record, new: Record) -> Result<Record, MergeError> {
     let labels = |record: &Record| {
@@ -248,7 +248,7 @@ fn tell_apart(arms: &mut [Arm], sources: &[Source]) {
             arm.label = format!("{} {}", arm.label, title(None, id));
         }
     }
-    // Answers were held against an arm of the same study, by its old name.
+    // Answers were compared with an arm of the same study, by its old name.
     let names: Vec<(Option<String>, String, String)> = arms
         .iter()
         .zip(before)

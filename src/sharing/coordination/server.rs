@@ -1,5 +1,5 @@
-//! The barrier server of a coordinated run: takes so many machines, tells them the time, and at each step hands what all have
-//! sent to each of them. One thread a connection; it knows nothing of what is measured.
+//! The barrier server of a coordinated run: takes so many machines, answers with its time, and at each step sends what all
+//! have sent to each of them. One thread a connection; it knows nothing of what is measured.
 //!
 //! It trusts whoever has the run's token ([`super::auth`]). All others can hold one of [`MOST_STRANGERS`] connections for
 //! [`AUTHENTICATION_TIMEOUT`], and nothing else. What is sent is not encrypted.
