@@ -1,4 +1,4 @@
-//! Tells the program the commit that it is built from, for its records; built outside a repository it knows none.
+//! Gives the program the commit that it is built from, for its records; none outside a repository.
 
 use std::process::Command;
 

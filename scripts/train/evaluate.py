@@ -126,8 +126,8 @@ def verification(numbers, people, groups):
     cosine = (numbers @ numbers.T)[a, b]
     same = people[a] == people[b]
     alike = ~same & (groups[a] == groups[b]) & (groups[a] >= 0)
-    strangers = np.sort(cosine[~same])[::-1]
-    threshold = strangers[int(FALSE_ACCEPTS * len(strangers))]
+    different = np.sort(cosine[~same])[::-1]
+    threshold = different[int(FALSE_ACCEPTS * len(different))]
     return {
         "pairs": len(cosine),
         "same": int(same.sum()),

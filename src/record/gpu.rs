@@ -115,7 +115,7 @@ pub enum GpuMode {
 
 impl GpuMode {
     /// The mode's usual name.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Physical => "physical",
             Self::Passthrough => "passthrough",

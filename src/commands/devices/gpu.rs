@@ -159,7 +159,7 @@ fn mode(gpu: &Gpu) -> String {
         None => String::new(),
     };
     let source = gpu.mode_source.as_ref().map(|source| format!(" ({source})"));
-    format!("{}{profile}{}", mode.word(), source.unwrap_or_default())
+    format!("{}{profile}{}", mode.name(), source.unwrap_or_default())
 }
 
 fn place(gpu: &Gpu) -> String {

@@ -218,7 +218,7 @@ fn what(mode: GpuMode) -> &'static str {
 
 /// The device for people: `NVIDIA A100-10C (vGPU, A100-10C)`.
 pub(super) fn title(gpu: &Gpu) -> String {
-    let facts = [gpu.mode.map(|mode| mode.word().to_owned()), gpu.profile.clone()];
+    let facts = [gpu.mode.map(|mode| mode.name().to_owned()), gpu.profile.clone()];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     if facts.is_empty() {
         gpu.name.clone()

@@ -1,4 +1,4 @@
-//! What carries the head: ears, long hair, neck, shoulders and the body below them.
+//! The parts around the head: ears, long hair, neck, shoulders and the body below them.
 
 use std::f32::consts::PI;
 
@@ -12,10 +12,10 @@ use super::{
 /// A station of the body's outline: height, half width, half depth.
 type Station = (f32, f32, f32);
 
-/// How far down a body reaches, in head units.
+/// The length of a body below the head, in head units.
 pub(super) const BODY_BOTTOM: f32 = -5.0;
 
-/// Both ears, where the hair leaves them free.
+/// Both ears, where the hair does not cover them.
 pub(super) fn ears(who: &Identity, detail: Detail) -> Vec<Mesh> {
     if matches!(who.hair.cut, Cut::Long | Cut::LongFringe) {
         return Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn hair_shell(who: &Identity, detail: Detail) -> Option<Mesh> {
     }))
 }
 
-/// Neck, shoulders and body as one surface; its rest coordinates are its own place.
+/// Neck, shoulders and body as one surface; its rest coordinates are its unposed position.
 pub(super) fn bust(head: &Head<'_>, detail: Detail) -> Mesh {
     let stations = outline(head.who);
     let (columns, rows) = detail.limb_grid();

@@ -1,4 +1,4 @@
-//! A picture in linear light, and what a camera does to it.
+//! A picture in linear light, and the effects of a camera on it.
 
 use image::RgbImage;
 
@@ -58,7 +58,7 @@ impl Canvas {
         }
     }
 
-    /// Fills a shape; `colour` is asked at places from -1 to 1 along its own axes.
+    /// Fills a shape; `colour` is called with positions from -1 to 1 along its own axes.
     pub(super) fn fill(&mut self, shape: &Shape, opacity: f32, colour: impl Fn(f32, f32) -> Rgb) {
         self.fill_marking(shape, opacity, colour, |_| {});
     }
@@ -189,7 +189,7 @@ impl Canvas {
         }
     }
 
-    /// A lens a little out of focus: neighbours weigh `spread` (0 to 0.33) against 1 - 2 `spread`.
+    /// A lens slightly out of focus: neighbours weigh `spread` (0 to 0.33) against 1 - 2 `spread`.
     pub(super) fn soften(&mut self, spread: f32) {
         let (width, height) = (self.width, self.height);
         let keep = 1.0 - 2.0 * spread;
@@ -245,7 +245,7 @@ impl Canvas {
 
 /// Light below this is black.
 const BLACK: f32 = 1.0 / 8192.0;
-/// What is left of a float's bits to look up its display level: the exponent and eight bits of the mantissa.
+/// The bits of a float that select its display level: the exponent and eight bits of the mantissa.
 const CURVE_SHIFT: u32 = 15;
 
 /// Where the display level of `light` is in [`gamma_curve`].

@@ -1,7 +1,7 @@
 //! A person's identity: about 95 numbers that never change between two photos of that person.
 //!
 //! Lengths are in head units (about 10 cm; a face is 1.8 of them tall), in the plane of the face: x towards the
-//! picture's right, y upwards, the origin between the ears. What recognisers look at first is the layout of the
+//! picture's right, y upwards, the origin between the ears. Recognizers mainly use the layout of the
 //! features, so layout gets wide ranges; colours and hair come second and are shared inside a look-alike group.
 
 use super::{

@@ -114,7 +114,7 @@ pub(super) fn sin_cos_degrees(degrees: f32) -> (f32, f32) {
     (sin_turns(turns), sin_turns(turns + 0.25))
 }
 
-/// The whole number at or below `x`, without the call into the C library that `f32::floor` is on older processors.
+/// The whole number at or below `x`. On older processors `f32::floor` would be a call into the C library.
 pub(super) fn floor(x: f32) -> i32 {
     let towards_zero = x as i32;
     towards_zero - i32::from(x < towards_zero as f32)

@@ -5,7 +5,7 @@ use super::{
     mesh::{Material, Mesh, Vertex},
 };
 
-/// What is seen at one pixel.
+/// The surface visible at one pixel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment {
     pub(super) material: Material,

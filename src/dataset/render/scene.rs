@@ -1,4 +1,4 @@
-//! A photo: who is in it, where they stand, and what is known about them.
+//! A photo: the people in it, where they stand, and the ground truth.
 
 use image::RgbImage;
 
@@ -14,7 +14,7 @@ use super::{
     take::{Light, Take, muted_colour},
 };
 
-/// What a photo should be like.
+/// The style of a photo.
 #[derive(Clone, Debug)]
 pub struct SceneStyle {
     /// Pixels, 32 or more.
@@ -73,7 +73,7 @@ impl Placed<'_> {
         ]
     }
 
-    /// Head with hair, and the body below it: what hides those behind.
+    /// Head with hair, and the body below it: the areas that hide people behind.
     fn silhouette(&self) -> [Rect; 2] {
         let extent = self.person.extent;
         let half_head = 0.55 * (self.person.face[2] - self.person.face[0]) + 0.22;
@@ -209,7 +209,7 @@ fn overlap(face: &Rect, other: &Rect) -> f32 {
     width * height / ((face[2] - face[0]) * (face[3] - face[1]))
 }
 
-/// Something held before a cheek or the jaw: a cup, a sheet of paper.
+/// An object in front of a cheek or the jaw: a cup, a sheet of paper.
 fn cover(s: &mut Stream, face: Rect) -> Shape {
     let (width, height) = (face[2] - face[0], face[3] - face[1]);
     let side = if s.chance(0.5) { -1.0 } else { 1.0 };

@@ -110,7 +110,7 @@ fn gpu(gpu: &Gpu) -> String {
     let tenants = gpu.co_tenants.as_ref().filter(|tenants| !tenants.is_empty());
     let named = |name: &str, value: Option<&String>| value.map(|value| format!("{name} {value}"));
     let parts = [
-        gpu.mode.map(|mode| mode.word().to_owned()),
+        gpu.mode.map(|mode| mode.name().to_owned()),
         named("profile", gpu.profile.as_ref()),
         gpu.memory_bytes.map(|bytes| format::bytes(Some(bytes))),
         named("compute capability", gpu.compute_capability.as_ref()),

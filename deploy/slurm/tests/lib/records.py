@@ -1,6 +1,6 @@
 """The records that an array left, of tasks of one processor: records.py DIR SHARDS PHOTOS LABEL [WHOLE.json]
 
-A record names no photo. That shards share none, and are all photos together, is seen by what is counted in WHOLE, the
+A record names no photo. The counts in WHOLE show that shards share none and together are all photos: it is the
 record of all photos at once: photos, bytes and faces of the shards must add up to its own."""
 
 import json

@@ -4,7 +4,7 @@ use super::super::math::{noise, sin_turns};
 use super::{Painter, Surface};
 
 impl Painter<'_> {
-    /// Hair at an azimuth (radians) and height; `shade` darkens what lies behind.
+    /// Hair at an azimuth (radians) and height; `shade` darkens the surface behind.
     pub(super) fn hair_at(&self, azimuth: f32, y: f32, shade: f32) -> Surface {
         let hair = &self.head.who.hair;
         let seed = self.head.who.texture_seed;
