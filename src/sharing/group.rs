@@ -196,11 +196,7 @@ impl Study {
         let mut images_before = Vec::new();
         let mut tenants = Vec::new();
         for (place, (completions, worker)) in worked.completions.iter().zip(&mut group.workers).enumerate() {
-            let weights: Vec<f64> = runs[group.arms[place]]
-                .answers
-                .iter()
-                .map(|seen| seen.time.as_secs_f64())
-                .collect();
+            let weights = runs[group.arms[place]].photo_seconds();
             images_before.extend(before.map(|before| within(completions, before, &weights).images));
             let mut tenant = within(completions, counted, &weights);
             tenant.rss_peak_bytes = worker.call(Finish, self.plan.patience)?.ok();

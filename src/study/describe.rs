@@ -69,7 +69,7 @@ impl Study {
     pub(crate) fn fill(&self, record: &mut Record, prepared: &Prepared, runs: &[ArmRun]) {
         let reference = prepared.reference.as_ref().map(|answers| Reference {
             label: &answers.label,
-            seen: &answers.photos,
+            answers: &answers.photos,
             is_fp32: answers.is_fp32,
         });
         let known = Known {

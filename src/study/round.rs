@@ -119,11 +119,7 @@ impl Study {
         job.strata.clone_from(&prepared.strata);
         job.gallery.clone_from(&prepared.gallery);
         // What this very arm needed for each photo: many cheap photos in a row are then not taken for growing speed.
-        job.weights = run
-            .answers
-            .iter()
-            .map(|answer| answer.time.as_secs_f64())
-            .collect();
+        job.weights = run.photo_seconds();
         let mut worker = self.start(job, &self.environments[arm], run)?;
         let (least, most) = (self.plan.warmup, self.plan.most_warmup());
         let warmed_up = worker.call(WarmUp { least, most }, self.plan.patience)?;

@@ -58,12 +58,20 @@ pub struct ArmRun {
     pub failed: bool,
 }
 
+impl ArmRun {
+    /// The time of each photo in the check pass, seconds.
+    pub fn photo_seconds(&self) -> Vec<f64> {
+        let seconds = |answer: &PhotoAnswer| answer.time.as_secs_f64();
+        self.answers.iter().map(seconds).collect()
+    }
+}
+
 /// What an arm's answers are compared with.
 pub struct Reference<'a> {
     /// The reference arm's label.
     pub label: &'a str,
     /// What it saw.
-    pub seen: &'a [PhotoAnswer],
+    pub answers: &'a [PhotoAnswer],
     /// Whether its networks are of 32-bit floats, as far as its profile shows.
     pub is_fp32: bool,
 }
@@ -191,13 +199,13 @@ fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accurac
         return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", photos));
     }
     let reference = known.reference?;
-    let photos = reference.seen.iter().zip(&run.answers);
+    let photos = reference.answers.iter().zip(&run.answers);
     let photos = photos.map(|(reference, answer)| (reference.faces.as_slice(), answer.faces.as_slice()));
     let mut accuracy = agreement::compare(reference.label, photos);
     if let Some(truth) = known.truth {
         compare_with_truth(&mut accuracy, truth, &run.answers);
     }
-    accuracy.verification_accuracy = verification_accuracy(known, reference.seen, &run.answers);
+    accuracy.verification_accuracy = verification_accuracy(known, reference.answers, &run.answers);
     Some(accuracy)
 }
 

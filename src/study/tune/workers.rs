@@ -91,12 +91,9 @@ impl Study {
             .iter()
             .map(|photo| chosen.photos.iter().any(|other| other.name == photo.name))
             .collect();
-        let weights = run
-            .answers
-            .iter()
-            .zip(&is_chosen)
-            .filter(|(_, is_chosen)| **is_chosen);
-        let weights = weights.map(|(answer, _)| answer.time.as_secs_f64()).collect();
+        let weights = run.photo_seconds().into_iter().zip(&is_chosen);
+        let weights = weights.filter(|(_, is_chosen)| **is_chosen);
+        let weights = weights.map(|(seconds, _)| seconds).collect();
         let mut keep = is_chosen.iter();
         prepared
             .dataset

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -61,10 +61,6 @@ impl Schedule for Closed {
         let photos = cut(self.passes.photos, state.next, self.chunk);
         state.next += photos.len();
         Ok(Some(Batch::of(photos)))
-    }
-
-    fn completed(&self, _: &Batch, _: Instant, _: Instant, _: &mut Vec<Duration>) -> Result<(), WorkerError> {
-        Ok(())
     }
 
     fn stop(&self) {

@@ -3,7 +3,7 @@
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{Batch, Schedule, passes::cut};
@@ -43,10 +43,6 @@ impl Schedule for TimeWindow {
         Ok(Some(Batch::of(cut(self.photos, next, self.chunk))))
     }
 
-    fn completed(&self, _: &Batch, _: Instant, _: Instant, _: &mut Vec<Duration>) -> Result<(), WorkerError> {
-        Ok(())
-    }
-
     fn stop(&self) {
         self.over.store(true, Ordering::Relaxed);
     }
@@ -54,6 +50,8 @@ impl Schedule for TimeWindow {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
