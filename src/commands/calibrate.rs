@@ -26,7 +26,7 @@ use crate::{
         Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
         onnxruntime::OnnxRuntime,
     },
-    vision::{decoder::decode, encoded::Limits, workers::Workers},
+    vision::{decoder::decode, encoded::Limits, pixel_pool::PixelPool},
 };
 
 /// Most photos for a detector: more change its ranges little, and each is 5 MB of numbers.
@@ -196,17 +196,17 @@ impl Calibrator {
 
 impl CalibrationInput {
     fn run(&mut self, photo: image::RgbImage) -> Result<(), ModelError> {
-        let workers = Workers::default();
+        let pixel_pool = PixelPool::default();
         let photo = &[photo.into()];
         let mut found = [Vec::new()];
         match self {
-            Self::Photos(detector) => detector.detect(photo, &mut found, &workers),
+            Self::Photos(detector) => detector.detect(photo, &mut found, &pixel_pool),
             Self::Crops {
                 finder, recognizer, ..
             } => {
-                finder.detect(photo, &mut found, &workers)?;
+                finder.detect(photo, &mut found, &pixel_pool)?;
                 for face in &found[0] {
-                    recognizer.align(std::iter::once((&photo[0], &face.landmarks)), &workers);
+                    recognizer.align(std::iter::once((&photo[0], &face.landmarks)), &pixel_pool);
                     recognizer.embed(1, &mut |_| {})?;
                 }
                 Ok(())

@@ -13,8 +13,8 @@ use crate::{
         face::Detection,
         nms,
         photo::DecodedPhoto,
+        pixel_pool::PixelPool,
         resize::{Letterbox, Resizer},
-        workers::Workers,
     },
 };
 
@@ -103,23 +103,23 @@ impl Detector {
     }
 
     /// Finds the faces of each photo: `found[i]` is cleared and filled with those of `photos[i]`, best score first,
-    /// in pixels of the photo. `workers` resize.
+    /// in pixels of the photo. `pixel_pool` resizes.
     pub fn detect(
         &mut self,
         photos: &[DecodedPhoto],
         found: &mut [Vec<Detection>],
-        workers: &Workers,
+        pixel_pool: &PixelPool,
     ) -> Result<(), ModelError> {
         let batch = self.batch();
         for (photos, found) in photos.chunks(batch).zip(found.chunks_mut(batch)) {
-            self.prepare(photos, workers);
+            self.prepare(photos, pixel_pool);
             self.find(found)?;
         }
         Ok(())
     }
 
     /// Puts photos, at most a batch, onto the canvas.
-    pub fn prepare(&mut self, photos: &[DecodedPhoto], workers: &Workers) {
+    pub fn prepare(&mut self, photos: &[DecodedPhoto], pixel_pool: &PixelPool) {
         let canvas = self.canvas();
         for (photo, fit) in photos.iter().zip(&mut self.fits) {
             fit.letterbox = Letterbox::fit(photo.size, (canvas.0 as u32, canvas.1 as u32));
@@ -130,7 +130,7 @@ impl Detector {
             self.input.see((whole(width, canvas.0), whole(height, canvas.1)));
         }
         let places = photos.iter().zip(self.input.slots()).zip(&mut self.fits);
-        workers.each(places, |((photo, mut slot), fit)| {
+        pixel_pool.each(places, |((photo, mut slot), fit)| {
             let (width, height) = fit.letterbox.scaled;
             slot.begin(width as usize, height as usize);
             fit.resizer.rows(&photo.pixels, fit.letterbox.scaled, |y, row| {

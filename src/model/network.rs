@@ -15,7 +15,7 @@ use super::{
     error::ModelError,
     family::Family,
     fetch::{self, LocalState},
-    recognise,
+    identify,
     recognizer::Recognizer,
     settings::{Role, Settings},
 };
@@ -161,7 +161,7 @@ impl Network {
     ) -> Result<(Detector, Family), ModelError> {
         let (loaded, family) = self.open(runtime, session, Role::Detector, batch)?;
         let settings = self.settings(family, score);
-        let decoder = recognise::decoder(&self.shown(), loaded.signature(), family)?;
+        let decoder = identify::face_decoder(&self.shown(), loaded.signature(), family)?;
         let batch = if family.batches() { batch } else { 1 };
         let detector = Detector::new(loaded, decoder, &settings, batch);
         let trims = session.open == Some(Side::Canvas) && session.path == DataPath::Host;
@@ -189,8 +189,9 @@ impl Network {
         role: Role,
         batch: usize,
     ) -> Result<(Box<dyn Session>, Family), ModelError> {
-        let resolve =
-            |session: &dyn Session| recognise::resolve(&self.shown(), session.signature(), self.family, role);
+        let resolve = |session: &dyn Session| {
+            identify::family_of(&self.shown(), session.signature(), self.family, role)
+        };
         if session.path == DataPath::Host {
             let loaded = runtime.load(&self.path, session)?;
             let family = resolve(loaded.as_ref())?;

@@ -8,7 +8,7 @@ use crate::{
         align::{self, CROP_SIZE},
         face::Landmarks,
         photo::DecodedPhoto,
-        workers::Workers,
+        pixel_pool::PixelPool,
     },
 };
 
@@ -54,15 +54,15 @@ impl Recognizer {
         Ok(self.input.run(self.session.as_mut(), all, &mut |_, _| {})?)
     }
 
-    /// Aligns faces, each of its photo, to the first places of the batch; `workers` do it. At most
+    /// Aligns faces, each of its photo, to the first places of the batch; `pixel_pool` does it. At most
     /// [`Recognizer::batch`] faces.
     pub fn align<'f>(
         &mut self,
         faces: impl Iterator<Item = (&'f DecodedPhoto, &'f Landmarks)>,
-        workers: &Workers,
+        pixel_pool: &PixelPool,
     ) {
         let side = CROP_SIZE as usize;
-        workers.each(faces.zip(self.input.slots()), |((photo, landmarks), mut slot)| {
+        pixel_pool.each(faces.zip(self.input.slots()), |((photo, landmarks), mut slot)| {
             slot.begin(side, side);
             align::align(&photo.pixels, &photo.in_pixels(landmarks), |y, row| {
                 slot.write_row(y, row);

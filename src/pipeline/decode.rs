@@ -1,4 +1,4 @@
-//! Encoded bytes to pixels: each photo of a run in a slot of its own, by one of the workers.
+//! Encoded bytes to pixels: each photo of a run in a slot of its own, by the pixel pool.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::{
         encoded::{DecodeError, Limits},
         face::Detection,
         photo::{DecodedPhoto, Scale},
+        pixel_pool::PixelPool,
         resize::Letterbox,
-        workers::Workers,
     },
 };
 
@@ -20,7 +20,7 @@ pub(super) struct PhotoDecoder {
     decoding: Decoding,
     swap_channels: bool,
     limits: Limits,
-    workers: Arc<Workers>,
+    pixel_pool: Arc<PixelPool>,
     slots: Vec<DecodeSlot>,
 }
 
@@ -30,13 +30,13 @@ impl PhotoDecoder {
         decoding: Decoding,
         swap_channels: bool,
         limits: Limits,
-        workers: Arc<Workers>,
+        pixel_pool: Arc<PixelPool>,
     ) -> Self {
         Self {
             decoding,
             swap_channels,
             limits,
-            workers,
+            pixel_pool,
             slots: Vec::new(),
         }
     }
@@ -61,7 +61,7 @@ impl PhotoDecoder {
         photos.resize_with(photos.len().max(count), DecodedPhoto::default);
         let swap = self.swap_channels;
         let work = encoded.iter().zip(&mut self.slots).zip(photos);
-        self.workers.each(work, |((bytes, slot), photo)| {
+        self.pixel_pool.each(work, |((bytes, slot), photo)| {
             slot.decode(bytes.as_ref(), scale, swap, photo);
         });
         self.outcome(count)
@@ -79,7 +79,7 @@ impl PhotoDecoder {
         }
         let swap = self.swap_channels;
         let work = encoded.iter().zip(&mut self.slots).zip(photos).zip(found);
-        self.workers.each(work, |(((bytes, slot), photo), found)| {
+        self.pixel_pool.each(work, |(((bytes, slot), photo), found)| {
             let most = found.iter().map(|face| align::enlargement(&face.landmarks));
             let enough = Scale::with_room(most.fold(0.0, f32::max).recip());
             if enough < photo.scale {

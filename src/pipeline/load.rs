@@ -15,7 +15,7 @@ use crate::{
         Runtime, SessionSettings, Side,
         options::{DataPath, Decoding},
     },
-    vision::{encoded::Limits, workers::Workers},
+    vision::{encoded::Limits, pixel_pool::PixelPool},
 };
 
 /// The two networks of a study and how to read photos for them.
@@ -83,7 +83,7 @@ pub struct Loading {
     /// Whether the detector sees no more of its canvas than a photo needs; on the host's own cores.
     pub fit_canvas: bool,
     /// Who decodes, resizes and aligns.
-    pub workers: Arc<Workers>,
+    pub pixel_pool: Arc<PixelPool>,
     /// A folder for the runtime's profiles, where there are to be any.
     pub profile: Option<PathBuf>,
 }
@@ -142,9 +142,9 @@ impl Pipeline {
                 Limits {
                     max_pixels: networks.max_pixels,
                 },
-                Arc::clone(&loading.workers),
+                Arc::clone(&loading.pixel_pool),
             ),
-            workers: Arc::clone(&loading.workers),
+            pixel_pool: Arc::clone(&loading.pixel_pool),
             photos: Vec::new(),
             found: Vec::new(),
             places: Vec::new(),

@@ -25,7 +25,7 @@ use crate::{
         encoded::DecodeError,
         face::{Detection, Embedding, Face},
         photo::DecodedPhoto,
-        workers::Workers,
+        pixel_pool::PixelPool,
     },
 };
 
@@ -47,7 +47,7 @@ pub struct Pipeline {
     gallery: Arc<Gallery>,
     matcher: Matcher,
     decoder: PhotoDecoder,
-    workers: Arc<Workers>,
+    pixel_pool: Arc<PixelPool>,
     /// One for each photo of a run, as are those that follow.
     photos: Vec<DecodedPhoto>,
     found: Vec<Vec<Detection>>,
@@ -96,7 +96,7 @@ impl Pipeline {
     fn detect(&mut self, count: usize) -> Result<(), ModelError> {
         self.found.resize_with(count, Vec::new);
         self.detector
-            .detect(&self.photos[..count], &mut self.found[..count], &self.workers)
+            .detect(&self.photos[..count], &mut self.found[..count], &self.pixel_pool)
     }
 
     /// Aligns and embeds all that was found, in order, as many faces at once as the recognizer takes.
@@ -113,7 +113,7 @@ impl Pipeline {
                 let detection = &self.found[*photo][*face];
                 (&self.photos[*photo], &detection.landmarks)
             });
-            self.recognizer.align(faces, &self.workers);
+            self.recognizer.align(faces, &self.pixel_pool);
             times.align += clock.lap();
             self.recognizer.embed(places.len(), &mut |values| {
                 let mut embedding = spare.pop().unwrap_or_default();

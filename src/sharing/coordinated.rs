@@ -12,7 +12,8 @@ use crate::{
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, Record, TenantGroup, Tenants, TenantsRound},
     study::{
-        CheckPasses, Observer, Study, StudyError, check_pass::Prepared, describe::cut_short, summary::ArmRun,
+        CheckPasses, Observer, Study, StudyError, check_pass::Prepared, describe::cut_short,
+        recorded_arm::ArmRun,
     },
     worker::process::ProcessError,
 };

@@ -11,7 +11,7 @@ use crate::{
     dataset::Dataset,
     machine::wall_clock::{micros, now_us},
     record::{BeforeLoad, TenantsRound},
-    study::{LOAD_PATIENCE, Study, check_pass::Prepared, summary::ArmRun},
+    study::{LOAD_PATIENCE, Study, check_pass::Prepared, recorded_arm::ArmRun},
     worker::{
         call::{Finish, PrepareBackgroundLoad},
         process::{ProcessError, WorkerProcess},

@@ -12,7 +12,7 @@ use crate::{
     record::{Record, TenantGroup, Tenants, TenantsRound},
     study::{
         CheckPasses, Observer, Study, StudyError, StudyRun, check_pass::Prepared, describe::cut_short,
-        summary::ArmRun,
+        recorded_arm::ArmRun,
     },
     worker::process::ProcessError,
 };

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     Observer, Study, StudyError, fail,
     planned_arm::PlannedArm,
+    recorded_arm::{ArmRun, is_fp32},
     strata,
-    summary::{ArmRun, is_fp32},
 };
 use crate::{
     dataset::{Dataset, Photo, manifest},
@@ -163,7 +163,7 @@ impl Study {
             .map(|index| self.dataset.photos[*index].clone())
             .collect();
         let answers = reference.as_ref().map(|answers| answers.photos.as_slice());
-        let (strata_facts, strata) = strata::sort(&photos, answers, self.networks.is_some());
+        let (strata_facts, strata) = strata::assign(&photos, answers, self.networks.is_some());
         let gallery = answers
             .unwrap_or_default()
             .iter()

@@ -2,7 +2,7 @@
 
 use super::{
     Prepared, Study,
-    summary::{self, ArmRun, Known, Reference, Source},
+    recorded_arm::{ArmFacts, ArmRun, PhotoFacts, Reference, recorded_arm},
 };
 use crate::{
     analysis::derive::derive_record,
@@ -72,7 +72,7 @@ impl Study {
             answers: &answers.photos,
             is_fp32: answers.is_fp32,
         });
-        let known = Known {
+        let photos = PhotoFacts {
             strata: &prepared.strata_facts,
             reference: reference.as_ref(),
             truth: prepared.truth.as_deref(),
@@ -87,14 +87,14 @@ impl Study {
             .zip(runs)
             .zip(&self.prices)
             .map(|(((arm, environment), run), price)| {
-                let source = Source {
+                let facts = ArmFacts {
                     plan: &self.plan,
                     arm,
                     environment,
                     price: price.as_ref(),
                     reads: self.reads(arm, &prepared.dataset),
                 };
-                summary::observed(&source, run, &known)
+                recorded_arm(&facts, run, &photos)
             })
             .collect();
         record.interrupted = self.interruption.is_asked();

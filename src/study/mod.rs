@@ -8,10 +8,10 @@ pub(crate) mod check_pass;
 pub(crate) mod describe;
 pub mod plan;
 pub mod planned_arm;
+pub mod recorded_arm;
 mod round;
 mod search;
 pub(crate) mod strata;
-pub mod summary;
 pub mod tune;
 mod watch;
 
@@ -19,7 +19,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use self::{check_pass::Prepared, plan::Plan, planned_arm::PlannedArm, summary::ArmRun};
+use self::{check_pass::Prepared, plan::Plan, planned_arm::PlannedArm, recorded_arm::ArmRun};
 use crate::{
     dataset::{Dataset, manifest},
     machine::Nvml,

@@ -5,7 +5,7 @@ use std::{io, thread, time::Duration};
 use super::{
     Observer, Prepared, Study, fail,
     plan::Step,
-    summary::ArmRun,
+    recorded_arm::ArmRun,
     watch::{MachineWatch, Readings},
 };
 use crate::{

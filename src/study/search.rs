@@ -4,7 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Observer, Study, round::keep_block, summary::ArmRun};
+use super::{Observer, Study, recorded_arm::ArmRun, round::keep_block};
 use crate::{
     analysis::figures,
     record::{Conditions, LatencyBound, Trial},

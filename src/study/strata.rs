@@ -26,7 +26,7 @@ const SIZES: [&str; 3] = ["under 1 MP", "1-4 MP", "over 4 MP"];
 
 /// The strata that occur among `photos`, and for each photo the numbers of those that it belongs to. `answers` are what is
 /// known of their faces; without `sized` photos only that counts.
-pub(super) fn sort(
+pub(super) fn assign(
     photos: &[Photo],
     answers: Option<&[PhotoAnswer]>,
     sized: bool,

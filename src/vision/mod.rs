@@ -8,6 +8,6 @@ pub mod face;
 pub mod mix;
 pub mod nms;
 pub mod photo;
+pub mod pixel_pool;
 pub mod resize;
 pub mod tensor;
-pub mod workers;

@@ -39,11 +39,11 @@ impl LoadedArm {
         let all = self.streams.len();
         // More photos at a time than the networks take: every stage then does all of them before the next begins.
         let batch = ROW.max(self.job.batch);
-        let before = Usage::now(&self.workers);
+        let before = Usage::now(&self.pixel_pool);
         self.begin(batch)?;
         let schedule = Closed::for_at_least(duration, self.job.photos.len(), batch);
         let row = self.count(writer, &schedule, (all, batch))?;
-        let after = Usage::now(&self.workers);
+        let after = Usage::now(&self.pixel_pool);
         let bare = on_each(&mut self.streams, |stream| stream.bare(duration), |_| Ok(()))?;
         let mean = |of: fn(&BareRuns) -> Duration| bare.iter().map(of).sum::<Duration>() / all as u32;
         Ok(Ceiling {

@@ -23,7 +23,7 @@ use crate::{
         onnxruntime::{OnnxRuntime, Provider},
         options::DataPath,
     },
-    vision::{face::Embedding, workers::Workers},
+    vision::{face::Embedding, pixel_pool::PixelPool},
 };
 
 /// An arm that is loaded.
@@ -34,7 +34,7 @@ pub(super) struct LoadedArm {
     pub runtime: Option<Box<dyn Runtime>>,
     photos: Arc<Photos>,
     /// Who decodes, resizes and aligns: each stream for itself, or all host cores beside a device.
-    pub workers: Arc<Workers>,
+    pub pixel_pool: Arc<PixelPool>,
     /// Measured blocks begun, for the faults of `null`.
     pub blocks: usize,
 }
@@ -51,9 +51,9 @@ impl LoadedArm {
             streams: Vec::new(),
             runtime: None,
             photos,
-            workers: Arc::new(match job.spec.data_path() {
-                DataPath::Host => Workers::default(),
-                DataPath::Device => Workers::pool(job.spec.decoders.unwrap_or(job.cores)),
+            pixel_pool: Arc::new(match job.spec.data_path() {
+                DataPath::Host => PixelPool::default(),
+                DataPath::Device => PixelPool::pool(job.spec.decoders.unwrap_or(job.cores)),
             }),
             blocks: 0,
         };
@@ -130,7 +130,7 @@ impl LoadedArm {
             path: job.spec.data_path(),
             decoding: job.spec.decoding(),
             fit_canvas: job.spec.fit_canvas,
-            workers: Arc::clone(&self.workers),
+            pixel_pool: Arc::clone(&self.pixel_pool),
             profile: profile.map(Path::to_path_buf),
         };
         let (pipeline, loaded) = Pipeline::load(runtime, networks, Arc::clone(gallery), &loading)?;

@@ -46,11 +46,11 @@ impl LoadedArm {
         }
         let streams = spec.streams.clamp(1, self.streams.len());
         let batch = spec.batch.clamp(1, self.job.batch);
-        let before = Usage::now(&self.workers);
+        let before = Usage::now(&self.pixel_pool);
         self.begin(batch)?;
         let schedule = schedule(&BlockSpec { batch, ..spec }, self.job.photos.len());
         let block = self.count(writer, schedule.as_ref(), (streams, batch))?;
-        let after = Usage::now(&self.workers);
+        let after = Usage::now(&self.pixel_pool);
         Ok(Block {
             cpu_seconds: Some(after.cpu_seconds_since(&before)),
             pixel_seconds: after.pixel_seconds_since(&before),
@@ -68,7 +68,7 @@ impl LoadedArm {
         let clock = WallClock::now();
         let window = (clock.instant(call.begin_us), clock.instant(call.end_us));
         let (photos, batch) = (self.job.photos.len(), self.job.batch);
-        let before = Usage::now(&self.workers);
+        let before = Usage::now(&self.pixel_pool);
         let schedule = TimeWindow::new(window, call.first_photo, photos, batch);
         let all = (self.streams.len(), batch);
         let streams = self.run(writer, &schedule, all, |stream_loop, stream| {
@@ -85,7 +85,7 @@ impl LoadedArm {
         })?;
         Ok(Completions {
             streams,
-            cpu_seconds: Some(Usage::now(&self.workers).cpu_seconds_since(&before)),
+            cpu_seconds: Some(Usage::now(&self.pixel_pool).cpu_seconds_since(&before)),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use super::WorkerError;
-use crate::{machine, record::Host, vision::workers::Workers};
+use crate::{machine, record::Host, vision::pixel_pool::PixelPool};
 
 /// Keeps this process, and all threads it will start, on `cores`; empty leaves it as it is.
 pub(super) fn stay_on(cores: &[usize]) -> Result<(), WorkerError> {
@@ -52,10 +52,10 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) fn now(workers: &Workers) -> Self {
+    pub(super) fn now(pixel_pool: &PixelPool) -> Self {
         Self {
             cpu: cpu_time(),
-            pixels: workers.busy(),
+            pixels: pixel_pool.busy(),
             storage_bytes: machine::storage_bytes(Path::new("/")).ok(),
         }
     }

@@ -12,7 +12,7 @@ use facebench::{
         encoded::Limits,
         face::{BoundingBox, Detection, Embedding, Face, Landmarks},
         photo::DecodedPhoto,
-        workers::Workers,
+        pixel_pool::PixelPool,
     },
 };
 use serde::Deserialize;
@@ -225,7 +225,7 @@ fn embeddings_from_known_landmarks_are_the_known_ones() {
         for faces in known.chunks(4) {
             let mut ours = Vec::new();
             let places = faces.iter().map(|face| (&picture, &face.landmarks));
-            recognizer.align(places, &Workers::default());
+            recognizer.align(places, &PixelPool::default());
             recognizer
                 .embed(faces.len(), &mut |values| ours.push(Embedding::from_raw(values)))
                 .unwrap();

@@ -14,7 +14,7 @@ use facebench::{
         encoded::Limits,
         face::{BoundingBox, Embedding, Face},
         photo::DecodedPhoto,
-        workers::Workers,
+        pixel_pool::PixelPool,
     },
 };
 use rayon::prelude::*;
@@ -163,7 +163,7 @@ fn mobilefacenet_distinguishes_drawn_people() {
     let (mut on_true, mut on_found) = (Vec::new(), Vec::new());
     for (person, photo, face) in &portraits {
         let pixels = DecodedPhoto::from(decode(photo, Limits::default()).unwrap());
-        recognizer.align([(&pixels, &face.landmarks)].into_iter(), &Workers::default());
+        recognizer.align([(&pixels, &face.landmarks)].into_iter(), &PixelPool::default());
         recognizer
             .embed(1, &mut |values| {
                 on_true.push((*person, Embedding::from_raw(values)));

@@ -22,7 +22,7 @@ use facebench::{
         encoded::Limits,
         face::{Detection, Embedding, Face},
         photo::DecodedPhoto,
-        workers::Workers,
+        pixel_pool::PixelPool,
     },
 };
 use rand::{SeedableRng, seq::SliceRandom};
@@ -133,7 +133,7 @@ fn look(runtime: &OnnxRuntime, networks: &Networks, photos: &[Photo]) -> Vec<See
             .filter(|face| face.size >= Sizes::default().verification);
         large
             .map(|face| {
-                recognizer.align([(&pixels, &face.landmarks)].into_iter(), &Workers::default());
+                recognizer.align([(&pixels, &face.landmarks)].into_iter(), &PixelPool::default());
                 let mut embedding = None;
                 recognizer
                     .embed(1, &mut |values| embedding = Some(Embedding::from_raw(values)))

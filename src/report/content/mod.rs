@@ -14,7 +14,7 @@ pub(super) mod fleet;
 pub(super) mod host_log;
 pub(super) mod latency;
 pub(super) mod machine;
-pub(super) mod made;
+pub(super) mod method;
 pub(super) mod quality;
 pub(super) mod remarks;
 pub(super) mod search;
@@ -66,10 +66,10 @@ const SECTIONS: &[Section] = &[
     section("tune", Everywhere, tune::grid),
     section("answers", Documents, quality::grid),
     section("checks", Documents, checks::grid),
-    section("ran", Documents, |record| Some(setup::ran(record))),
-    section("taken", Documents, |record| Some(setup::taken(record))),
+    section("backends", Documents, |record| Some(setup::backends(record))),
+    section("setup", Documents, |record| Some(setup::resources(record))),
     section("machine", Documents, |record| Some(machine::grid(record))),
-    section("made", Documents, |record| Some(made::grid(record))),
+    section("method", Documents, |record| Some(method::grid(record))),
 ];
 
 /// The sections that `record` has rows for, with their tables.

@@ -7,7 +7,7 @@ use super::super::{
 use crate::record::{Arm, Record};
 
 /// What ran each arm.
-pub(in crate::report) fn ran(record: &Record) -> Grid {
+pub(in crate::report) fn backends(record: &Record) -> Grid {
     let rows = record.arms.iter().map(|arm| {
         let backend = &arm.backend;
         let runtime = backend
@@ -69,7 +69,7 @@ fn placement(arm: &Arm) -> String {
 }
 
 /// What each arm used besides time.
-pub(in crate::report) fn taken(record: &Record) -> Grid {
+pub(in crate::report) fn resources(record: &Record) -> Grid {
     let rows = record.arms.iter().map(|arm| {
         let setup = arm.setup.as_ref();
         let steady = if arm.steady.is_empty() {

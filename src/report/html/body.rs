@@ -34,7 +34,7 @@ pub(super) fn part(
     let links = &Links::new(record, &arms, &sections, prefix);
     Ok(html! {
         p.answer { (answer) }
-        p.quiet { a href={ "#" (prefix) "made" } { (headline(record)) } }
+        p.quiet { a href={ "#" (prefix) "method" } { (headline(record)) } }
         (decide::first_screen(record, links))
         (contents(prefix, &arms, &sections))
         (figures::section(record, published, links)?)

@@ -2,8 +2,8 @@
 //! size, and are normalised there. Everything else is copied as it stands, whatever version it is of.
 
 use super::{
+    builtin::{Ints, attribute, node, scalar, value_info},
     graph::{GraphError, ValueInfo, edited, graph_of, inputs},
-    made::{Ints, attribute, node, scalar, value_info},
     schema,
     wire::{Fields, Value, put_bytes, put_number},
 };
@@ -86,8 +86,8 @@ fn bytes_input(input: &ValueInfo<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::{
+        builtin::one_node,
         graph::{all, last, text},
-        made::one_node,
         schema::FLOAT,
     };
     use super::*;

@@ -2,9 +2,9 @@
 //!
 //! An ONNX file is one protobuf message. Only the parts that are asked for are taken apart.
 
+mod builtin;
 mod bytes_input;
 mod graph;
-mod made;
 mod open_sides;
 mod schema;
 #[cfg(feature = "opencv")]
@@ -14,8 +14,8 @@ pub(super) mod signature;
 mod weights;
 mod wire;
 
+pub use builtin::{matrix_products, smallest};
 pub use bytes_input::{BYTES_INPUT, Scaling, input, with_byte_input};
 pub use graph::GraphError;
-pub use made::{matrix_products, smallest};
 pub use open_sides::{Side, with_open};
 pub use weights::{is_half, is_quantized};

@@ -98,8 +98,8 @@ fn without(message: &[u8], number: u64) -> Result<Vec<u8>, GraphError> {
 mod tests {
     use super::{
         super::{
+            builtin::{constant, node, one_node},
             input,
-            made::{constant, node, one_node},
             schema::FLOAT,
         },
         *,

@@ -5,8 +5,8 @@
 use std::{collections::BTreeMap, io, time::Duration};
 
 use super::super::{
-    Observer, Study, StudyError, check_pass::Prepared, planned_arm::PlannedArm, round::keep_block,
-    strata::size_stratum, summary::ArmRun,
+    Observer, Study, StudyError, check_pass::Prepared, planned_arm::PlannedArm, recorded_arm::ArmRun,
+    round::keep_block, strata::size_stratum,
 };
 use super::{
     Goal,

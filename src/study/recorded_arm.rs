@@ -1,4 +1,4 @@
-//! What is observed of an arm while a study runs, and what of it goes into the record.
+//! From what was observed of an arm while a study runs to the arm in the record, still without figures.
 
 use std::collections::BTreeMap;
 
@@ -76,9 +76,9 @@ pub struct Reference<'a> {
     pub is_fp32: bool,
 }
 
-/// What an arm is, as planned.
+/// What is known of an arm before it runs.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct ArmFacts<'a> {
     /// The study's plan.
     pub plan: &'a Plan,
     /// The arm.
@@ -92,7 +92,7 @@ pub struct Source<'a> {
 }
 
 /// What is known of a study's photos.
-pub struct Known<'a> {
+pub struct PhotoFacts<'a> {
     /// The strata that occur.
     pub strata: &'a [StratumFacts],
     /// The reference's answers.
@@ -105,14 +105,14 @@ pub struct Known<'a> {
     pub bytes: u64,
 }
 
-/// What was observed of an arm, as far as `run` has come; its figures are not there yet.
-pub fn observed(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
-    let Source {
+/// The arm as the record holds it, from what `run` has observed so far. Its figures are computed later.
+pub fn recorded_arm(facts: &ArmFacts<'_>, run: &ArmRun, photos: &PhotoFacts<'_>) -> Arm {
+    let ArmFacts {
         plan,
         arm,
         environment,
         ..
-    } = *source;
+    } = *facts;
     let is_null = arm.spec.is_null();
     let ready = run.ready.last();
     Arm {
@@ -137,24 +137,24 @@ pub fn observed(source: &Source<'_>, run: &ArmRun, known: &Known<'_>) -> Arm {
             provider: ready.map(|ready| ready.provider.clone()),
             device: ready.map(|ready| ready.device.clone()),
             gpu: environment.gpu.clone(),
-            options: options(source, ready),
+            options: options(facts, ready),
             placement: run.profile.as_ref().map(placements),
             operators: run.profile.as_ref().and_then(operators),
             placed_by_construction: Some(arm.spec.backend().linked().is_some()),
         },
-        price: source.price.cloned(),
+        price: facts.price.cloned(),
         figures: Figures::default(),
         errors: run.errors.clone(),
         failed: run.failed,
         setup: setup(run),
-        check_pass: check_pass(run, known),
-        accuracy: accuracy(arm, run, known),
+        check_pass: check_pass(run, photos),
+        accuracy: accuracy(arm, run, photos),
         rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
         host_log: None,
         steady: run.steady.clone(),
         trials: run.trials.clone(),
         ceiling_runs: run.ceilings.clone(),
-        strata: known.strata.to_vec(),
+        strata: photos.strata.to_vec(),
         blocks: run.blocks.clone(),
         points: points(plan, arm, run),
     }
@@ -175,37 +175,37 @@ fn points(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<Point> {
         .collect()
 }
 
-fn check_pass(run: &ArmRun, known: &Known<'_>) -> Option<CheckPass> {
+fn check_pass(run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<CheckPass> {
     (!run.answers.is_empty()).then(|| CheckPass {
         photos: run.answers.len(),
-        bytes: known.bytes,
+        bytes: photos.bytes,
         faces: run.answers.iter().map(|answer| answer.faces.len()).sum(),
-        reference_is_fp32: known.reference.map(|reference| reference.is_fp32),
+        reference_is_fp32: photos.reference.map(|reference| reference.is_fp32),
     })
 }
 
 /// An arm's answers compared with the reference's and with the truth. `null` has no networks that could agree; only where
 /// it is told to answer wrongly its answers are compared with what they would be else.
-fn accuracy(arm: &PlannedArm, run: &ArmRun, known: &Known<'_>) -> Option<Accuracy> {
+fn accuracy(arm: &PlannedArm, run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<Accuracy> {
     if run.answers.is_empty() {
         return None;
     }
     if arm.spec.is_null() {
         let right = worker::null_answer(&arm.spec.null);
-        let photos = run
+        let pairs = run
             .answers
             .iter()
             .map(|answer| (right.as_slice(), answer.faces.as_slice()));
-        return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", photos));
+        return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", pairs));
     }
-    let reference = known.reference?;
-    let photos = reference.answers.iter().zip(&run.answers);
-    let photos = photos.map(|(reference, answer)| (reference.faces.as_slice(), answer.faces.as_slice()));
-    let mut accuracy = agreement::compare(reference.label, photos);
-    if let Some(truth) = known.truth {
+    let reference = photos.reference?;
+    let pairs = reference.answers.iter().zip(&run.answers);
+    let pairs = pairs.map(|(reference, answer)| (reference.faces.as_slice(), answer.faces.as_slice()));
+    let mut accuracy = agreement::compare(reference.label, pairs);
+    if let Some(truth) = photos.truth {
         compare_with_truth(&mut accuracy, truth, &run.answers);
     }
-    accuracy.verification_accuracy = verification_accuracy(known, reference.answers, &run.answers);
+    accuracy.verification_accuracy = verification_accuracy(photos, reference.answers, &run.answers);
     Some(accuracy)
 }
 
@@ -228,11 +228,11 @@ fn compare_with_truth(accuracy: &mut Accuracy, truth: &[Vec<manifest::AnnotatedF
 
 /// Verification of the people whom both found, as far as anybody is known.
 fn verification_accuracy(
-    known: &Known<'_>,
+    photos: &PhotoFacts<'_>,
     reference: &[PhotoAnswer],
     seen: &[PhotoAnswer],
 ) -> Option<VerificationAccuracy> {
-    let compared = ground_truth::compare(&people(known, reference)?, &people(known, seen)?)?;
+    let compared = ground_truth::compare(&people(photos, reference)?, &people(photos, seen)?)?;
     Some(VerificationAccuracy {
         arm: compared.arm,
         reference: compared.reference,
@@ -242,18 +242,18 @@ fn verification_accuracy(
 }
 
 /// Whom an arm saw, as far as anybody is known.
-fn people<'a>(known: &Known<'a>, seen: &'a [PhotoAnswer]) -> Option<ground_truth::People<'a>> {
+fn people<'a>(photos: &PhotoFacts<'a>, seen: &'a [PhotoAnswer]) -> Option<ground_truth::People<'a>> {
     let faces = seen.iter().map(|seen| seen.faces.as_slice());
-    if let Some(truth) = known.truth {
+    if let Some(truth) = photos.truth {
         let photos: Vec<_> = truth.iter().map(Vec::as_slice).zip(faces).collect();
         return Some(ground_truth::people(&photos, ground_truth::Sizes::default()));
     }
-    let names = known.people?.iter().map(Option::as_deref);
+    let names = photos.people?.iter().map(Option::as_deref);
     Some(ground_truth::portrayed(names.zip(faces)))
 }
 
-fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, String> {
-    let (arm, spec) = (source.arm, &source.arm.spec);
+fn options(facts: &ArmFacts<'_>, ready: Option<&Ready>) -> BTreeMap<String, String> {
+    let (arm, spec) = (facts.arm, &facts.arm.spec);
     let mut options = BTreeMap::from([
         ("streams".to_owned(), arm.streams.to_string()),
         ("batch".to_owned(), arm.batch.to_string()),
@@ -273,7 +273,7 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
         let detector = spec.detector_precision().name();
         options.insert("detector_precision".into(), detector.into());
     }
-    options.insert("reads".into(), source.reads.name().into());
+    options.insert("reads".into(), facts.reads.name().into());
     options.insert("decode".into(), spec.decoding().name().into());
     if spec.backend().takes("canvas") {
         let canvas = if spec.fit_canvas { "fit" } else { "full" };
@@ -286,11 +286,11 @@ fn options(source: &Source<'_>, ready: Option<&Ready>) -> BTreeMap<String, Strin
     if spec.data_path() == DataPath::Device || spec.provider.path.is_some() {
         options.insert("path".into(), spec.data_path().name().into());
     }
-    if let Some(decoders) = arm.decoders(source.plan.cores) {
+    if let Some(decoders) = arm.decoders(facts.plan.cores) {
         options.insert("decoders".into(), decoders.to_string());
     }
     options.extend(ready.iter().flat_map(|ready| ready.options.iter().cloned()));
-    if let Some(networks) = &source.environment.networks {
+    if let Some(networks) = &facts.environment.networks {
         options.insert("detector_sha256".into(), networks.detector.sha256.clone());
         options.insert("recognizer_sha256".into(), networks.recognizer.sha256.clone());
     }

@@ -12,14 +12,14 @@ use crate::runtime::Signature;
 
 /// The family of a graph with `signature`: the `named` one, where somebody named one and the graph is of it, else the
 /// first that fits. It must have the `role` that the network was given as. `network` names it in errors.
-pub fn resolve(
+pub fn family_of(
     network: &str,
     signature: &Signature,
     named: Option<Family>,
     role: Role,
 ) -> Result<Family, ModelError> {
     let family = match named {
-        None => recognise(network, signature)?,
+        None => identify(network, signature)?,
         Some(family) => {
             family
                 .check(signature)
@@ -35,7 +35,7 @@ pub fn resolve(
 }
 
 /// What reads the faces in the outputs of a detector of `family`.
-pub fn decoder(
+pub fn face_decoder(
     network: &str,
     signature: &Signature,
     family: Family,
@@ -46,7 +46,7 @@ pub fn decoder(
     }
 }
 
-fn recognise(network: &str, signature: &Signature) -> Result<Family, ModelError> {
+fn identify(network: &str, signature: &Signature) -> Result<Family, ModelError> {
     let mut misfits = String::new();
     for family in Family::all() {
         match family.check(signature) {
@@ -94,15 +94,15 @@ mod tests {
     #[test]
     fn a_graph_is_recognised_or_told_what_does_not_fit() {
         let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
-        assert_eq!(recognise("r", &arcface).unwrap(), Family::Arcface);
+        assert_eq!(identify("r", &arcface).unwrap(), Family::Arcface);
         let ultraface = signature(
             &[1, 3, 240, 320],
             &[("scores", &[1, 4420, 2]), ("boxes", &[1, 4420, 4])],
         );
-        let message = recognise("u.onnx", &ultraface).unwrap_err().to_string();
+        let message = identify("u.onnx", &ultraface).unwrap_err().to_string();
         insta::assert_snapshot!(message, @"u.onnx: a detector without landmarks (outputs scores[1x4420x2], boxes[1x4420x4]): its faces cannot be aligned");
         let classifier = signature(&[1, 3, 224, 224], &[("logits", &[1, 1000])]);
-        let message = recognise("c.onnx", &classifier).unwrap_err().to_string();
+        let message = identify("c.onnx", &classifier).unwrap_err().to_string();
         insta::assert_snapshot!(message, @r"
         c.onnx: of no family of networks that facebench reads:
           yunet (detector): it has no output cls_8 (outputs: logits[1x1000])
@@ -114,16 +114,16 @@ mod tests {
     #[test]
     fn a_recognizer_given_as_detector_says_so() {
         let arcface = signature(&[-1, 3, 112, 112], &[("embeddings", &[-1, 128])]);
-        let message = resolve("r.onnx", &arcface, None, Role::Detector)
+        let message = family_of("r.onnx", &arcface, None, Role::Detector)
             .unwrap_err()
             .to_string();
         insta::assert_snapshot!(message, @"r.onnx is a recognizer (arcface) and was given as the detector: give it as --recognizer instead");
-        let message = resolve("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
+        let message = family_of("r.onnx", &arcface, Some(Family::Yunet), Role::Detector)
             .unwrap_err()
             .to_string();
         insta::assert_snapshot!(message, @"r.onnx: does not look like a network of the yunet family: it has no output cls_8 (outputs: embeddings[?x128])");
         assert!(matches!(
-            decoder("r.onnx", &arcface, Family::Arcface),
+            face_decoder("r.onnx", &arcface, Family::Arcface),
             Err(ModelError::WrongRole { .. })
         ));
     }

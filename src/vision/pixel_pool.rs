@@ -1,4 +1,4 @@
-//! Threads that decode, resize and align beside a device that runs the networks.
+//! The pixel pool: threads that decode, resize and align beside a device that runs the networks.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -9,13 +9,13 @@ use rayon::prelude::*;
 
 /// Who does work on pixels: the caller, or a pool of threads for whoever asks.
 #[derive(Debug, Default)]
-pub struct Workers {
+pub struct PixelPool {
     pool: Option<rayon::ThreadPool>,
     /// Processor time of the pool's work so far, nanoseconds.
     busy: AtomicU64,
 }
 
-impl Workers {
+impl PixelPool {
     /// A pool of so many threads; the caller alone where they cannot be had.
     pub fn pool(threads: usize) -> Self {
         let pool = rayon::ThreadPoolBuilder::new()
@@ -71,17 +71,17 @@ mod tests {
 
     #[test]
     fn every_item_is_worked_on() {
-        for workers in [Workers::default(), Workers::pool(3)] {
+        for pixel_pool in [PixelPool::default(), PixelPool::pool(3)] {
             let mut squares = [0; 100];
-            workers.each(squares.iter_mut().enumerate(), |(n, square)| *square = n * n);
+            pixel_pool.each(squares.iter_mut().enumerate(), |(n, square)| *square = n * n);
             assert!(squares.iter().enumerate().all(|(n, square)| n * n == *square));
         }
     }
 
     #[test]
     fn a_pool_knows_how_long_it_worked() {
-        assert_eq!(Workers::default().busy(), None);
-        let pool = Workers::pool(2);
+        assert_eq!(PixelPool::default().busy(), None);
+        let pool = PixelPool::pool(2);
         assert_eq!(pool.busy(), Some(Duration::ZERO));
         pool.each([400_000u64; 4].into_iter(), |n| {
             std::hint::black_box((0..n).fold(1u64, |a, b| std::hint::black_box(a ^ b)));
