@@ -1,22 +1,24 @@
 //! facebench measures face recognition: find the faces in a photo, turn each into an embedding, match it.
 //!
-//! The modules, in the order in which a photo passes through them:
+//! The modules, from what knows least of the others to what knows most:
 //!
+//! - [`files`]: how all of them write a file and know one again
 //! - [`vision`]: pixels and geometry; knows no network, no runtime
-//! - [`model`]: what a network's tensors mean; knows the [`runtime::Session`] trait and no runtime
+//! - [`machine`]: what this machine is
 //! - [`runtime`]: where a network runs; knows no face
 //! - [`dataset`]: which photos, and who is in them
-//! - [`machine`]: what this machine is
+//! - [`model`]: what a network's tensors mean; knows the [`runtime::Session`] trait and no runtime
+//! - [`record`]: what a study writes; plain data
 //! - [`pipeline`]: the stages joined, each timed
+//! - [`analysis`]: from raw blocks to figures and checks; pure functions
+//! - [`sizing`]: how many machines serve a load
+//! - [`report`]: what people read; drawn from records and nothing else
 //! - [`worker`]: the child process that runs the pipeline of one arm and times it
 //! - [`study`]: which arms, in which order, in which processes
-//! - [`analysis`]: from raw blocks to figures and checks; pure functions
 //! - [`sharing`]: tenants on one device, machines in step, shards
-//! - [`sizing`]: how many machines serve a load
-//! - [`record`]: what a study writes; plain data
-//! - [`report`]: what people read; drawn from records and nothing else
-//! - [`files`]: how all of them write a file and know one again
 //! - [`commands`] and [`cli`]: what each command does with the modules above, and its arguments
+//!
+//! The way of a photo through them is in `docs/design/data-flow.md`.
 //!
 //! Imports point one way; `tests/it/layering.rs` checks it.
 

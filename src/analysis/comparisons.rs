@@ -22,8 +22,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// The terms of `record`. Sent the same number of images a second, all arms give the same; and shards are different
-    /// photos.
+    /// The terms of `record`. Arms are not comparable at a rate that the user gave, because all of them then answer the same
+    /// number of images a second; nor in a record of shards, because each arm then measured other photos.
     pub fn of(record: &Record) -> Self {
         let fixed = record.workload.scenario == Scenario::Server && record.plan.request_rate.is_some();
         Self {

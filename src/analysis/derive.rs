@@ -69,7 +69,7 @@ pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
     let throughput = figures::throughput(blocks, arm.streams, &arm.strata);
     let curve = curve(arm, context.scenario);
     let joules = figures::joules_per_image(blocks);
-    let checks = judge(arm, context);
+    let checks = all_checks(arm, context);
     Figures {
         status: status(arm, &checks),
         checks,
@@ -99,8 +99,8 @@ pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
     }
 }
 
-/// The figures of an arm that has some, by what is observed now. Records of version 1 do not hold what the checks of
-/// networks and answers rest on: there, these checks stay.
+/// The figures of an arm that already has some, computed again from what was observed. Records of version 1 do not hold
+/// what the checks of networks and answers rest on: there, these checks stay as they are.
 pub fn derive_again(arm: &Arm, context: &Context<'_>) -> Figures {
     let mut figures = derive(arm, context);
     if arm.backend.placed_by_construction.is_none() {
@@ -153,17 +153,19 @@ fn curve(arm: &Arm, scenario: Scenario) -> Vec<CurvePoint> {
     curve
 }
 
-fn judge(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
+/// Every check of an arm, in the order in which records list them.
+fn all_checks(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
     let (blocks, plan) = (&arm.blocks, context.plan);
     let mut list = networks(arm);
     list.extend(answers(arm, plan));
-    list.extend(checks::blocks::all(
-        blocks,
-        plan.processes * plan.blocks,
-        context.quick,
-        context.scenario,
-        plan.latency_bound,
-    ));
+    list.push(checks::blocks::complete(blocks, plan.processes * plan.blocks));
+    list.push(checks::blocks::spread(blocks, context.quick));
+    list.push(checks::blocks::trend(blocks));
+    if context.scenario == Scenario::Server {
+        list.push(checks::blocks::latency_bound(blocks, plan.latency_bound));
+        list.push(checks::blocks::generator(blocks, plan.latency_bound));
+    }
+    list.push(checks::blocks::samples(blocks));
     list.extend(checks::decode_bound(blocks, context.decoding_cores(arm)));
     list.push(checks::blocks::steady_state(&arm.steady, blocks));
     let cores = context.counted_cores();

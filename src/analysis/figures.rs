@@ -59,7 +59,7 @@ pub fn throughput(blocks: &[Block], streams: usize, strata: &[StratumFacts]) -> 
     })
 }
 
-/// Time of work on a photo.
+/// Service time of a photo.
 pub fn service(blocks: &[Block]) -> Option<Latency> {
     percentiles(&Times::of(blocks, |block| &block.service_us))
 }
@@ -69,7 +69,7 @@ pub fn of_counts(counts: &[(u64, u64)]) -> Option<Latency> {
     percentiles(&Times::count(counts.iter().copied()))
 }
 
-/// Time that whoever asks waits: of queries where there are any, else of work on a photo.
+/// Response time: that of queries where there are any, else the service time of a photo.
 pub fn latency(blocks: &[Block]) -> Option<Latency> {
     percentiles(&waits(blocks))
 }

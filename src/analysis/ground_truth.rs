@@ -175,7 +175,7 @@ pub fn verify(people: &People<'_>, far: f64) -> Option<Verification> {
     })
 }
 
-/// How well the same people are told apart by an arm and by the reference.
+/// How well an arm and the reference tell the same people apart.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Comparison {
     /// The arm's accuracy.

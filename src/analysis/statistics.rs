@@ -53,8 +53,9 @@ fn logs(values: &[f64]) -> Vec<f64> {
     values.iter().map(|v| v.ln()).collect()
 }
 
-/// The back-transformed mean of the logarithms of `process_means` with its 95 % interval; `None` without any, or
-/// where one is not above 0. With one process there is no interval.
+/// The geometric mean of the process means: exp of the mean of their logarithms, which is the median of the log-normal
+/// distribution that the interval assumes. With its 95 % interval, which one process alone does not have. `None` without
+/// any process, or where a mean is not above 0.
 pub fn estimate(process_means: &[f64]) -> Option<Estimate> {
     LogMean::of(&logs(process_means)).map(|mean| mean.estimate())
 }
@@ -89,7 +90,7 @@ impl Difference {
         }))
     }
 
-    /// The ratio with its 95 % interval.
+    /// The ratio of the geometric means of the process means, with its 95 % interval.
     pub fn ratio(&self) -> Estimate {
         self.0.estimate()
     }
@@ -154,7 +155,7 @@ pub fn interval(values: &[f64], level: f64) -> Option<(f64, (f64, f64))> {
     Some((mean.mean, mean.interval(level)?))
 }
 
-/// The middle of `values` (mean of the two middles for an even number); `None` without any.
+/// The median of `values` (the mean of the two in the middle for an even number); `None` without any.
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -28,7 +28,7 @@ pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// Whether a comparison shows a slowdown of `limit` or more that is not chance: the median reaches the limit, and the
+/// Whether a comparison shows a slowdown of `limit` or more that is not chance: the ratio reaches the limit, and the
 /// whole 95 % interval is on the slow side.
 pub fn regressed(comparison: &Comparison, limit: f64) -> bool {
     comparison.ratio.median <= 1.0 - limit && comparison.ratio.high.is_some_and(|high| high < 1.0)

@@ -1,4 +1,11 @@
-//! What each command does once its arguments are parsed: here the modules are joined. One file for each command.
+//! What each command does once its arguments are parsed: here the modules are joined.
+//!
+//! Commands: [`bundle`], [`checks`], [`compare`] (also `merge` and `audit`), [`datasets`], [`demo`], [`devices`], [`faces`],
+//! [`models`] (its `quantize` in [`quantize`]), [`monitor`], [`report`], [`run`], [`serve`], [`setup`], [`size`],
+//! [`tenants`], [`tune`].
+//!
+//! Steps that they share, in the order of a study: [`machine`], [`workload`], [`request`], [`plan`], [`ready`],
+//! [`calibrate`], [`prepare`], [`blank`], [`noise_floor`], [`coordination`], [`progress`], [`output`].
 
 pub mod blank;
 pub mod bundle;

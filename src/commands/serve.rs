@@ -80,7 +80,7 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     Ok(())
 }
 
-/// Starts this program anew in the same process where its environment lacks what the device needs: it is read once,
+/// Starts this program again in the same process where its environment lacks what the device needs: it is read once,
 /// when the runtime is loaded.
 fn restart_with(environment: &[(String, String)]) -> Result<(), Failure> {
     use std::os::unix::process::CommandExt;

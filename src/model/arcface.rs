@@ -20,7 +20,7 @@ pub fn check(signature: &Signature) -> Result<Option<usize>, String> {
         return Err(format!("expected one output, found {}", list(outputs)));
     };
     match output.shape.as_slice() {
-        // Open sides on the way in could be any network; a crop's size on one side at least must be known.
+        // With a dynamic width and height it could be any network; one of them at least must be that of a crop.
         _ if !reads_crops => Err(format!("expected crops of 112x112, found {}", list(inputs))),
         [_, length] if length.is_none_or(|n| n >= SHORTEST) => Ok(*length),
         _ => Err(format!("expected a batch of embeddings, found {output}")),

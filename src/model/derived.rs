@@ -96,7 +96,7 @@ pub enum DerivedError {
         command: String,
     },
     /// It is not what was made.
-    #[error("{}: {reason}; make it anew: {command}", path.display())]
+    #[error("{}: {reason}; make it again: {command}", path.display())]
     Damaged {
         /// The derived network.
         path: PathBuf,

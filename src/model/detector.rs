@@ -68,7 +68,7 @@ impl Detector {
     }
 
     /// From now on the network sees no more of the canvas than a photo needs, where runs are of one photo: what is black
-    /// beside it costs nothing then, and near that edge answers may differ a little. The graph must leave the canvas open.
+    /// beside it costs nothing then, and near that edge answers may differ a little. The graph must have a dynamic canvas.
     #[must_use]
     pub fn trimming(mut self) -> Self {
         self.trims = self.batch() == 1;
@@ -90,10 +90,10 @@ impl Detector {
         self.session.as_mut()
     }
 
-    /// Has a device prepare itself for batches of `size`, to which all are padded from now on. Does nothing where `anew` is
+    /// Has a device prepare itself for batches of `size`, to which all are padded from now on. Does nothing where `again` is
     /// not asked for and the size is the one that it was.
-    pub fn prepare_shapes(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
-        Ok(self.input.prepare_shapes(self.session.as_mut(), size, anew)?)
+    pub fn prepare_shapes(&mut self, size: usize, again: bool) -> Result<(), ModelError> {
+        Ok(self.input.prepare_shapes(self.session.as_mut(), size, again)?)
     }
 
     /// Runs the network on whatever its input holds, all places of it, and looks at nothing.

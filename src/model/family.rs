@@ -42,7 +42,7 @@ struct Row {
     /// Its name in specifications, records and TOML.
     word: &'static str,
     reader: Reader,
-    /// Whether several pictures may go into one run, where the graph leaves the batch open.
+    /// Whether several pictures may go into one run, where the graph has a dynamic batch.
     batches: bool,
     defaults: Settings,
 }
@@ -126,7 +126,7 @@ impl Family {
         self.row().reader
     }
 
-    /// Whether several pictures may go into one run, where the graph leaves the batch open.
+    /// Whether several pictures may go into one run, where the graph has a dynamic batch.
     pub fn batches(self) -> bool {
         self.row().batches
     }

@@ -61,7 +61,7 @@ impl<'a> Iterator for Slots<'a> {
 }
 
 impl InputTensor {
-    /// For `session`, at most `batch` pictures of `width` x `height` where the graph leaves these open.
+    /// For `session`, at most `batch` pictures of `width` x `height` where the graph has these dynamic.
     pub(super) fn new(
         session: &dyn Session,
         batch: usize,
@@ -107,7 +107,7 @@ impl InputTensor {
         self.seen
     }
 
-    /// The next run sees no more than `width` x `height` of the canvas; the graph must leave these sides open.
+    /// The next run sees no more than `width` x `height` of the canvas; the graph must have both axes dynamic.
     pub(super) fn see(&mut self, seen: (usize, usize)) {
         if self.seen != seen {
             self.seen = seen;
@@ -132,18 +132,18 @@ impl InputTensor {
     }
 
     /// Has a device prepare itself for batches of `size`, at most the largest, to which all are padded from now on: some
-    /// runs on whatever is here. Does nothing where `anew` is not asked for and the size is the one that it was. On the
-    /// host's own cores batches have the size that they have.
+    /// runs on whatever is here. Does nothing where `again` is not asked for and the size is the one that it was. On the
+    /// CPU cores batches have the size that they have.
     pub(super) fn prepare_shapes(
         &mut self,
         session: &mut dyn Session,
         size: usize,
-        anew: bool,
+        again: bool,
     ) -> Result<(), RuntimeError> {
         let size = size.clamp(1, self.batch());
         let changed = self.size.is_some_and(|old| old != size);
         self.size = self.size.map(|_| size);
-        if changed || anew {
+        if changed || again {
             for _ in 0..PREPARING_RUNS {
                 self.run(session, 1, &mut |_, _| {})?;
             }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     files,
-    runtime::{DataPath, Runtime, Scaling, Session, SessionSettings, Side},
+    runtime::{DataPath, DynamicAxis, Runtime, Scaling, Session, SessionSettings},
 };
 
 /// A network as the user names it.
@@ -164,7 +164,7 @@ impl Network {
         let decoder = identify::face_decoder(&self.shown(), loaded.signature(), family)?;
         let batch = if family.batches() { batch } else { 1 };
         let detector = Detector::new(loaded, decoder, &settings, batch);
-        let trims = session.open == Some(Side::Canvas) && session.path == DataPath::Host;
+        let trims = session.dynamic_axis == Some(DynamicAxis::Canvas) && session.path == DataPath::Host;
         Ok((if trims { detector.trimming() } else { detector }, family))
     }
 
@@ -211,7 +211,8 @@ impl Network {
             batch,
             canvas: Some((input.width as usize, input.height as usize)),
             // A device that runs one photo at a time does little but start kernels.
-            open: (batch > 1 && role == Role::Detector && family.batches()).then_some(Side::Batch),
+            dynamic_axis: (batch > 1 && role == Role::Detector && family.batches())
+                .then_some(DynamicAxis::Batch),
             ..session.clone()
         };
         let loaded = runtime.load(&self.path, &for_device)?;

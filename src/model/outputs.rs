@@ -1,4 +1,5 @@
-//! The output tensors of a run: what a family of detectors makes of them, a photo's rows in them, and how they are named.
+//! The output tensors of a run: the trait that reads a detector's faces from them, the rows of one photo, and how messages
+//! list them.
 
 use ndarray::ArrayView2;
 use thiserror::Error;

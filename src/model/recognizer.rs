@@ -42,10 +42,10 @@ impl Recognizer {
         self.session.as_mut()
     }
 
-    /// Has a device prepare itself for batches of `size`, to which all are padded from now on. Does nothing where `anew` is
+    /// Has a device prepare itself for batches of `size`, to which all are padded from now on. Does nothing where `again` is
     /// not asked for and the size is the one that it was.
-    pub fn prepare_shapes(&mut self, size: usize, anew: bool) -> Result<(), ModelError> {
-        Ok(self.input.prepare_shapes(self.session.as_mut(), size, anew)?)
+    pub fn prepare_shapes(&mut self, size: usize, again: bool) -> Result<(), ModelError> {
+        Ok(self.input.prepare_shapes(self.session.as_mut(), size, again)?)
     }
 
     /// Runs the network on whatever its input holds, all places of it, and looks at nothing.

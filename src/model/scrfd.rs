@@ -16,7 +16,7 @@ const ANCHORS: usize = 2;
 pub struct Scrfd;
 
 impl Scrfd {
-    /// Checks the order of the nine outputs by their last sides; the error says what does not fit.
+    /// Checks the order of the nine outputs by their last dimensions; the error says what does not fit.
     pub fn new(signature: &Signature) -> Result<Self, String> {
         let columns: Vec<_> = signature
             .outputs

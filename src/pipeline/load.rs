@@ -12,7 +12,7 @@ use crate::{
         network::Network,
     },
     runtime::{
-        Runtime, SessionSettings, Side,
+        DynamicAxis, Runtime, SessionSettings,
         options::{DataPath, Decoding},
     },
     vision::{encoded::Limits, pixel_pool::PixelPool},
@@ -74,13 +74,13 @@ pub struct Loaded {
 pub struct Loading {
     /// Threads of one run of a network.
     pub threads: usize,
-    /// Photos of a detector run, and on the host's own cores faces of a recognizer run, at most; 0 is taken for 1.
+    /// Photos of a detector run, and on the CPU cores faces of a recognizer run, at most; 0 is taken for 1.
     pub batch: usize,
     /// How photos get to the networks.
     pub path: DataPath,
     /// How large JPEGs are decoded.
     pub decoding: Decoding,
-    /// Whether the detector sees no more of its canvas than a photo needs; on the host's own cores.
+    /// Whether the detector sees no more of its canvas than a photo needs; only on the CPU cores.
     pub fit_canvas: bool,
     /// Who decodes, resizes and aligns.
     pub pixel_pool: Arc<PixelPool>,
@@ -111,7 +111,7 @@ impl Pipeline {
             DataPath::Device => batch.max(DEVICE_FACES),
         };
         let for_detector = SessionSettings {
-            open: loading.fit_canvas.then_some(Side::Canvas),
+            dynamic_axis: loading.fit_canvas.then_some(DynamicAxis::Canvas),
             ..settings("detector")
         };
         let (mut detector, detector_family) =

@@ -60,11 +60,11 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Has a device prepare itself for detector runs of `batch` photos: it compiles, plans and captures for each shape,
-    /// which is no part of anything measured. Does nothing for the batch that it is prepared for, unless `anew`.
-    pub fn prepare_shapes(&mut self, batch: usize, anew: bool) -> Result<(), ModelError> {
-        self.detector.prepare_shapes(batch, anew)?;
+    /// which is no part of anything measured. Does nothing for the batch that it is prepared for, unless `again`.
+    pub fn prepare_shapes(&mut self, batch: usize, again: bool) -> Result<(), ModelError> {
+        self.detector.prepare_shapes(batch, again)?;
         let faces = self.recognizer.batch();
-        self.recognizer.prepare_shapes(faces, anew)
+        self.recognizer.prepare_shapes(faces, again)
     }
 
     /// Recognises every face of `photos` (encoded bytes): `faces[i]` is filled with those of `photos[i]`, best score

@@ -45,7 +45,8 @@ pub struct Arm {
     /// What it answered before anything was measured; null where it did not come so far, and in records of version 1.
     #[serde(default)]
     pub check_pass: Option<CheckPass>,
-    /// These answers compared with the reference's; null for `null`.
+    /// The answers of the check pass compared with the reference's. Null where there are none, and for `null` unless it is
+    /// made to answer wrongly.
     pub accuracy: Option<Accuracy>,
     /// Most resident memory of any of its processes, bytes; null where it could not be read.
     pub rss_peak_bytes: Option<u64>,

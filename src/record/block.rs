@@ -30,9 +30,10 @@ pub struct Block {
     pub pixel_seconds: Option<f64>,
     /// For each stratum of the throughput, photos done and seconds that streams spent on them.
     pub strata: Vec<(usize, f64)>,
-    /// Time of work on single photos: microseconds and how often, three significant digits.
+    /// Service time of single photos: microseconds and how often, three significant digits.
     pub service_us: Vec<(u64, u64)>,
-    /// Time of whole queries as those who ask see it, likewise. Empty where it is the time of work on a photo.
+    /// Time of whole queries as those who ask see it, likewise. Empty where a query is one photo that is
+    /// worked on at once: its response time is its service time.
     pub response_us: Vec<(u64, u64)>,
     /// Time from the scheduled arrival of a query to the moment when a stream that waited took it up, likewise; of the
     /// server scenario.

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A median with its 95 % interval; the interval is null with fewer than two processes.
+/// A figure over processes with its 95 % interval; the interval is null with fewer than two processes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Estimate {
-    /// The middle.
+    /// The geometric mean of the process means: exp of the mean of their logarithms, which is the median of the log-normal
+    /// distribution that the interval assumes.
     pub median: f64,
     /// The interval's lower end.
     pub low: Option<f64>,

@@ -50,13 +50,13 @@ pub struct FleetGroup {
     pub total: Option<f64>,
     /// The least of one; null where none counts.
     pub least: Option<f64>,
-    /// The middle; null where none counts.
+    /// The median of all; null where none counts.
     pub median: Option<f64>,
     /// The most of one; null where none counts.
     pub most: Option<f64>,
 }
 
-/// An arm that is far from the middle of its group.
+/// An arm that is far from the median of its group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outlier {
     /// Its label.

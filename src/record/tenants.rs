@@ -72,7 +72,7 @@ pub struct TenantGroup {
     pub sharing_gain: Option<Estimate>,
     /// Part of its speed that a tenant keeps when the background load begins, the median of all tenants; null without one.
     pub retained: Option<Estimate>,
-    /// Time of work on a photo, milliseconds, of all tenants.
+    /// Service time of a photo, milliseconds, of all tenants.
     pub latency_ms: Option<Latency>,
     /// The slowest tenant's p99, milliseconds; null where there are too few photos.
     pub worst_p99_ms: Option<f64>,

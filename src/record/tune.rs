@@ -61,7 +61,7 @@ pub struct Candidate {
 pub struct Round {
     /// Photos a second.
     pub images_per_second: f64,
-    /// Time of work on a photo; in a batch, of the batch.
+    /// Service time of a photo; in a batch, of the batch.
     pub latency_ms: Option<Latency>,
     /// The raw measurement; its `process` is the round.
     pub block: Block,

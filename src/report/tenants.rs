@@ -189,7 +189,7 @@ fn packing(record: &Record, tenants: &Tenants) -> Vec<String> {
         .collect()
 }
 
-/// The lower end of the slowest tenant's images a second; its middle where there is no interval.
+/// The lower end of the slowest tenant's images a second; the estimate itself where there is no interval.
 fn slowest(group: &TenantGroup) -> Option<f64> {
     let rates: Option<Vec<f64>> = group
         .per_tenant

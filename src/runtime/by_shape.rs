@@ -1,4 +1,4 @@
-//! What a session makes ready for each shape of its input, for runtimes that want to know the sides beforehand.
+//! What a session makes ready for each shape of its input, for runtimes that want to know the dimensions beforehand.
 
 /// Most shapes that are kept: one for each number of faces in a batch, as long as batches are small.
 const MOST: usize = 32;

@@ -27,7 +27,7 @@ use thiserror::Error;
 
 pub use self::{
     descriptor::{BackendDescriptor, DeviceArgument, Engine},
-    onnx::{Scaling, Side},
+    onnx::{DynamicAxis, Scaling},
     options::DataPath,
     profile::Profile,
 };
@@ -101,11 +101,11 @@ pub struct SessionSettings {
     pub path: DataPath,
     /// How the network is to normalise bytes itself, where the runtime can have it do so; `None` to give it floats.
     pub bytes: Option<Scaling>,
-    /// A side of the input that must be open, however the file declares it, where runtime and graph can have it so.
-    pub open: Option<Side>,
+    /// An axis of the input to make dynamic where the file fixes it, if the runtime and the graph allow it.
+    pub dynamic_axis: Option<DynamicAxis>,
     /// The largest batch that will be run; 0 where nothing is known.
     pub batch: usize,
-    /// Width and height of the input where the graph leaves them open.
+    /// Width and height of the input where the graph has them dynamic.
     pub canvas: Option<(usize, usize)>,
 }
 
@@ -119,7 +119,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Holds that the graph of the file `network` reads one float tensor of four sides, as [`Session::run`] gives it.
+    /// Checks that the graph of the file `network` reads one float tensor of four dimensions, as [`Session::run`] gives it.
     pub fn reads_pictures(&self, network: &Path) -> Result<(), RuntimeError> {
         match self.inputs.as_slice() {
             [input] if input.is_f32 && input.shape.len() == 4 => Ok(()),
@@ -134,17 +134,17 @@ impl Signature {
         }
     }
 
-    /// The shape of the first input, where it has four sides and the graph leaves none of them open.
+    /// The shape of the first input, where it has four dimensions and all of them are fixed.
     #[cfg(any(feature = "opencv", feature = "tract"))]
     fn fixed_shape(&self) -> Option<[usize; 4]> {
-        let sides: Vec<usize> = self
+        let dimensions: Vec<usize> = self
             .inputs
             .first()?
             .shape
             .iter()
             .copied()
             .collect::<Option<_>>()?;
-        sides.try_into().ok()
+        dimensions.try_into().ok()
     }
 }
 
@@ -153,7 +153,7 @@ impl Signature {
 pub struct TensorInfo {
     /// Its name in the graph.
     pub name: String,
-    /// Its sides; `None` where the graph leaves one open.
+    /// Its dimensions; `None` where one is dynamic.
     pub shape: Vec<Option<usize>>,
     /// Whether it holds 32-bit floats.
     pub is_f32: bool,
@@ -161,12 +161,12 @@ pub struct TensorInfo {
 
 impl std::fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sides: Vec<_> = self
+        let dimensions: Vec<_> = self
             .shape
             .iter()
             .map(|s| s.map_or("?".into(), |s| s.to_string()))
             .collect();
-        write!(f, "{}[{}]", self.name, sides.join("x"))
+        write!(f, "{}[{}]", self.name, dimensions.join("x"))
     }
 }
 
@@ -206,7 +206,7 @@ pub enum RuntimeError {
         /// The runtime's words.
         reason: String,
     },
-    /// The network does not read one float tensor of four sides.
+    /// The network does not read one float tensor of four dimensions.
     #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.display())]
     Input {
         /// The ONNX file.

@@ -68,7 +68,7 @@ impl Runtime for OpenCv {
                 .collect(),
             signature,
         };
-        // A graph that OpenCV cannot import is reported now, if its sides are known.
+        // A graph that OpenCV cannot import is reported now, if its dimensions are known.
         if let Some(shape) = session.signature.fixed_shape() {
             net(&mut session.nets, network, &session.signature, shape)?;
         }
@@ -114,7 +114,7 @@ fn words(error: &opencv::Error) -> String {
 
 struct OpenCvSession {
     network: PathBuf,
-    /// OpenCV's importer wants every side of the input: a net for each shape.
+    /// OpenCV's importer wants every dimension of the input: a net for each shape.
     nets: ByShape<Net>,
     signature: Signature,
     names: Vector<String>,

@@ -47,7 +47,7 @@ impl Choice for Engines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataPath {
-    /// For networks that run on the host's own cores: each stream decodes, resizes and normalises for itself, and
+    /// For networks that run on the CPU cores: each stream decodes, resizes and normalises for itself, and
     /// hands floats over.
     #[default]
     Host,

@@ -1,6 +1,6 @@
 //! tract behind the [`Runtime`] trait: pure Rust, on the processor.
 //!
-//! tract optimises a graph for sides that are known; a session keeps one plan for each shape of its input that it has
+//! tract optimises a graph for dimensions that are known; a session keeps one plan for each shape of its input that it has
 //! seen. See `docs/design/README.md`.
 
 use std::{
@@ -61,7 +61,7 @@ impl Runtime for Tract {
         let signature = signature::read(network).map_err(failed)?;
         signature.reads_pictures(network)?;
         let (model, options) = guarded(|| {
-            // Sides inside the graph that the file gives names to would contradict the numbers that a plan is made for.
+            // Dimensions inside the graph that the file gives names to would contradict the numbers that a plan is made for.
             let reader = tract_onnx::onnx().with_ignore_value_info(true);
             let model = reader.model_for_path(network)?;
             // Without an executor a plan runs in the thread that calls it.
@@ -81,7 +81,7 @@ impl Runtime for Tract {
             plans: ByShape::new(),
             signature,
         };
-        // A graph that tract cannot run is reported now, as far as its sides are known.
+        // A graph that tract cannot run is reported now, as far as its dimensions are known.
         if let Some(shape) = session.signature.fixed_shape() {
             session.plan(shape)?;
         }

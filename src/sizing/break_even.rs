@@ -43,7 +43,8 @@ pub(super) fn crossing(pair: [PricedMachine; 2], spare: usize) -> Crossing {
     let (cheap, dear) = (pair[place], pair[1 - place]);
     let bill =
         |machine: PricedMachine, rate: f64| (machines(rate, machine.usable) + spare) as f64 * machine.price;
-    // The cheap one pays for at most one machine that is not full, the dear one for none: no crossing lies beyond.
+    // At worst the cheap one pays for one machine that is hardly used, and the dear one for none. Beyond `end` the cheap one
+    // costs less even so, and the bills cannot cross any more.
     let most = (1.0 + spare as f64) * cheap.price - spare as f64 * dear.price;
     let end = most / (per_image[1 - place] - per_image[place]);
     if end <= 0.0 {

@@ -122,7 +122,7 @@ pub enum StudyError {
 }
 
 impl Study {
-    /// Runs the study and fills `record`; `save` keeps it after each round, so that nothing measured is lost.
+    /// Runs the study and fills `record`; `save` keeps it after each block, so that nothing measured is lost.
     pub fn run(
         &self,
         mut record: Record,

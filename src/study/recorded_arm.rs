@@ -184,8 +184,8 @@ fn check_pass(run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<CheckPass> {
     })
 }
 
-/// An arm's answers compared with the reference's and with the truth. `null` has no networks that could agree; only where
-/// it is told to answer wrongly its answers are compared with what they would be else.
+/// An arm's answers compared with the reference's and with the truth. `null` has no networks that could agree. Only if it is
+/// made to answer wrongly, its answers are compared with its right ones.
 fn accuracy(arm: &PlannedArm, run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<Accuracy> {
     if run.answers.is_empty() {
         return None;

@@ -35,7 +35,7 @@ impl Study {
     ) -> io::Result<()> {
         let schedule = self.plan.order(process);
         let mut workers: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
-        // Who measures first was warmed up last but a few: the order is the blocks' own.
+        // In the order of the first block, so that every arm waits about equally long between its warm-up and that block.
         for step in schedule
             .first()
             .into_iter()

@@ -1,14 +1,14 @@
-//! A decoded photo, perhaps smaller than it is: its pixels, and the size that positions in it refer to.
+//! A decoded photo, perhaps at a reduced size: its pixels, and the full size that positions in it refer to.
 
 use image::RgbImage;
 
 use super::face::Landmarks;
 
-/// How much smaller than it is a JPEG is decoded. Its blocks of 8x8 pixels then become blocks of 4, 2 or 1, each
+/// The size at which a JPEG is decoded. Its blocks of 8x8 pixels then become blocks of 4, 2 or 1, each
 /// pixel the mean of those that it stands for (the sizes between these have no quick code in libjpeg-turbo).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Scale {
-    /// As large as it is.
+    /// Full size.
     #[default]
     Full,
     /// Half of each side.
@@ -50,12 +50,12 @@ impl Scale {
     }
 }
 
-/// A decoded photo. Positions of faces are in pixels of the photo as it is, whatever was decoded of it.
+/// A decoded photo. Positions of faces are in pixels of the photo at full size, whatever size was decoded.
 #[derive(Debug, Clone, Default)]
 pub struct DecodedPhoto {
     /// What was decoded, oriented as a person sees it.
     pub pixels: RgbImage,
-    /// Width and height of the photo as it is.
+    /// Width and height of the photo at full size.
     pub size: (u32, u32),
     /// How much smaller `pixels` is.
     pub scale: Scale,

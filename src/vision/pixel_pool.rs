@@ -7,7 +7,7 @@ use std::{
 
 use rayon::prelude::*;
 
-/// Who does work on pixels: the caller, or a pool of threads for whoever asks.
+/// Does work on pixels, in the caller's thread or in a pool of threads that all streams share.
 #[derive(Debug, Default)]
 pub struct PixelPool {
     pool: Option<rayon::ThreadPool>,

@@ -30,7 +30,7 @@ pub struct Normalization {
 #[derive(Debug, Clone)]
 pub struct Numbers {
     normalization: Normalization,
-    /// What may be multiplied by for the same numbers, where there is such a one: processors take longer to divide.
+    /// The factor that gives the same numbers as the division, where there is one: processors take longer to divide.
     factor: Option<f32>,
 }
 

@@ -90,7 +90,7 @@ impl LoadedArm {
         }
         let started = Instant::now();
         match arm.streams[0].process(0..1.min(job.photos.len()), &mut [Vec::new()]) {
-            // The check pass names photos that cannot be read; here one is as good as another.
+            // The check pass names every photo that cannot be read; here such a photo is no error.
             Ok(_) | Err(WorkerError::Photo { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -146,10 +146,10 @@ impl LoadedArm {
 
     /// Has the device prepare itself for batches of this size. Each stream's plans are its own, and making them takes a
     /// host core, not the device: all are made at the same time.
-    fn prepare_shapes(&mut self, batch: usize, anew: bool) -> Result<(), WorkerError> {
+    fn prepare_shapes(&mut self, batch: usize, again: bool) -> Result<(), WorkerError> {
         on_each(
             &mut self.streams,
-            |stream| stream.prepare_shapes(batch, anew),
+            |stream| stream.prepare_shapes(batch, again),
             |_| Ok(()),
         )
         .map(drop)

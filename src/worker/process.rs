@@ -162,7 +162,8 @@ impl WorkerProcess {
         self.receive_with::<C>(patience, &mut Err)
     }
 
-    /// The same for a call with replies before its answer, which go to `before`; it gives back what it does not know.
+    /// The same for a call that has other replies before its answer. They go to `before`, which returns a reply that it does
+    /// not expect as its error.
     pub fn receive_with<C: Call>(
         &mut self,
         patience: Duration,
@@ -203,7 +204,7 @@ impl WorkerProcess {
     }
 
     fn exit_reason(&mut self) -> ProcessError {
-        // Its output is closed, so it is dead or as good as dead; one that lingers is not waited for.
+        // Its output is closed, so it is dead or about to end; it is not waited for longer than this.
         for _ in 0..50 {
             if matches!(self.process.try_wait(), Ok(Some(_))) {
                 break;

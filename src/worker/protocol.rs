@@ -52,7 +52,8 @@ pub struct BlockSpec {
     pub batch: usize,
     /// When photos come.
     pub pattern: LoadPattern,
-    /// Whether this is a block of the study, for the faults of `null`, and not a search's try.
+    /// Whether the block belongs to the study, and not to a search for a rate or a setting. The faults that `null` plants
+    /// count only such blocks.
     pub counts: bool,
 }
 
@@ -185,7 +186,7 @@ impl Job {
     pub fn new(spec: BackendSpec) -> Self {
         Self {
             reads: spec.reads,
-            // What was asked of these stands once, as it was decided: below.
+            // The job has fields of its own for these, with the numbers that were decided; two places could differ.
             spec: BackendSpec {
                 streams: None,
                 threads: None,
@@ -360,9 +361,10 @@ pub struct Block {
     pub stages: StageTimes,
     /// For each stratum, photos done and the seconds that streams spent on them. Empty where photos share runs.
     pub strata: Vec<(usize, f64)>,
-    /// Time of work on each photo: microseconds and how often, from an HDR histogram.
+    /// Service time of each photo: microseconds and how often, from an HDR histogram.
     pub service: Vec<(u64, u64)>,
-    /// Time from the arrival of each query to its answer. Empty where queries are photos that nobody waits for.
+    /// Time from the arrival of each query to its answer. Empty where the next photos are taken as soon as a stream is free:
+    /// there the service time is all there is.
     pub response: Vec<(u64, u64)>,
     /// How late a waiting stream took up a query that was due.
     pub scheduling_delay: Vec<(u64, u64)>,

@@ -28,8 +28,8 @@ pub(super) trait Stream: Send {
     /// Answers the photos `range` of the job; `faces` has one list for each.
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError>;
 
-    /// Has a device make its plans for batches of this size, if it is another one than before or `anew`.
-    fn prepare_shapes(&mut self, _batch: usize, _anew: bool) -> Result<(), WorkerError> {
+    /// Has a device make its plans for batches of this size, if it is another one than before or `again`.
+    fn prepare_shapes(&mut self, _batch: usize, _again: bool) -> Result<(), WorkerError> {
         Ok(())
     }
 
@@ -55,8 +55,8 @@ pub(super) struct NetworkStream {
 }
 
 impl Stream for NetworkStream {
-    fn prepare_shapes(&mut self, batch: usize, anew: bool) -> Result<(), WorkerError> {
-        Ok(self.pipeline.prepare_shapes(batch, anew)?)
+    fn prepare_shapes(&mut self, batch: usize, again: bool) -> Result<(), WorkerError> {
+        Ok(self.pipeline.prepare_shapes(batch, again)?)
     }
 
     fn networks(&mut self) -> Result<(), WorkerError> {

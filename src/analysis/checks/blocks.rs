@@ -6,26 +6,9 @@ use std::collections::BTreeMap;
 use super::super::{figures, statistics};
 use super::{check, outcome, unknown};
 use crate::record::{
-    Block, Check, LatencyBound, Outcome, Scenario,
+    Block, Check, LatencyBound, Outcome,
     limits::{CLOCK, COLD, LATE_MS, LATE_SHARE, PROCESSES, SPREAD, STEADY, TREND},
 };
-
-/// All checks that follow from the blocks alone.
-pub fn all(
-    blocks: &[Block],
-    planned: usize,
-    quick: bool,
-    scenario: Scenario,
-    bound: LatencyBound,
-) -> Vec<Check> {
-    let mut list = vec![complete(blocks, planned), spread(blocks, quick), trend(blocks)];
-    if scenario == Scenario::Server {
-        list.push(latency_bound(blocks, bound));
-        list.push(generator(blocks, bound));
-    }
-    list.push(samples(blocks));
-    list
-}
 
 fn means(blocks: &[Block]) -> Vec<f64> {
     figures::process_means(blocks, |block| block.images)
@@ -95,7 +78,7 @@ pub fn trend(blocks: &[Block]) -> Check {
     )
 }
 
-/// How fast a block was: images a second; where they are sent at a rate, by the time of work on one.
+/// How fast a block was: images a second; where they are sent at a rate, one over the mean service time.
 fn speed(block: &Block) -> f64 {
     if block.rate.is_none() {
         return block.images as f64 / block.seconds;

@@ -77,7 +77,7 @@ pub(super) fn download(
 }
 
 /// Asks for what `part` lacks. Where the server gives the whole file instead, or cannot continue this part, `part`
-/// begins anew, so that the answer's body always continues it.
+/// begins again, so that the answer's body always continues it.
 fn request_rest(part: &mut PartialFile, url: &str, timeout: Duration) -> Result<Response<Body>, FetchError> {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)

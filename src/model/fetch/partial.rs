@@ -23,7 +23,7 @@ pub(super) struct PartialFile {
 }
 
 impl PartialFile {
-    /// Opens what an earlier run left, hashing it, or begins anew.
+    /// Opens what an earlier run left, hashing it, or begins again.
     pub(super) fn open(path: PathBuf) -> Result<Self, FetchError> {
         let file = OpenOptions::new()
             .create(true)

@@ -57,7 +57,7 @@ pub fn matrix_products(side: usize, products: usize) -> Vec<u8> {
     model(&graph)
 }
 
-/// A network of one node from `x` to `y`, both of these sides (0 for an open one), with a constant. Old files list their
+/// A network of one node from `x` to `y`, both of these dimensions (0 for a dynamic one), with a constant. Old files list their
 /// constants among the inputs: `listed` is the name of one.
 pub(super) fn one_node(
     node: &[u8],
@@ -88,25 +88,25 @@ fn model(graph: &[u8]) -> Vec<u8> {
     model
 }
 
-/// What a graph declares of an input or output; a side of 0 is open.
+/// What a graph declares of an input or output; a dimension of 0 is dynamic.
 fn info(name: &str, lengths: [u64; 4], data_type: u64) -> Vec<u8> {
     let sides = lengths.map(|length| {
         let mut side = Vec::new();
         if length == 0 {
-            put_bytes(&mut side, schema::SIDE_NAME, b"n");
+            put_bytes(&mut side, schema::DIMENSION_NAME, b"n");
         } else {
-            put_number(&mut side, schema::SIDE_LENGTH, length);
+            put_number(&mut side, schema::DIMENSION_LENGTH, length);
         }
         side
     });
     value_info(name, sides.each_ref().map(Vec::as_slice), data_type)
 }
 
-/// What a graph declares of an input or output, its sides as messages.
+/// What a graph declares of an input or output, its dimensions as messages.
 pub(super) fn value_info(name: &str, sides: [&[u8]; 4], data_type: u64) -> Vec<u8> {
     let (mut shape, mut tensor, mut outer, mut value) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for side in sides {
-        put_bytes(&mut shape, schema::SHAPE_SIDE, side);
+        put_bytes(&mut shape, schema::SHAPE_DIMENSION, side);
     }
     put_number(&mut tensor, schema::TENSOR_TYPE_ELEMENT, data_type);
     put_bytes(&mut tensor, schema::TENSOR_TYPE_SHAPE, &shape);
@@ -128,7 +128,7 @@ pub(super) fn constant(name: &str, sides: &[u64], values: &[u8]) -> Vec<u8> {
     tensor
 }
 
-/// A constant without sides.
+/// A constant without dimensions: one number.
 pub(super) fn scalar(name: &str, value: f32) -> Vec<u8> {
     constant(name, &[], &value.to_le_bytes())
 }

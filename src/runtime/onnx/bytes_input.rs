@@ -27,18 +27,18 @@ pub fn with_byte_input(model: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphE
     edited(model, schema::MODEL_GRAPH, &|graph| edit_graph(graph, scaling))
 }
 
-/// The network's own input: its name, and its sides as they stand in the file, `None` where open.
+/// The network's own input: its name, and its dimensions as they stand in the file, `None` where dynamic.
 pub fn input(model: &[u8]) -> Result<(String, Vec<Option<usize>>), GraphError> {
     let input = picture_input(graph_of(model)?)?;
     Ok((input.name.to_owned(), input.lengths()?))
 }
 
-/// The first input, which must be of floats and of four sides.
+/// The first input, which must be of floats and of four dimensions.
 fn picture_input(graph: &[u8]) -> Result<ValueInfo<'_>, GraphError> {
     inputs(graph)?
         .into_iter()
         .next()
-        .filter(|input| input.is_f32 && input.sides.len() == 4)
+        .filter(|input| input.is_f32 && input.dimensions.len() == 4)
         .ok_or(GraphError::Input)
 }
 
@@ -75,11 +75,16 @@ fn edit_graph(graph: &[u8], scaling: Scaling) -> Result<Vec<u8>, GraphError> {
     Ok(written)
 }
 
-/// The input of bytes: the same sides, channels last.
+/// The input of bytes: the same dimensions, channels last.
 fn bytes_input(input: &ValueInfo<'_>) -> Vec<u8> {
     let mut channels = Vec::new();
-    put_number(&mut channels, schema::SIDE_LENGTH, 3);
-    let sides = [input.sides[0], input.sides[2], input.sides[3], &channels];
+    put_number(&mut channels, schema::DIMENSION_LENGTH, 3);
+    let sides = [
+        input.dimensions[0],
+        input.dimensions[2],
+        input.dimensions[3],
+        &channels,
+    ];
     value_info(BYTES_INPUT, sides, schema::UINT8)
 }
 

@@ -19,8 +19,8 @@ pub enum GraphError {
     /// It reshapes to the shape of one picture.
     #[error("it reshapes to the shape of one picture, and runs on no more")]
     Batch,
-    /// It has no input of four sides of floats.
-    #[error("it does not read one float tensor of four sides")]
+    /// It has no input of floats with four dimensions.
+    #[error("it does not read one float tensor of four dimensions")]
     Input,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct ValueInfo<'a> {
     pub(super) name: &'a str,
     pub(super) is_f32: bool,
     /// Each a message of its own.
-    pub(super) sides: Vec<&'a [u8]>,
+    pub(super) dimensions: Vec<&'a [u8]>,
 }
 
 impl<'a> ValueInfo<'a> {
@@ -54,19 +54,19 @@ impl<'a> ValueInfo<'a> {
             whole,
             name: text(last(whole, schema::VALUE_NAME)?)?,
             is_f32: last_number(tensor, schema::TENSOR_TYPE_ELEMENT)? == Some(schema::FLOAT),
-            sides: all(shape, schema::SHAPE_SIDE)?,
+            dimensions: all(shape, schema::SHAPE_DIMENSION)?,
         })
     }
 
-    /// The lengths of its sides; `None` where one has a name instead, or nothing, or -1 or 0 as old exports write it.
+    /// The lengths of its dimensions; `None` where one has a name instead, or nothing, or -1 or 0 as old exports write it.
     pub(super) fn lengths(&self) -> Result<Vec<Option<usize>>, GraphError> {
         let length = |side: &&[u8]| {
-            let length = last_number(side, schema::SIDE_LENGTH)?;
+            let length = last_number(side, schema::DIMENSION_LENGTH)?;
             Ok(length
                 .and_then(|length| usize::try_from(length.cast_signed()).ok())
                 .filter(|length| *length > 0))
         };
-        self.sides.iter().map(length).collect()
+        self.dimensions.iter().map(length).collect()
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn text(bytes: Option<&[u8]>) -> Result<&str, GraphError> {
     std::str::from_utf8(bytes.unwrap_or_default()).map_err(|_| GraphError::Malformed)
 }
 
-/// Makes a field's content anew from what it was.
+/// Makes a field's new content from what it was.
 pub(super) type Edit<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, GraphError> + 'a;
 
 /// `message` with what stands under the field `number` edited; all else is copied.

@@ -4,8 +4,8 @@
 
 mod builtin;
 mod bytes_input;
+mod dynamic_axes;
 mod graph;
-mod open_sides;
 mod schema;
 #[cfg(feature = "opencv")]
 pub(super) mod shape;
@@ -16,6 +16,6 @@ mod wire;
 
 pub use builtin::{matrix_products, smallest};
 pub use bytes_input::{BYTES_INPUT, Scaling, input, with_byte_input};
+pub use dynamic_axes::{DynamicAxis, with_dynamic_axis};
 pub use graph::GraphError;
-pub use open_sides::{Side, with_open};
 pub use weights::{is_half, is_quantized};

@@ -58,8 +58,8 @@ pub(super) const TENSOR_TYPE_ELEMENT: u64 = 1;
 pub(super) const TENSOR_TYPE_SHAPE: u64 = 2;
 
 // TensorShapeProto
-pub(super) const SHAPE_SIDE: u64 = 1;
+pub(super) const SHAPE_DIMENSION: u64 = 1;
 
-// TensorShapeProto.Dimension: a side has a length, or a name, or nothing.
-pub(super) const SIDE_LENGTH: u64 = 1;
-pub(super) const SIDE_NAME: u64 = 2;
+// TensorShapeProto.Dimension: a dimension has a length, or a name, or nothing.
+pub(super) const DIMENSION_LENGTH: u64 = 1;
+pub(super) const DIMENSION_NAME: u64 = 2;

@@ -1,4 +1,4 @@
-//! Writes the sides of an input down in an ONNX file: some importers give up where one is open.
+//! Writes the dimensions of an input down in an ONNX file: some importers give up where one is dynamic.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{
     wire::{put_bytes, put_number},
 };
 
-/// The bytes of the model in the file `network` with the sides of its input `name` written down as `shape`.
+/// The bytes of the model in the file `network` with the dimensions of its input `name` written down as `shape`.
 pub(crate) fn with_shape(network: &Path, name: &str, shape: &[usize]) -> Result<Vec<u8>, String> {
     let bytes = std::fs::read(network).map_err(|error| error.to_string())?;
     shaped(&bytes, name, shape).map_err(|error| error.to_string())
@@ -18,8 +18,8 @@ fn shaped(model: &[u8], input: &str, shape: &[usize]) -> Result<Vec<u8>, GraphEr
     let mut sides = Vec::new();
     for side in shape {
         let mut length = Vec::new();
-        put_number(&mut length, schema::SIDE_LENGTH, *side as u64);
-        put_bytes(&mut sides, schema::SHAPE_SIDE, &length);
+        put_number(&mut length, schema::DIMENSION_LENGTH, *side as u64);
+        put_bytes(&mut sides, schema::SHAPE_DIMENSION, &length);
     }
     let of_value = |value: &[u8]| {
         if text(last(value, schema::VALUE_NAME)?)? == input {
@@ -38,17 +38,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn open_sides_can_be_written_down() {
+    fn dynamic_axes_can_be_written_down() {
         let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/facebench-det.onnx");
         let whole = std::fs::read(model).unwrap();
         let before = signature(&whole).unwrap();
         let name = &before.inputs[0].name;
-        let anew = shaped(&whole, name, &[2, 3, 640, 320]).unwrap();
-        let after = signature(&anew).unwrap();
+        let again = shaped(&whole, name, &[2, 3, 640, 320]).unwrap();
+        let after = signature(&again).unwrap();
         assert_eq!(after.inputs[0].to_string(), "input[2x3x640x320]");
         assert_eq!(after.outputs, before.outputs);
         // Written again it does not change, so all else was copied byte by byte.
-        assert!(shaped(&anew, name, &[2, 3, 640, 320]).unwrap() == anew);
+        assert!(shaped(&again, name, &[2, 3, 640, 320]).unwrap() == again);
         assert!(shaped(&whole, "another", &[1]).unwrap() == whole);
         assert!(shaped(&whole[..100], name, &[1]).is_err());
     }

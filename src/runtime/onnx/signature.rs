@@ -1,4 +1,4 @@
-//! What an ONNX file says of its own inputs and outputs, for runtimes that hide open sides or keep another order.
+//! What an ONNX file says of its own inputs and outputs, for runtimes that hide dynamic axes or keep another order.
 
 use std::path::Path;
 
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn names_sides_and_order_are_the_graphs() {
+    fn names_dimensions_and_order_are_the_graphs() {
         let detector = signature(&bytes("models/facebench-det.onnx")).unwrap();
         insta::assert_snapshot!(words(&detector.inputs), @"input[?x3x?x?]");
         insta::assert_snapshot!(words(&detector.outputs), @"cls_8[?x?x1] cls_16[?x?x1] cls_32[?x?x1] obj_8[?x?x1] obj_16[?x?x1] obj_32[?x?x1] bbox_8[?x?x4] bbox_16[?x?x4] bbox_32[?x?x4] kps_8[?x?x10] kps_16[?x?x10] kps_32[?x?x10]");

@@ -11,7 +11,7 @@ use ort::{
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Reads a run's outputs: the sides and numbers of each.
+/// Reads a run's outputs: the dimensions and numbers of each.
 pub(super) type Read<'a> = dyn FnMut(&[(Vec<usize>, &[f32])]) + 'a;
 
 /// The bound memory of one session.
@@ -24,7 +24,7 @@ pub(super) struct Bindings {
     pinned: Option<Allocator>,
     /// Where outputs come to.
     out: MemoryInfo<'static>,
-    /// For the shape of the last run. A device plans anew for each change of shape, and what it planned for the shape
+    /// For the shape of the last run. A device plans again for each change of shape, and what it planned for the shape
     /// before is gone, a graph's kernels with it.
     slot: Option<Slot>,
     /// Numbers of graphs that were captured.
@@ -62,8 +62,8 @@ impl Bindings {
         let thread = || ThreadPoolBuilder::new().num_threads(1).build().ok();
         let allocator = pinned(MemoryType::CPUInput).and_then(|info| Allocator::new(session, info));
         let (pinned, out) = match (allocator, pinned(MemoryType::CPUOutput)) {
-            // What is copied beside a graph is copied to where a copy was before, which ONNX Runtime 1.31 takes for a
-            // copy onto itself where that memory is page-locked.
+            // With CUDA graphs every run copies to the same addresses as the run before. If that memory is page-locked,
+            // ONNX Runtime 1.31 takes this for a copy onto itself.
             (Ok(allocator), Ok(out)) if !graphs => (Some(allocator), out),
             _ => (None, MemoryInfo::default()),
         };
@@ -83,7 +83,7 @@ impl Bindings {
         self.pinned.is_some()
     }
 
-    /// Runs `session` on `values` of that shape; `read` gets each output's sides and numbers in the graph's order.
+    /// Runs `session` on `values` of that shape; `read` gets each output's dimensions and numbers in the graph's order.
     pub(super) fn run<T: Element>(
         &mut self,
         session: &mut Session,
@@ -117,7 +117,7 @@ impl Bindings {
         read(
             &views
                 .into_iter()
-                .map(|(shape, values)| (sides(shape), values))
+                .map(|(shape, values)| (dimensions(shape), values))
                 .collect::<Vec<_>>(),
         );
         Ok(())
@@ -197,7 +197,7 @@ impl Bindings {
             let results = session.run_binding_with_options(&first, &options)?;
             self.outputs
                 .iter()
-                .map(|name| Ok(sides(results[name.as_str()].try_extract_tensor::<f32>()?.0)))
+                .map(|name| Ok(dimensions(results[name.as_str()].try_extract_tensor::<f32>()?.0)))
                 .collect::<ort::Result<Vec<_>>>()?
         };
         slot.binding.bind_input(&self.input, &input)?;
@@ -229,7 +229,7 @@ fn pinned(memory: MemoryType) -> ort::Result<MemoryInfo<'static>> {
     MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, memory)
 }
 
-fn sides(shape: &[i64]) -> Vec<usize> {
+fn dimensions(shape: &[i64]) -> Vec<usize> {
     shape
         .iter()
         .map(|side| usize::try_from(*side).unwrap_or(0))
@@ -241,7 +241,7 @@ fn give(names: &[String], outputs: &SessionOutputs<'_>, read: &mut Read<'_>) -> 
         .iter()
         .map(|name| {
             let (shape, values) = outputs[name.as_str()].try_extract_tensor::<f32>()?;
-            Ok((sides(shape), values))
+            Ok((dimensions(shape), values))
         })
         .collect::<ort::Result<Vec<_>>>()?;
     read(&views);

@@ -32,8 +32,8 @@ pub use self::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Identity, Output, Profile, Runtime, RuntimeError, Session, SessionSettings, Side, Signature, TensorInfo,
-    onnx, spec::BackendSpec,
+    DynamicAxis, Identity, Output, Profile, Runtime, RuntimeError, Session, SessionSettings, Signature,
+    TensorInfo, onnx, spec::BackendSpec,
 };
 
 const RUNTIME: &str = "ONNX Runtime";
@@ -154,18 +154,18 @@ impl OnnxRuntime {
         let ort_error = |error: ort::Error| load_error(network, &error);
         let Some(scaling) = settings.bytes else {
             let mut builder = self.builder(settings, None).map_err(ort_error)?;
-            if let Some(side) = settings.open {
+            if let Some(axis) = settings.dynamic_axis {
                 let model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
-                let opened = onnx::with_open(side, &model).map_err(|e| unread(e.to_string()))?;
+                let opened = onnx::with_dynamic_axis(axis, &model).map_err(|e| unread(e.to_string()))?;
                 let mut builder = beside(builder, network)?;
                 return Ok((builder.commit_from_memory(&opened).map_err(ort_error)?, false));
             }
             return Ok((builder.commit_from_file(network).map_err(ort_error)?, false));
         };
         let mut model = std::fs::read(network).map_err(|e| unread(e.to_string()))?;
-        if settings.open == Some(Side::Batch) {
+        if settings.dynamic_axis == Some(DynamicAxis::Batch) {
             // What cannot be opened runs as it was made: one photo at a time.
-            model = onnx::with_open(Side::Batch, &model).unwrap_or(model);
+            model = onnx::with_dynamic_axis(DynamicAxis::Batch, &model).unwrap_or(model);
         }
         let edited = onnx::with_byte_input(&model, scaling);
         let compiled = Compiled {
@@ -200,16 +200,16 @@ fn beside(builder: SessionBuilder, network: &Path) -> Result<SessionBuilder, Run
     }
 }
 
-/// The shapes that the input of bytes will have, where the network or its settings leave no side open.
+/// The shapes that the input of bytes will have, where the network or its settings fix its width and height.
 fn byte_range(model: &[u8], settings: &SessionSettings) -> Option<ShapeRange> {
-    let (_, sides) = onnx::input(model).ok()?;
+    let (_, dimensions) = onnx::input(model).ok()?;
     let canvas = settings.canvas;
-    let height = sides[2].or(canvas.map(|canvas| canvas.1))?;
-    let width = sides[3].or(canvas.map(|canvas| canvas.0))?;
+    let height = dimensions[2].or(canvas.map(|canvas| canvas.1))?;
+    let width = dimensions[3].or(canvas.map(|canvas| canvas.0))?;
     // A fixed batch needs no range.
-    sides[0].is_none().then(|| ShapeRange {
+    dimensions[0].is_none().then(|| ShapeRange {
         input: onnx::BYTES_INPUT.to_owned(),
-        sides: vec![height, width, 3],
+        dimensions: vec![height, width, 3],
         batch: settings.batch.max(1),
     })
 }
@@ -258,13 +258,13 @@ impl Runtime for OnnxRuntime {
             }
         }
         signature.reads_pictures(network)?;
-        if settings.open == Some(Side::Canvas) && !reads_bytes {
+        if settings.dynamic_axis == Some(DynamicAxis::Canvas) && !reads_bytes {
             // Likewise: the canvas that it was made for.
             let declared = std::fs::read(network)
                 .ok()
                 .and_then(|model| onnx::input(&model).ok());
-            if let Some((_, sides)) = declared {
-                signature.inputs[0].shape = sides;
+            if let Some((_, dimensions)) = declared {
+                signature.inputs[0].shape = dimensions;
             }
         }
         let bindings = self.provider.binds().then(|| {

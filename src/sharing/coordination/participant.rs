@@ -239,7 +239,7 @@ impl Participant {
 
     /// Waits until all machines are at the next turn, and nobody works any more.
     pub fn start_turn(&mut self) -> Result<(), SyncError> {
-        // Before the others are let on: nobody works yet, and pings go as quick as they can.
+        // The clock is read before the barrier: until then no machine works, so nothing slows the pings down.
         self.clock = self.read_clock()?;
         self.read_at = Instant::now();
         self.barrier()

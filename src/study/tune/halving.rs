@@ -92,7 +92,7 @@ fn ranked(candidates: &[Candidate], left: &[usize], goal: Goal) -> Vec<usize> {
         .map(|place| Measured::of(&candidates[*place]))
         .collect();
     let is_known = |measured: &Measured| measured.samples() >= samples_for(TAIL);
-    // One measure for all: a middle is no match for a tail.
+    // One percentile for all: a median cannot be compared with a tail.
     let percentile = if measured.iter().all(is_known) {
         TAIL
     } else {

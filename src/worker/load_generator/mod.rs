@@ -31,7 +31,7 @@ pub struct Batch {
     pub due: Vec<Instant>,
     /// How long after it was due the first was taken up by a stream that waited for it.
     pub scheduling_delay: Option<Duration>,
-    /// The number by which whoever asked knows it; 0 where nobody asked.
+    /// The number that the sender gave the query; 0 where there is no sender.
     pub query: u64,
 }
 

@@ -37,7 +37,8 @@ impl Passes {
         self.photos == 0 || (pass_begins && next >= self.images && self.started.elapsed() >= self.least)
     }
 
-    /// Photos of the fewest passes that last long enough at `rate` a second, and hold enough.
+    /// Number of photos of the fewest whole passes that last at least `least` at `rate` photos a second and hold at least
+    /// `images` photos.
     pub(super) fn at_rate(&self, rate: f64) -> usize {
         let least = ((self.least.as_secs_f64() * rate).ceil() as usize)
             .max(self.images)

@@ -171,8 +171,8 @@ pub struct Compiled {
 pub struct ShapeRange {
     /// The input's name in the graph.
     pub input: String,
-    /// The sides behind the batch.
-    pub sides: Vec<usize>,
+    /// The dimensions after the batch.
+    pub dimensions: Vec<usize>,
     /// The largest batch.
     pub batch: usize,
 }

@@ -107,8 +107,8 @@ fn dispatch(arm: &Provider, session: &SessionNeeds<'_>) -> ExecutionProviderDisp
 
 /// `input:4x3x112x112`, as `TensorRT`'s provider reads it.
 fn profile(range: &ShapeRange, batch: usize) -> String {
-    let sides: Vec<String> = range.sides.iter().map(ToString::to_string).collect();
-    format!("{}:{batch}x{}", range.input, sides.join("x"))
+    let dimensions: Vec<String> = range.dimensions.iter().map(ToString::to_string).collect();
+    format!("{}:{batch}x{}", range.input, dimensions.join("x"))
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     fn ranges_are_written_as_tensorrt_reads_them() {
         let range = ShapeRange {
             input: "x".to_owned(),
-            sides: vec![3, 112, 112],
+            dimensions: vec![3, 112, 112],
             batch: 16,
         };
         assert_eq!(profile(&range, 1), "x:1x3x112x112");

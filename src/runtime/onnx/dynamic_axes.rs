@@ -1,5 +1,5 @@
-//! Opens sides of a network's input in its ONNX file, where the file fixes them: networks of convolutions run on any
-//! canvas and on several pictures at a time, whatever they were exported for.
+//! Makes axes of a network's input dynamic in its ONNX file, where the file fixes them: networks of convolutions run on
+//! any canvas and on several pictures at a time, whatever they were exported for.
 
 use super::{
     graph::{GraphError, all, edited, last, with_shape_edited},
@@ -7,33 +7,33 @@ use super::{
     wire::{Field, Fields, Value, put_bytes},
 };
 
-/// Which sides of the input are opened.
+/// Which axes of the input become dynamic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub enum DynamicAxis {
     /// The first.
     Batch,
     /// The last two.
     Canvas,
 }
 
-/// The bytes of `model` with that side of its input open, with the rows of its outputs open (the last side stays), and
-/// without the shapes in between.
-pub fn with_open(side: Side, model: &[u8]) -> Result<Vec<u8>, GraphError> {
+/// The bytes of `model` with this axis of its input dynamic, with all axes of its outputs dynamic but the last, and without
+/// the shapes in between.
+pub fn with_dynamic_axis(axis: DynamicAxis, model: &[u8]) -> Result<Vec<u8>, GraphError> {
     edited(model, schema::MODEL_GRAPH, &|graph: &[u8]| {
-        if side == Side::Batch && !reshapes_freely(graph)? {
+        if axis == DynamicAxis::Batch && !reshapes_freely(graph)? {
             return Err(GraphError::Batch);
         }
-        let graph = of_values(graph, schema::GRAPH_INPUT, &|place, count| match side {
-            Side::Batch => place == 0,
-            Side::Canvas => place + 2 >= count,
+        let graph = of_values(graph, schema::GRAPH_INPUT, &|place, count| match axis {
+            DynamicAxis::Batch => place == 0,
+            DynamicAxis::Canvas => place + 2 >= count,
         })?;
         let graph = of_values(&graph, schema::GRAPH_OUTPUT, &|place, count| place + 1 < count)?;
         without(&graph, schema::GRAPH_VALUE_INFO)
     })
 }
 
-/// Whether every Reshape to a constant shape leaves one side open: the rows of all pictures then follow each other, where
-/// a shape for one picture would fail.
+/// Whether every Reshape to a constant shape leaves one dimension to be inferred (-1): the rows of all pictures then
+/// follow each other, where a shape for one picture would fail.
 fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
     let mut shapes = Vec::new();
     for node in all(graph, schema::GRAPH_NODE)? {
@@ -44,33 +44,39 @@ fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
     let mut fixed = Vec::new();
     for tensor in all(graph, schema::GRAPH_INITIALIZER)? {
         let raw = last(tensor, schema::TENSOR_RAW_DATA)?.unwrap_or_default();
-        let (sides, rest) = raw.as_chunks::<8>();
-        let open = sides.iter().any(|side| i64::from_le_bytes(*side) == -1);
-        // Sides that are written in another way are not looked for: they count as fixed.
-        if !(open && rest.is_empty()) {
+        let (dimensions, rest) = raw.as_chunks::<8>();
+        let inferred = dimensions
+            .iter()
+            .any(|dimension| i64::from_le_bytes(*dimension) == -1);
+        // Dimensions that are written in another way are not looked for: they count as fixed.
+        if !(inferred && rest.is_empty()) {
             fixed.push(last(tensor, schema::TENSOR_NAME)?.unwrap_or_default());
         }
     }
     Ok(!shapes.iter().any(|shape| fixed.contains(shape)))
 }
 
-/// `graph` with the sides open that `opens` names by their place among so many, in every value under `number`.
-fn of_values(graph: &[u8], number: u64, opens: &dyn Fn(usize, usize) -> bool) -> Result<Vec<u8>, GraphError> {
+/// `graph` with the axes dynamic that `is_dynamic` names by their place among so many, in every value under `number`.
+fn of_values(
+    graph: &[u8],
+    number: u64,
+    is_dynamic: &dyn Fn(usize, usize) -> bool,
+) -> Result<Vec<u8>, GraphError> {
     let of_shape = |shape: &[u8]| {
         let count = Fields(shape).count();
         let mut written = Vec::with_capacity(shape.len());
-        for (place, side) in Fields(shape).enumerate() {
-            let side = side?;
-            if opens(place, count) {
+        for (place, dimension) in Fields(shape).enumerate() {
+            let dimension = dimension?;
+            if is_dynamic(place, count) {
                 let mut name = Vec::new();
                 put_bytes(
                     &mut name,
-                    schema::SIDE_NAME,
+                    schema::DIMENSION_NAME,
                     format!("open_{number}_{place}").as_bytes(),
                 );
-                put_bytes(&mut written, schema::SHAPE_SIDE, &name);
+                put_bytes(&mut written, schema::SHAPE_DIMENSION, &name);
             } else {
-                written.extend(side.whole);
+                written.extend(dimension.whole);
             }
         }
         Ok(written)
@@ -118,29 +124,32 @@ mod tests {
                 None,
             )
         };
-        let opened = with_open(Side::Batch, &reshaping([1, -1, 1])).unwrap();
+        let opened = with_dynamic_axis(DynamicAxis::Batch, &reshaping([1, -1, 1])).unwrap();
         assert_eq!(input(&opened).unwrap().1[0], None);
         let fixed = reshaping([1, 192, 1]);
-        assert_eq!(with_open(Side::Batch, &fixed), Err(GraphError::Batch));
-        assert!(with_open(Side::Canvas, &fixed).is_ok());
+        assert_eq!(
+            with_dynamic_axis(DynamicAxis::Batch, &fixed),
+            Err(GraphError::Batch)
+        );
+        assert!(with_dynamic_axis(DynamicAxis::Canvas, &fixed).is_ok());
     }
 
     #[test]
-    fn sides_are_open_afterwards() {
+    fn axes_are_dynamic_afterwards() {
         let model = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/models/facebench-det.onnx")).unwrap();
         let (name, sides) = input(&model).unwrap();
-        let opened = with_open(Side::Canvas, &model).unwrap();
+        let opened = with_dynamic_axis(DynamicAxis::Canvas, &model).unwrap();
         let (same, open) = input(&opened).unwrap();
         assert_eq!(
             (same.as_str(), open),
             (name.as_str(), vec![sides[0], sides[1], None, None])
         );
         assert!(
-            with_open(Side::Canvas, &opened).unwrap() == opened,
+            with_dynamic_axis(DynamicAxis::Canvas, &opened).unwrap() == opened,
             "there is nothing left to open"
         );
-        assert!(with_open(Side::Canvas, &model[..100]).is_err());
-        let (_, open) = input(&with_open(Side::Batch, &model).unwrap()).unwrap();
+        assert!(with_dynamic_axis(DynamicAxis::Canvas, &model[..100]).is_err());
+        let (_, open) = input(&with_dynamic_axis(DynamicAxis::Batch, &model).unwrap()).unwrap();
         assert_eq!(open, vec![None, sides[1], sides[2], sides[3]]);
     }
 }
