@@ -4,11 +4,11 @@
 //!
 //! - [`files`]: how all of them write a file and know one again
 //! - [`vision`]: pixels and geometry; knows no network, no runtime
+//! - [`record`]: what a study writes; plain data
 //! - [`machine`]: what this machine is
 //! - [`runtime`]: where a network runs; knows no face
 //! - [`dataset`]: which photos, and who is in them
 //! - [`model`]: what a network's tensors mean; knows the [`runtime::Session`] trait and no runtime
-//! - [`record`]: what a study writes; plain data
 //! - [`pipeline`]: the stages joined, each timed
 //! - [`analysis`]: from raw blocks to figures and checks; pure functions
 //! - [`sizing`]: how many machines serve a load

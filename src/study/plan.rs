@@ -63,7 +63,8 @@ pub struct Plan {
     pub seed: u64,
     /// The host cores that every arm may use; empty for all that the machine gives.
     pub host_cores: Vec<usize>,
-    /// Their numbers, whoever chose them; empty where the machine does not report them.
+    /// Numbers of the cores that are used, given by the user or by the machine; empty where the machine does not report
+    /// them.
     pub core_list: Vec<usize>,
     /// How many cores that is.
     pub cores: usize,

@@ -192,6 +192,7 @@ impl Study {
             worker: worker.id(),
         };
         let began = jiff::Timestamp::now();
+        // The other end of the call is `worker/request_loop.rs`, in the child process.
         let (raw, readings) = watch.during(|| worker.call(spec, self.plan.patience));
         let raw = raw?;
         let after = Counters::current(&self.plan.core_list);
