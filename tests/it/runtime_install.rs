@@ -55,9 +55,9 @@ impl Stage {
     /// Starts an installation in a process of its own.
     fn spawn(&self) -> Child {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "installer_process"])
+            .args(["--ignored", "--exact", "runtime_install::installer_process"])
             .env("FACEBENCH_TEST_STAGE", self.folder.path())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap()
     }
@@ -168,12 +168,17 @@ fn ort_dylib_path_wins_over_cache_and_installation() {
 #[test]
 fn processes_and_threads_at_once_install_once() {
     let stage = Stage::new("sleep 1; deliver");
-    let mut child = stage.spawn();
+    let child = stage.spawn();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| stage.install().unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(child.wait().unwrap().success());
+    let child = child.wait_with_output().unwrap();
+    assert!(child.status.success());
+    assert!(
+        String::from_utf8_lossy(&child.stdout).contains("1 passed"),
+        "it installed nothing"
+    );
     assert_eq!(stage.calls(), 1);
     let waited = results.iter().filter(|(library, messages)| {
         library.origin == Origin::Cache && messages.iter().any(|line| line.contains("waiting for it"))
