@@ -6,7 +6,10 @@ use super::statistics::{median, quantile};
 use crate::{
     record::{
         Accuracy, Check, Outcome,
-        limits::{PEER_COUNT, PEER_MATCHED, PEER_MEDIAN, PEER_P01},
+        limits::{
+            self, AGREEMENT_COUNT, AGREEMENT_MATCHED, Cosines, MATCH_IOU, PEER_MATCHED, SURE_SCORE,
+            VERIFICATION_LOSS,
+        },
     },
     runtime::{
         options::{Choice, Decoding},
@@ -15,14 +18,6 @@ use crate::{
     vision::face::Face,
 };
 
-/// Reference faces below this score may come and go with the last bit.
-const SURE_SCORE: f32 = 0.7;
-/// Least IoU of a face found again.
-const MATCH_IOU: f32 = 0.8;
-/// Largest loss of verification accuracy, as a fraction, where pixels or numbers are coarser: their cosines may leave
-/// more room than people have between them.
-const VERIFICATION_LOSS: f64 = 0.005;
-
 /// How far an arm may be from the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
@@ -30,12 +25,8 @@ pub struct Limits {
     pub name: &'static str,
     /// Least share of sure faces found again.
     pub matched: f64,
-    /// Largest difference in the number of faces, as a fraction.
-    pub count: f64,
-    /// Least median of the cosines of matched faces' embeddings.
-    pub median: f64,
-    /// Least 1st percentile of them.
-    pub p01: f64,
+    /// How near the embeddings of matched faces must be.
+    pub cosines: Cosines,
     /// Largest loss of verification accuracy, as a fraction, where people are known; `None` where it is not asked.
     pub verification: Option<f64>,
 }
@@ -45,9 +36,7 @@ impl Limits {
     const PEER: Self = Self {
         name: "peer",
         matched: PEER_MATCHED,
-        count: PEER_COUNT,
-        median: PEER_MEDIAN,
-        p01: PEER_P01,
+        cosines: limits::PEER,
         verification: None,
     };
 
@@ -70,17 +59,15 @@ impl Limits {
 
     /// The limits of photos decoded as they are, for networks of this precision.
     pub fn of_precision(precision: Precision) -> Self {
-        let (median, p01, verification) = match precision {
-            Precision::Fp32 => (0.9999, 0.99, None),
-            Precision::Tf32 | Precision::Fp16 => (0.999, 0.98, None),
-            Precision::Int8 => (0.98, 0.90, Some(VERIFICATION_LOSS)),
+        let (cosines, verification) = match precision {
+            Precision::Fp32 => (limits::FP32, None),
+            Precision::Tf32 | Precision::Fp16 => (limits::HALF, None),
+            Precision::Int8 => (limits::INT8, Some(VERIFICATION_LOSS)),
         };
         Self {
             name: precision.name(),
-            matched: 0.99,
-            count: 0.02,
-            median,
-            p01,
+            matched: AGREEMENT_MATCHED,
+            cosines,
             verification,
         }
     }
@@ -161,15 +148,13 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
     let Limits {
         name,
         matched: least,
-        count,
-        median,
-        p01,
+        cosines: Cosines { median, p01 },
         verification,
     } = *limits;
     let mut limit = format!(
         "{:.0} % of sure faces matched, number of faces within {:.0} %, cosine median {median} and 1st percentile {p01}",
         least * 100.0,
-        count * 100.0,
+        AGREEMENT_COUNT * 100.0,
     );
     let verified = accuracy.verification_accuracy.zip(verification);
     if let Some(loss) = verification {
@@ -191,7 +176,7 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
     };
     let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
     let passed = matched >= least
-        && (ratio - 1.0).abs() <= count
+        && (ratio - 1.0).abs() <= AGREEMENT_COUNT
         && accuracy.cosine_median.is_none_or(|v| v >= median)
         && accuracy.cosine_p01.is_none_or(|v| v >= p01)
         && verified.is_none_or(|(v, loss)| v.arm >= v.reference - loss);

@@ -14,7 +14,7 @@ pub struct Mismatch {
     pub place: String,
     /// What stands there.
     pub recorded: String,
-    /// What the blocks say.
+    /// What follows from the blocks.
     pub computed: String,
 }
 

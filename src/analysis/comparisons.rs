@@ -17,7 +17,7 @@ pub struct Terms {
     pub quick: bool,
     /// Stopped before its end.
     pub interrupted: bool,
-    /// Whether a ratio of two arms says anything.
+    /// Whether a ratio of two arms means anything.
     pub comparable: bool,
 }
 
@@ -35,12 +35,12 @@ impl Terms {
     }
 }
 
-/// Two arms that are held against each other.
+/// Two arms that are compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Pair<'a> {
     /// The one.
     pub arm: &'a Arm,
-    /// What it is held against.
+    /// What it is compared with.
     pub baseline: &'a Arm,
 }
 

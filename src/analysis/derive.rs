@@ -88,7 +88,7 @@ pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
             joules_per_image: joules,
             gpu_joules_per_image: figures::gpu_joules_per_image(blocks),
             reason: joules.is_none().then(|| {
-                "no energy counter of the processor can be read here (host.unavailable says why)".into()
+                "no energy counter of the processor can be read here (host.unavailable has the reason)".into()
             }),
         },
         cost: arm.price.as_ref().map(|price| {
@@ -184,7 +184,7 @@ fn all_checks(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
     list
 }
 
-/// The checks of what the runtime says of the networks, once it has loaded them.
+/// The checks of what the runtime reports of the networks, once it has loaded them.
 fn networks(arm: &Arm) -> Vec<Check> {
     let backend = &arm.backend;
     let (Some(provider), Some(by_construction)) = (&backend.provider, backend.placed_by_construction) else {
@@ -308,7 +308,7 @@ mod tests {
             check("agreement", Outcome::Failed),
             check("blocks", Outcome::Failed),
         ];
-        let told = |arm: &Arm| {
+        let derived = |arm: &Arm| {
             let figures = derive_again(arm, &context(&plan));
             let outcome = |id: &str| {
                 figures
@@ -320,8 +320,8 @@ mod tests {
             (outcome("agreement"), outcome("blocks"), figures.status)
         };
         let passed = Some(Outcome::Passed);
-        assert_eq!(told(&arm), (None, passed, Status::Valid));
+        assert_eq!(derived(&arm), (None, passed, Status::Valid));
         arm.backend.placed_by_construction = None;
-        assert_eq!(told(&arm), (Some(Outcome::Failed), passed, Status::Invalid));
+        assert_eq!(derived(&arm), (Some(Outcome::Failed), passed, Status::Invalid));
     }
 }

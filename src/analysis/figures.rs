@@ -402,7 +402,7 @@ pub(crate) mod tests {
         assert_eq!(
             latency(&many),
             service(&many),
-            "nobody waits but for the photo itself"
+            "only the photo itself is waited for"
         );
         assert_eq!([99.0, 98.0, 99.9, 50.0].map(samples_for), [662, 662, 6636, 1]);
     }

@@ -87,9 +87,9 @@ fn price(arms: &[&Arm]) -> (Option<f64>, String) {
 }
 
 /// What makes two arms alike.
-type Kind = (String, Option<String>, Option<String>, Option<String>);
+type GroupKey = (String, Option<String>, Option<String>, Option<String>);
 
-fn kind(record: &Record, arm: &Arm) -> Kind {
+fn group_key(record: &Record, arm: &Arm) -> GroupKey {
     let source = record.source_of(arm);
     let host = source.map_or(&record.host, |source| &source.host);
     let flavor = host.facts.iter().find(|fact| fact.kind == "openstack-flavor");
@@ -102,13 +102,13 @@ fn kind(record: &Record, arm: &Arm) -> Kind {
 }
 
 fn groups(record: &Record) -> (Vec<FleetGroup>, Vec<Outlier>) {
-    let mut kinds: BTreeMap<Kind, Vec<&Arm>> = BTreeMap::new();
+    let mut by_key: BTreeMap<GroupKey, Vec<&Arm>> = BTreeMap::new();
     for arm in &record.arms {
-        kinds.entry(kind(record, arm)).or_default().push(arm);
+        by_key.entry(group_key(record, arm)).or_default().push(arm);
     }
     let mut groups = Vec::new();
     let mut outliers = Vec::new();
-    for ((backend, processor, flavor, gpu), arms) in kinds {
+    for ((backend, processor, flavor, gpu), arms) in by_key {
         let rated: Vec<(&str, f64)> = arms
             .iter()
             .filter_map(|arm| Some((arm.label.as_str(), rate(arm)?.median)))

@@ -228,7 +228,7 @@ fn pairs(people: &People<'_>) -> (Vec<f32>, Vec<f32>) {
     (same, different)
 }
 
-/// The share of pairs that are judged rightly at the threshold that suits them best. Pairs of one person and of two weigh
+/// The share of pairs that are classified correctly at the threshold that suits them best. Pairs of one person and of two weigh
 /// alike in all, however many more there are of the latter.
 fn accuracy(same: &[f32], different: &[f32]) -> Option<f64> {
     if same.is_empty() || different.is_empty() {
@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(
             verify(&numbered(&names[..4], &embeddings), 1e-3),
             None,
-            "four different pairs say nothing of one in a thousand"
+            "four different pairs are too few for one in a thousand"
         );
         let compared = compare(&people, &mixed).unwrap();
         assert_eq!((compared.same, compared.different), (29, 59 * 58 / 2 - 29));

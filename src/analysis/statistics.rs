@@ -220,7 +220,7 @@ mod tests {
     }
 
     proptest! {
-        /// One comparison's verdict is what its intervals say.
+        /// One comparison's verdict follows from its intervals.
         #[test]
         fn a_lone_verdict_is_its_interval(
             pairs in prop::collection::vec((90f64..110.0, 90f64..110.0), 2..9), margin in 0.0f64..0.1

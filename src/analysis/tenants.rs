@@ -22,7 +22,7 @@ pub fn compute_figures(tenants: &mut Tenants) {
             (group.tenants[0].clone(), rates.collect())
         })
         .collect();
-    // One machine's own record of a coordinated run has its own tenants only, and says nothing of all.
+    // One machine's own record of a coordinated run has its own tenants only, and shows nothing of all.
     let whole = tenants
         .coordination
         .as_ref()
@@ -104,7 +104,7 @@ pub fn jain(shares: &[f64]) -> f64 {
     }
 }
 
-/// The index is never above 1, whatever an interval of logarithms says.
+/// The index is never above 1, whatever an interval of logarithms gives.
 fn at_most_one(estimate: Estimate) -> Estimate {
     Estimate {
         median: estimate.median.min(1.0),

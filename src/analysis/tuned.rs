@@ -3,11 +3,11 @@
 use super::figures::{self, samples_for};
 use crate::record::{Arm, Block, Comparison, LatencyBound, Round, Status, Verdict};
 
-/// The SPEC to use, of `arms`, whose first is the bare one, and which `comparisons` hold against it: the fastest of
-/// those that were shown to be faster, else the bare one itself. Where the bare one does not count (its answers are
+/// The SPEC to use, of `arms`, whose first is the one that was given, and which `comparisons` compare with it: the fastest of
+/// those that were shown to be faster, else the given one itself. Where the given one does not count (its answers are
 /// wrong, it failed, or it does not hold the `bound`), the fastest that does. `None` where none does.
 pub fn chosen(arms: &[Arm], comparisons: &[Comparison], bound: Option<LatencyBound>) -> Option<String> {
-    let (bare, others) = arms.split_first()?;
+    let (given, others) = arms.split_first()?;
     let counts = |arm: &&Arm| {
         matches!(arm.figures.status, Status::Valid | Status::Unstable)
             && bound.is_none_or(|bound| holds(arm, bound))
@@ -24,8 +24,8 @@ pub fn chosen(arms: &[Arm], comparisons: &[Comparison], bound: Option<LatencyBou
             .filter_map(|arm| Some((arm, of(arm)?)));
         known.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(arm, _)| arm)
     };
-    let arm = if counts(&bare) {
-        best(&ratio).or(Some(bare))
+    let arm = if counts(&given) {
+        best(&ratio).or(Some(given))
     } else {
         best(&speed)
     };
@@ -79,7 +79,7 @@ mod tests {
 
     fn against(spec: &str, ratio: f64, verdict: &str) -> Comparison {
         let comparison: Value = json!({
-            "arm": format!("label of {spec}"), "baseline": "label of bare", "verdict": verdict,
+            "arm": format!("label of {spec}"), "baseline": "label of given", "verdict": verdict,
             "ratio": {"median": ratio, "low": null, "high": null}, "paired": true, "corrected_for": 2,
             "status": "valid", "reasons": [],
         });
@@ -89,31 +89,31 @@ mod tests {
     #[test]
     fn only_what_was_shown_to_be_faster_is_chosen() {
         let arms = [
-            arm("bare", "valid", 100.0, 5),
+            arm("given", "valid", 100.0, 5),
             arm("a", "valid", 110.0, 5),
             arm("b", "valid", 120.0, 5),
         ];
         let of = |a, b| chosen(&arms, &[against("a", 1.1, a), against("b", 1.2, b)], None).unwrap();
         assert_eq!(of("faster", "faster"), "b");
         assert_eq!(of("faster", "inconclusive"), "a");
-        assert_eq!(of("equivalent", "inconclusive"), "bare");
-        assert_eq!(chosen(&arms[..1], &[], None).as_deref(), Some("bare"));
+        assert_eq!(of("equivalent", "inconclusive"), "given");
+        assert_eq!(chosen(&arms[..1], &[], None).as_deref(), Some("given"));
         assert_eq!(chosen(&[], &[], None), None);
     }
 
     #[test]
     fn the_bound_must_be_known_to_hold() {
         let faster = [against("a", 1.1, "faster")];
-        let of = |bare, a, bound| {
-            let arms = [arm("bare", "valid", 100.0, bare), arm("a", "valid", 110.0, a)];
+        let of = |given, a, bound| {
+            let arms = [arm("given", "valid", 100.0, given), arm("a", "valid", 110.0, a)];
             chosen(&arms, &faster, bound)
         };
-        assert_eq!(of(5, 20, BOUND).as_deref(), Some("bare"));
+        assert_eq!(of(5, 20, BOUND).as_deref(), Some("given"));
         assert_eq!(of(5, 20, None).as_deref(), Some("a"));
         assert_eq!(
             of(20, 5, BOUND).as_deref(),
             Some("a"),
-            "the bare one is no choice"
+            "the given one is no choice"
         );
         assert_eq!(of(20, 20, BOUND), None);
         let rare = Some(LatencyBound {
@@ -125,10 +125,10 @@ mod tests {
 
     #[test]
     fn wrong_answers_are_no_speed() {
-        let arms = [arm("bare", "valid", 100.0, 5), arm("a", "invalid", 300.0, 5)];
-        assert_eq!(chosen(&arms, &[], None).as_deref(), Some("bare"));
+        let arms = [arm("given", "valid", 100.0, 5), arm("a", "invalid", 300.0, 5)];
+        assert_eq!(chosen(&arms, &[], None).as_deref(), Some("given"));
         let arms = [
-            arm("bare", "failed", 100.0, 5),
+            arm("given", "failed", 100.0, 5),
             arm("a", "valid", 80.0, 5),
             arm("b", "unstable", 90.0, 5),
         ];

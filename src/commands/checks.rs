@@ -13,7 +13,7 @@ pub fn list(markdown: bool, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{} ({})", rule.id, rule.consequence.name())?;
         for (name, text) in [
             ("", rule.question),
-            ("limit: ", rule.limit),
+            ("limit: ", &rule.limit()),
             ("observed: ", rule.observed),
         ] {
             for (number, line) in wrapped(&format!("{name}{text}"), 106).iter().enumerate() {
@@ -43,7 +43,7 @@ fn markdown(out: &mut dyn Write) -> io::Result<()> {
             rule.id,
             rule.question,
             rule.consequence.name(),
-            rule.limit,
+            rule.limit(),
             rule.observed
         )?;
     }

@@ -28,7 +28,7 @@ pub struct Accuracy {
     pub verification_accuracy: Option<VerificationAccuracy>,
 }
 
-/// The share of pairs that are judged rightly at the threshold that suits them best, pairs of one person and of two
+/// The share of pairs that are classified correctly at the threshold that suits them best, pairs of one person and of two
 /// weighing alike. People are known from the photos' manifest (faces of 80 px or more), or else from `identities.csv`
 /// beside the photos, which names the largest face of each.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]

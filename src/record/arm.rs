@@ -16,11 +16,11 @@ use super::{
 /// [`crate::analysis::derive`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arm {
-    /// Its name in tables, alone of its kind in the study.
+    /// Its name in tables, unique in the study.
     pub label: String,
     /// In a merged record, the id of the study that it is from; null in a study's own record.
     pub source: Option<String>,
-    /// What the numbers inside the networks are said to be.
+    /// What the numbers inside the networks are, as asked for.
     pub precision: String,
     /// Threads of one stream.
     pub threads: usize,
@@ -89,7 +89,7 @@ impl Arm {
 pub struct Price {
     /// Of what the arm runs on.
     pub per_hour: f64,
-    /// What it is counted in; empty where it was not said.
+    /// What it is counted in; empty where it was not given.
     pub currency: String,
 }
 

@@ -45,7 +45,7 @@ pub struct Block {
 }
 
 /// What the machine did during a block, over the host cores of the study. Null where it could not be read: the host's
-/// `unavailable` says why.
+/// `unavailable` has the reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Conditions {
     /// Processor seconds of the arm's own worker.
@@ -64,19 +64,19 @@ pub struct Conditions {
     pub storage_bytes: Option<u64>,
     /// Joules of the processor packages.
     pub joules: Option<f64>,
-    /// The arm's GPU; null where it runs on none, or the driver tells nothing.
+    /// The arm's GPU; null where it runs on none, or the driver shows nothing.
     pub gpu: Option<GpuConditions>,
 }
 
-/// What an arm's GPU did during a block, by looks four times a second. Null where the driver does not tell, as in most
+/// What an arm's GPU did during a block, by samples four times a second. Null where the driver does not show it, as in most
 /// vGPU guests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GpuConditions {
     /// Median clock of the streaming multiprocessors, MHz.
     pub sm_clock_mhz: Option<f64>,
-    /// Share of the looks, 0 to 1, at which heat or the hardware's own protection held the clock down.
+    /// Share of the samples, 0 to 1, at which heat or the hardware's own protection held the clock down.
     pub slowed_share: Option<f64>,
-    /// Share of the looks at which the power cap held it down.
+    /// Share of the samples at which the power cap held it down.
     pub power_capped_share: Option<f64>,
     /// Joules of the board.
     pub joules: Option<f64>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gpu::GpuMode;
+use super::{gpu::GpuMode, throttle::Throttle};
 
 /// How the board's time is divided among its vGPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,8 +77,8 @@ pub struct BoardSample {
     pub power_watts: Option<f64>,
     /// Share of the time, 0 to 1, in which anything ran on it.
     pub utilization: Option<f64>,
-    /// What lowers its clock, such as `thermal`; empty where nothing does.
-    pub throttled_by: Option<Vec<String>>,
+    /// What lowers its clock; empty where nothing does.
+    pub throttled_by: Option<Vec<Throttle>>,
     /// The vGPUs that are handed out.
     pub vgpus: Option<Vec<VgpuSample>>,
     /// Why a value is missing.

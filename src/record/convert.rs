@@ -37,9 +37,6 @@ fn from_1(record: &mut Value) {
             if let Some(reasons) = log.get_mut("unavailable") {
                 rename(reasons, HOST_LOG);
             }
-            for check in items(arm, "checks") {
-                reword(check, OBSERVED);
-            }
         }
         for block in items(arm, "blocks") {
             rename(block, BLOCK);
@@ -105,17 +102,6 @@ const HOST_LOG: &[(&str, &str)] = &[
     ("neighbours_use_mean", "other_vgpus_use_mean"),
 ];
 
-/// What checks by a host log observed, in the words of then and now: an audit compares them.
-const OBSERVED: &[(&str, &str)] = &[
-    ("witness ", "host log "),
-    (" looked at ", " covers "),
-    (" at every look", " in every sample"),
-    (" at a look", " in a sample"),
-    (" of the looks", " of the samples"),
-    ("it was not told", "it is not there"),
-    ("shares that is not told", "shares that is not known"),
-];
-
 fn from_1_tenants(tenants: &mut Value) {
     rename(tenants, &[("companies", "groups"), ("meeting", "coordination")]);
     if let Some(run) = tenants.get_mut("coordination") {
@@ -152,17 +138,6 @@ fn items<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Va
         .flatten()
 }
 
-/// Says what a check by a host log observed in other words.
-fn reword(check: &mut Value, words: &[(&str, &str)]) {
-    if let Some(Value::String(text)) = check.get_mut("observed")
-        && text.starts_with(words[0].0)
-    {
-        for (old, new) in words {
-            *text = text.replace(old, new);
-        }
-    }
-}
-
 /// Gives keys their new names, where they are there.
 fn rename(value: &mut Value, names: &[(&str, &str)]) {
     let Some(object) = value.as_object_mut() else {
@@ -193,18 +168,13 @@ mod tests {
     }
 
     #[test]
-    fn a_host_log_keeps_its_reasons_and_its_checks_say_what_they_say_now() {
+    fn a_host_log_keeps_its_reasons() {
         let old = json!({"schema_version": 1, "arms": [{"witness": {
-            "looks": 3, "neighbours_max": null, "unavailable": {"neighbours_max": "not told"}},
-            "checks": [{"observed": "witness w.jsonl: licensed at every look"}, {"observed": "as many looks"}]}]});
+            "looks": 3, "neighbours_max": null, "unavailable": {"neighbours_max": "not told"}}}]});
         let arm = &to_current(old).unwrap()["arms"][0];
         assert_eq!(
             arm["host_log"],
             json!({"samples": 3, "other_vgpus_max": null, "unavailable": {"other_vgpus_max": "not told"}})
-        );
-        assert_eq!(
-            arm["checks"],
-            json!([{"observed": "host log w.jsonl: licensed in every sample"}, {"observed": "as many looks"}])
         );
     }
 }

@@ -32,7 +32,7 @@ pub struct Figures {
     pub checks: Vec<Check>,
     /// Images and faces a second; null without blocks.
     pub throughput: Option<Throughput>,
-    /// Time that whoever asks waits for an answer: in the server scenario from the scheduled arrival, in multi-stream
+    /// Time from a request to its answer: in the server scenario from the scheduled arrival, in multi-stream
     /// of a whole query, else of one photo. Null where nothing was measured.
     pub latency_ms: Option<Latency>,
     /// Time that the arm works on one photo, waiting not counted; in a batch, the time of the batch.
@@ -49,7 +49,7 @@ pub struct Figures {
     /// What its stages allow and how much of that it reaches; null unless that was asked for.
     #[serde(default)]
     pub ceiling: Option<Ceiling>,
-    /// Most device memory of any of its processes, bytes; null where it runs on no device, or the driver does not tell (in a
+    /// Most device memory of any of its processes, bytes; null where it runs on no device, or the driver does not show it (in a
     /// container it often knows processes by other numbers: the blocks' `memory_in_use_bytes` is of everyone).
     pub device_peak_bytes: Option<u64>,
     /// Energy.
@@ -119,7 +119,7 @@ pub struct CurvePoint {
 pub struct Bounded {
     /// The latency held.
     pub bound: LatencyBound,
-    /// Images a second; null where the bound is not held at all, or where there are too few samples to tell.
+    /// Images a second; null where the bound is not held at all, or where there are too few samples.
     pub images_per_second: Option<Estimate>,
     /// The latency at the bound's percentile that goes with it, milliseconds.
     pub latency_ms: Option<f64>,
@@ -131,11 +131,11 @@ pub struct Bounded {
     pub reason: Option<String>,
 }
 
-/// How the reason begins where nothing tells whether a bound was held.
+/// How the reason begins where it is not known whether a bound was held.
 pub const TOO_FEW_SAMPLES: &str = "too few samples";
 
 impl Bounded {
-    /// Whether nothing tells if the bound was held: there were too few samples for its percentile.
+    /// Whether it is not known if the bound was held: there were too few samples for its percentile.
     pub fn is_unknown(&self) -> bool {
         let unsaid = |reason: &String| reason.starts_with(TOO_FEW_SAMPLES);
         // The server scenario has a latency either way.

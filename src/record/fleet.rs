@@ -21,7 +21,7 @@ pub struct Fleet {
     pub images_per_second: Option<Estimate>,
     /// What an hour of all of them costs; null where an arm has no price, or prices are of several currencies.
     pub price_per_hour: Option<f64>,
-    /// What prices are counted in; empty where it was not said.
+    /// What prices are counted in; empty where it was not given.
     pub currency: String,
     /// Images for one unit of the currency, of the fleet as a whole.
     pub images_per_unit: Option<f64>,
@@ -31,12 +31,12 @@ pub struct Fleet {
     pub outliers: Vec<Outlier>,
 }
 
-/// Arms of one kind of machine: the same word of the arm, processor, flavor and GPU.
+/// Arms of one kind of machine: the same backend, processor, flavor and GPU.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetGroup {
     /// What was measured, such as `cpu`.
     pub backend: String,
-    /// The processor's model; null where the machine does not tell.
+    /// The processor's model; null where the machine does not show it.
     pub processor: Option<String>,
     /// The cloud's name for the kind of machine; null where it has none.
     pub flavor: Option<String>,

@@ -79,7 +79,7 @@ impl HostLog {
     }
 }
 
-/// What the hypervisor's log says of an arm's GPU while the arm was measured. A null has its reason in `unavailable`.
+/// What the hypervisor's log has of an arm's GPU while the arm was measured. A null has its reason in `unavailable`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostLogSummary {
     /// The log's file name.
@@ -117,7 +117,7 @@ pub struct HostLogSummary {
     pub slowed_share: Option<f64>,
     /// Share of the samples at which the power cap held it down.
     pub power_capped_share: Option<f64>,
-    /// Whether the arm's vGPU held its licence at every sample; null where it was not told, and for the board itself.
+    /// Whether the arm's vGPU held its licence at every sample; null where it is not known, and for the board itself.
     pub licensed: Option<bool>,
     /// Why a value is missing.
     pub unavailable: BTreeMap<String, String>,

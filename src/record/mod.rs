@@ -18,9 +18,11 @@ mod gpu_profile;
 mod host;
 mod host_log;
 mod host_summary;
+mod rules;
 mod size;
 mod stages;
 mod tenants;
+mod throttle;
 mod tune;
 mod write;
 
@@ -33,7 +35,7 @@ pub use arm::{
 };
 pub use block::{Block, CeilingRun, Conditions, GpuConditions, Trial};
 pub use board::{BoardSample, HostBoard, Scheduler, SchedulerPolicy, VgpuSample};
-pub use check::{Check, Consequence, Outcome, RULES, Rule, limits, rule};
+pub use check::{Check, Consequence, Outcome};
 pub use compare::{Comparison, Verdict};
 pub use convert::{UnknownVersion, to_current};
 pub use estimate::{Estimate, Latency, LatencyBound};
@@ -45,9 +47,11 @@ pub use gpu::{CoTenant, Gpu, GpuMode, License, Mps};
 pub use gpu_profile::{VgpuProfile, mig_profile, mig_profile_of};
 pub use host::{Cpu, Fact, Host, Memory};
 pub use host_log::{HOST_LOG_KIND, HostLog, HostLogHeader, HostLogSample, HostLogSummary};
+pub use rules::{RULES, Rule, limits, rule};
 pub use size::{BreakEven, Evidence, Machine, Sizing};
 pub use stages::{Milliseconds, STAGE_NAMES, Seconds, Stages};
 pub use tenants::{BeforeLoad, ClockReading, CoordinatedRun, Tenant, TenantGroup, Tenants, TenantsRound};
+pub use throttle::{Throttle, throttled_shares};
 pub use tune::{Candidate, Hint, Round, Tune};
 
 /// The version of the record's form that this program writes; older ones are read, see [`to_current`].
@@ -60,7 +64,7 @@ pub struct Record {
     pub schema_version: u32,
     /// Names this study: 16 hex digits.
     pub id: String,
-    /// What the user calls this study; null where nothing was said.
+    /// What the user calls this study; null where it has no name.
     pub name: Option<String>,
     /// When the study began, RFC 3339 in UTC.
     pub created_at: String,
@@ -68,7 +72,7 @@ pub struct Record {
     pub tool: Tool,
     /// The machine that it ran on.
     pub host: Host,
-    /// The GPUs of the machine. Where there are none, or one cannot be used, `host.unavailable.gpus` says why.
+    /// The GPUs of the machine. Where there are none, or one cannot be used, `host.unavailable.gpus` has the reason.
     pub gpus: Vec<Gpu>,
     /// What was measured.
     pub workload: Workload,
@@ -136,7 +140,7 @@ impl Record {
     }
 
     /// The GPU that `arm` ran on, of the machine that measured it; `None` where it ran on none, or on one that the machine
-    /// was not told of.
+    /// does not list.
     pub fn gpu_of(&self, arm: &Arm) -> Option<&Gpu> {
         let uuid = arm.backend.gpu.as_ref()?;
         let gpus = self.source_of(arm).map_or(&self.gpus, |source| &source.gpus);
@@ -150,7 +154,7 @@ impl Record {
     }
 
     /// Whether the tenants of `group` share a device: `false` where each machine has a board that is its own, `None` where
-    /// nothing tells. Parts of a board have names of their own, so those of several machines may be of one.
+    /// it is not known. Parts of a board have names of their own, so those of several machines may be of one.
     pub fn one_device(&self, group: &TenantGroup) -> Option<bool> {
         let gpus = self.gpus_of(group);
         if gpus.iter().all(Option::is_none) {
@@ -301,7 +305,7 @@ pub struct PlanSummary {
     pub warmup_seconds: f64,
     /// Host cores that every arm could use: the denominator.
     pub host_cores: usize,
-    /// Their numbers; empty where the machine does not tell.
+    /// Their numbers; empty where the machine does not show them.
     pub host_core_list: Vec<usize>,
     /// Least ratio that counts as a difference, as a fraction: 2 %, or the noise floor if that is larger.
     pub margin: f64,

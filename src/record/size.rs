@@ -13,13 +13,13 @@ pub struct Sizing {
     pub bound: LatencyBound,
     /// Machines that are counted on top, to stand in for others.
     pub spare: usize,
-    /// What prices are counted in; empty where it was not said.
+    /// What prices are counted in; empty where it was not given.
     pub currency: String,
     /// What was asked about, in the order of the records.
     pub machines: Vec<Machine>,
     /// The name of the cheapest that is known to serve the load; null where none is, or none has a price.
     pub cheapest: Option<String>,
-    /// Where another one becomes cheaper; null where `break_even_reason` says why.
+    /// Where another one becomes cheaper; null where `break_even_reason` has the reason.
     pub break_even: Option<BreakEven>,
     /// Why there is no break-even rate.
     pub break_even_reason: Option<String>,
@@ -65,7 +65,7 @@ pub struct Machine {
     pub gpu: Option<String>,
     /// GPUs of all, one a machine, or one for as many machines as shared it; likewise. Null where `gpu` is.
     pub gpus: Option<usize>,
-    /// Price of an hour of one; null where nobody told.
+    /// Price of an hour of one; null where it is not known.
     pub price_per_hour: Option<f64>,
     /// Price of an hour of all; of `at_least` machines where there is no `count`. Null without a price.
     pub cost_per_hour: Option<f64>,
@@ -73,7 +73,7 @@ pub struct Machine {
     pub cost_per_month: Option<f64>,
     /// Photos of the load for one unit of the currency; null without a price and a `count`.
     pub images_per_unit: Option<f64>,
-    /// Why something is missing, or how far it goes; empty where there is nothing to say.
+    /// Why something is missing, or how far it goes; empty where there is nothing to note.
     pub notes: Vec<String>,
 }
 

@@ -67,8 +67,8 @@ pub struct TenantGroup {
     /// Jain's index of the shares of its own speed alone that each tenant gets: 1 where all get the same, one over their
     /// number where one gets everything.
     pub fairness: Option<Estimate>,
-    /// The sum of what each gets of its own speed alone: 1 where sharing gains nothing, the number of tenants where nobody is
-    /// in another's way.
+    /// The sum of what each gets of its own speed alone: 1 where sharing gains nothing, the number of tenants where none
+    /// slows another.
     pub sharing_gain: Option<Estimate>,
     /// Part of its speed that a tenant keeps when the background load begins, the median of all tenants; null without one.
     pub retained: Option<Estimate>,
@@ -144,13 +144,13 @@ pub struct Tenant {
     /// Times of work on them: microseconds and how often.
     pub service_us: Vec<(u64, u64)>,
     /// Processor seconds of the tenant, from the beginning of its work to its end, which is longer than that time; null
-    /// where the system does not tell.
+    /// where the system does not show it.
     pub cpu_seconds: Option<f64>,
-    /// Host cores at work for it on the average of those seconds; null where the system does not tell.
+    /// Host cores at work for it on the average of those seconds; null where the system does not show it.
     #[serde(default)]
     pub cores: Option<f64>,
-    /// Its peak resident set; null where the system does not tell.
+    /// Its peak resident set; null where the system does not show it.
     pub rss_peak_bytes: Option<u64>,
-    /// Memory of the device that it held at the end; null without a device of its own, or where the driver does not tell.
+    /// Memory of the device that it held at the end; null without a device of its own, or where the driver does not show it.
     pub device_memory_bytes: Option<u64>,
 }

@@ -21,7 +21,7 @@ pub struct Tune {
     pub candidates: Vec<Candidate>,
     /// The SPEC as it was given: the first arm.
     pub bare: String,
-    /// The SPEC to use, the bare one where none was shown to be better; null where none could be confirmed.
+    /// The SPEC to use, the one that was given where none was shown to be better; null where none could be confirmed.
     pub chosen: Option<String>,
 }
 

@@ -6,19 +6,11 @@ use jiff::Timestamp;
 
 use crate::{
     analysis::statistics,
-    record::{Arm, BoardSample, HostLog, HostLogSummary, Record, VgpuSample},
+    record::{Arm, BoardSample, HostLog, HostLogSummary, Record, VgpuSample, throttled_shares},
 };
 
 /// By how much the clocks of guest and host may differ: both are kept by NTP as a rule, and are then milliseconds apart.
 pub const TOLERANCE: Duration = Duration::from_secs(2);
-
-/// What slows a board down, in the words of [`crate::machine::GpuCounters`], but for its power cap.
-const SLOWED: &[&str] = &[
-    "thermal",
-    "thermal (hardware)",
-    "power brake (hardware)",
-    "hardware slow-down",
-];
 
 /// Joins `log`, of the file `file`, to every arm of `record` whose GPU it saw and whose time it covers; what follows for the
 /// arm's checks is for [`crate::analysis::derive`]. Reports each arm on a GPU that it could not be joined to, and why.
@@ -255,15 +247,11 @@ fn condition(summary: &mut HostLogSummary, samples: &[&BoardSample]) {
     let power = |sample: &BoardSample| value(sample.power_watts, "power_watts", sample);
     let watts = summary.all(&["power_watts_median"], samples, power);
     summary.power_watts_median = watts.and_then(|watts| statistics::median(&watts));
-    let held = |sample: &BoardSample| value(sample.throttled_by.clone(), "throttled_by", sample);
-    if let Some(held) = summary.all(&["slowed_share", "power_capped_share"], samples, held) {
-        let share = |words: &[&str]| {
-            let any = |by: &&Vec<String>| by.iter().any(|word| words.contains(&word.as_str()));
-            held.iter().filter(any).count() as f64 / held.len() as f64
-        };
-        summary.slowed_share = Some(share(SLOWED));
-        summary.power_capped_share = Some(share(&["power cap"]));
-    }
+    let reasons = |sample: &BoardSample| value(sample.throttled_by.clone(), "throttled_by", sample);
+    let reasons = summary.all(&["slowed_share", "power_capped_share"], samples, reasons);
+    let shares = reasons.and_then(|reasons| throttled_shares(reasons.iter().map(Vec::as_slice)));
+    summary.slowed_share = shares.map(|(slowed, _)| slowed);
+    summary.power_capped_share = shares.map(|(_, capped)| capped);
 }
 
 /// Of the arm's own vGPU; a board needs none.

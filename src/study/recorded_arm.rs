@@ -7,9 +7,9 @@ use crate::{
     analysis::{agreement, checks, ground_truth, statistics},
     dataset::manifest,
     record::{
-        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, OperatorTimes, Operators,
-        Outcome, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification,
-        VerificationAccuracy, limits::FALSE_ACCEPTS,
+        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, Operators, Outcome, Placement,
+        Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification, VerificationAccuracy,
+        limits::FALSE_ACCEPTS,
     },
     runtime::{
         onnxruntime::{ExecutionProvider, providers},
@@ -21,7 +21,7 @@ use crate::{
     worker::{
         self,
         environment::ArmEnvironment,
-        protocol::{Numbers, ObservedProfile, PhotoAnswer, Ready},
+        protocol::{ObservedProfile, PhotoAnswer, Ready},
     },
 };
 
@@ -36,7 +36,7 @@ pub struct ArmRun {
     pub profile: Option<ObservedProfile>,
     /// Photos of each process's warm-up.
     pub warmup_images: Vec<f64>,
-    /// Whether each process was steady when its warm-up ended, where that can be said.
+    /// Whether each process was steady when its warm-up ended, where that is known.
     pub steady: Vec<bool>,
     /// Images a second of the last warm-up.
     pub capacity: Option<f64>,
@@ -330,14 +330,9 @@ fn operators(profile: &ObservedProfile) -> Option<Operators> {
     if profile.providers.keys().any(hides_operators) {
         return None;
     }
-    let of = |numbers: Numbers| OperatorTimes {
-        all_us: numbers.all_us,
-        quantized_us: numbers.quantized_us,
-        half_us: numbers.half_us,
-    };
     Some(Operators {
-        detector: of(profile.detector),
-        recognizer: of(profile.recognizer),
+        detector: profile.detector,
+        recognizer: profile.recognizer,
     })
 }
 

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     analysis::statistics,
     machine::{GpuCounters, Nvml, fastest_clock_mhz},
-    record::GpuConditions,
+    record::{GpuConditions, throttled_shares},
 };
 
 /// How often.
@@ -81,25 +81,15 @@ fn sum_up(before: &GpuCounters, samples: &[GpuCounters], after: Option<&GpuCount
         samples.iter().filter_map(|counters| of(counters)).collect()
     };
     let most = |of: fn(&GpuCounters) -> Option<f64>| values(of).into_iter().reduce(f64::max);
-    let share = |words: &[&str]| {
-        let known: Vec<bool> = samples
-            .iter()
-            .filter_map(|counters| counters.throttled_by.as_ref().ok())
-            .map(|by| by.iter().any(|word| words.contains(word)))
-            .collect();
-        let slowed = known.iter().filter(|slowed| **slowed).count();
-        (!known.is_empty()).then(|| slowed as f64 / known.len() as f64)
-    };
+    let reasons = samples
+        .iter()
+        .filter_map(|counters| counters.throttled_by.as_deref().ok());
+    let throttled = throttled_shares(reasons);
     let joules = |counters: &GpuCounters| counters.joules.clone().ok();
     GpuConditions {
         sm_clock_mhz: statistics::median(&values(|c| c.sm_clock_mhz.clone().ok())),
-        slowed_share: share(&[
-            "thermal",
-            "thermal (hardware)",
-            "power brake (hardware)",
-            "hardware slow-down",
-        ]),
-        power_capped_share: share(&["power cap"]),
+        slowed_share: throttled.map(|(slowed, _)| slowed),
+        power_capped_share: throttled.map(|(_, capped)| capped),
         joules: after
             .and_then(joules)
             .zip(joules(before))
@@ -116,8 +106,9 @@ fn sum_up(before: &GpuCounters, samples: &[GpuCounters], after: Option<&GpuCount
 mod tests {
     #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
     use super::*;
+    use crate::record::Throttle;
 
-    fn counters(clock: f64, by: &[&'static str], joules: f64) -> GpuCounters {
+    fn counters(clock: f64, by: &[Throttle], joules: f64) -> GpuCounters {
         GpuCounters {
             sm_clock_mhz: Ok(clock),
             throttled_by: Ok(by.to_vec()),
@@ -133,8 +124,8 @@ mod tests {
         let conditions = sum_up(
             &counters(300.0, &[], 100.0),
             &[
-                counters(1900.0, &["power cap"], 150.0),
-                counters(1700.0, &["thermal"], 200.0),
+                counters(1900.0, &[Throttle::PowerCap], 150.0),
+                counters(1700.0, &[Throttle::Thermal], 200.0),
                 counters(1800.0, &[], 250.0),
                 counters(1800.0, &[], 250.0),
             ],

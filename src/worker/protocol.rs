@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     pipeline::{Loaded, Networks, StageTimes},
+    record::OperatorTimes,
     runtime::spec::{BackendSpec, Reads},
     vision::face::Face,
 };
@@ -311,25 +312,14 @@ pub struct ObservedProfile {
     /// Nodes and microseconds by provider.
     pub providers: BTreeMap<String, (usize, u64)>,
     /// What the detector computes with.
-    pub detector: Numbers,
+    pub detector: OperatorTimes,
     /// What the recognizer computes with.
-    pub recognizer: Numbers,
-}
-
-/// What one network computes with: the time of its nodes, microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbers {
-    /// All of them.
-    pub all_us: u64,
-    /// Quantized operators.
-    pub quantized_us: u64,
-    /// Nodes that read 16-bit floats.
-    pub half_us: u64,
+    pub recognizer: OperatorTimes,
 }
 
 impl From<[crate::runtime::Profile; 2]> for ObservedProfile {
     fn from([detector, recognizer]: [crate::runtime::Profile; 2]) -> Self {
-        let numbers = |profile: &crate::runtime::Profile| Numbers {
+        let times = |profile: &crate::runtime::Profile| OperatorTimes {
             all_us: profile.providers.values().map(|time| time.time_us).sum(),
             quantized_us: profile.quantized_us,
             half_us: profile.half_us,
@@ -342,8 +332,8 @@ impl From<[crate::runtime::Profile; 2]> for ObservedProfile {
         }
         Self {
             providers,
-            detector: numbers(&detector),
-            recognizer: numbers(&recognizer),
+            detector: times(&detector),
+            recognizer: times(&recognizer),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::common::{
     fake_nvml::{World, driver, h100, library, license, vgpu, with},
     photos, record, run,
 };
-use facebench::machine::Nvml;
+use facebench::{machine::Nvml, record::Throttle};
 use serde_json::{Value, json};
 
 /// What `devices --json` prints in that world.
@@ -488,7 +488,10 @@ fn counters_are_read_by_uuid_as_they_are_now() {
     let uuid = "GPU-11111111-2222-3333-4444-555555555555";
     let counters = nvml.counters(uuid, Some(pid)).unwrap();
     assert_eq!(counters.sm_clock_mhz, Ok(1755.0));
-    assert_eq!(counters.throttled_by, Ok(vec!["thermal", "power cap"]));
+    assert_eq!(
+        counters.throttled_by,
+        Ok(vec![Throttle::Thermal, Throttle::PowerCap])
+    );
     assert_eq!(counters.joules, Ok(123_456.789));
     assert_eq!(counters.memory_used_bytes, Ok(2_000_000_000));
     assert_eq!(counters.process_memory_bytes, Ok(500));

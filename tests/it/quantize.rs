@@ -185,7 +185,7 @@ fn the_embedded_networks_in_int8_see_what_they_see_in_fp32() {
         let mut limits = agreement::Limits::of_precision(Precision::Int8);
         if std::ptr::eq(detector, &raw const small_detector) {
             // With so few faces the 1st percentile is the worst face: one moved landmark decides it.
-            limits.p01 = 0.8;
+            limits.cosines.p01 = 0.8;
         }
         let check = agreement::check(&accuracy, &limits);
         assert_eq!(check.outcome, Outcome::Passed, "{}", check.observed);

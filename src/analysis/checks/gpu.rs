@@ -3,10 +3,9 @@
 use super::{check, outcome, unknown};
 use crate::record::{Block, Check, Gpu, GpuConditions, GpuMode};
 
-/// Heat or the hardware's own protection slowed the GPU down. A power cap is the board's way of working and is told
-/// without being held against it.
+/// Heat or the hardware's own protection slowed the GPU down. A power cap is the board's way of working: it is shown,
+/// and fails nothing.
 pub fn clock(blocks: &[Block]) -> Check {
-    let limit = "never slowed down by heat or by the hardware";
     let share = |of: fn(&GpuConditions) -> Option<f64>| -> Option<f64> {
         let shares = blocks
             .iter()
@@ -15,34 +14,27 @@ pub fn clock(blocks: &[Block]) -> Check {
         shares.into_iter().reduce(f64::max)
     };
     let Some(slowed) = share(|gpu| gpu.slowed_share) else {
-        return unknown(
-            "gpu-clock",
-            "the driver does not tell what slows the GPU down",
-            limit.into(),
-        );
+        return unknown("gpu-clock", "the driver does not show what slows the GPU down");
     };
     let capped = share(|gpu| gpu.power_capped_share).unwrap_or(0.0);
     check(
         "gpu-clock",
         outcome(slowed <= 0.0),
         format!(
-            "slowed down in {:.0} % of the looks at the worst block, at its power cap in {:.0} %",
+            "slowed down in {:.0} % of the samples of the worst block, at its power cap in {:.0} %",
             slowed * 100.0,
             capped * 100.0
         ),
-        limit.into(),
         "cool the machine, or measure shorter with rests in between",
     )
 }
 
-/// Nobody else computed on the GPU when the study began.
+/// Whether no other process computed on the GPU when the study began.
 pub fn co_tenants(gpu: &Gpu) -> Check {
-    let limit = "nobody else computes on it";
     if gpu.mode.is_some_and(GpuMode::is_vgpu) {
         return unknown(
             "co-tenants",
-            "uncontended as far as this guest sees: the neighbours on the board and its scheduler belong to the host",
-            limit.into(),
+            "uncontended as far as this guest sees: the board's other vGPUs and its scheduler belong to the host",
         );
     }
     match &gpu.co_tenants {
@@ -50,18 +42,16 @@ pub fn co_tenants(gpu: &Gpu) -> Check {
             "co-tenants",
             gpu.unavailable
                 .get("co_tenants")
-                .map_or("the driver does not tell", String::as_str),
-            limit.into(),
+                .map_or("the driver does not show it", String::as_str),
         ),
         Some(others) => check(
             "co-tenants",
             outcome(others.is_empty()),
             match others.len() {
-                0 => "nobody".to_owned(),
+                0 => "no other process".to_owned(),
                 1 => "1 other process".to_owned(),
                 count => format!("{count} other processes"),
             },
-            limit.into(),
             "other processes use the GPU: end them, or measure when it is free",
         ),
     }
@@ -99,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_a_vgpu_are_never_ruled_out() {
+    fn other_tenants_of_a_vgpu_are_never_ruled_out() {
         let gpu = |mode, co_tenants| Gpu {
             mode: Some(mode),
             co_tenants,

@@ -7,20 +7,20 @@ use crate::record::{Check, HostLogSummary, Outcome, SchedulerPolicy, VgpuProfile
 /// What the guest observed itself stays.
 pub fn resolve(list: &mut [Check], summary: &HostLogSummary, blocks: usize) {
     for open in list.iter_mut().filter(|check| check.outcome == Outcome::Unknown) {
-        let judged = match open.id.as_str() {
+        let known = match open.id.as_str() {
             "co-tenants" => co_tenants(summary, blocks),
-            "gpu-clock" => clock(summary, blocks, &open.limit),
-            "license" => license(summary, blocks, &open.limit),
+            "gpu-clock" => clock(summary, blocks),
+            "license" => license(summary, blocks),
             _ => continue,
         };
-        *open = judged;
+        *open = known;
     }
 }
 
 /// A check whose fault was seen, or whose absence was seen at every block; else it stays unknown.
-fn judge(
+fn from_log(
     id: &str,
-    (sound, observed, limit): (bool, String, String),
+    (sound, observed): (bool, String),
     summary: &HostLogSummary,
     blocks: usize,
     advice: &str,
@@ -29,42 +29,38 @@ fn judge(
     if sound && (summary.blocks_covered < blocks || blocks == 0) {
         let covered = summary.blocks_covered;
         let observed = format!("{log} covers {covered} of {blocks} blocks only; there {observed}");
-        return unknown(id, &observed, limit);
+        return unknown(id, &observed);
     }
-    check(id, outcome(sound), format!("{log}: {observed}"), limit, advice)
+    check(id, outcome(sound), format!("{log}: {observed}"), advice)
 }
 
-fn silent(id: &str, field: &str, summary: &HostLogSummary, limit: &str) -> Check {
+fn silent(id: &str, field: &str, summary: &HostLogSummary) -> Check {
     let why = summary
         .unavailable
         .get(field)
         .map_or("it is not there", String::as_str);
-    unknown(id, &format!("host log {}: {why}", summary.file), limit.to_owned())
+    unknown(id, &format!("host log {}: {why}", summary.file))
 }
 
 fn co_tenants(summary: &HostLogSummary, blocks: usize) -> Check {
-    let limit = format!(
-        "the other vGPUs take at most {:.0} % of the board's time",
-        OTHER_VGPUS * 100.0
-    );
     let mig_backed = |name: &String| VgpuProfile::of(name).is_some_and(|profile| profile.slices.is_some());
     if summary.vgpu_type.as_ref().is_some_and(mig_backed) {
         let observed = format!(
             "host log {}: the vGPU has a MIG device under it, and who shares that is not known",
             summary.file
         );
-        return unknown("co-tenants", &observed, limit);
+        return unknown("co-tenants", &observed);
     }
     let Some(most) = summary.other_vgpus_max else {
-        return silent("co-tenants", "other_vgpus_max", summary, &limit);
+        return silent("co-tenants", "other_vgpus_max", summary);
     };
     let scheduler = scheduler(summary, most);
     if most == 0 {
         let observed = format!("no other vGPU on the board{scheduler}");
-        return judge("co-tenants", (true, observed, limit), summary, blocks, "");
+        return from_log("co-tenants", (true, observed), summary, blocks, "");
     }
     let Some((mean, peak)) = summary.other_vgpus_use_mean.zip(summary.other_vgpus_use_max) else {
-        return silent("co-tenants", "other_vgpus_use_mean", summary, &limit);
+        return silent("co-tenants", "other_vgpus_use_mean", summary);
     };
     let observed = format!(
         "up to {most} other {} on the board took {:.1} % of its time, {:.0} % at most{scheduler}",
@@ -72,12 +68,12 @@ fn co_tenants(summary: &HostLogSummary, blocks: usize) -> Check {
         mean * 100.0,
         peak * 100.0,
     );
-    judge(
+    from_log(
         "co-tenants",
-        (mean <= OTHER_VGPUS, observed, limit),
+        (mean <= OTHER_VGPUS, observed),
         summary,
         blocks,
-        "other virtual machines worked on the board: measure when they rest, or say that the figure is one of a shared board",
+        "other virtual machines worked on the board: measure when they rest, or report the figure as one of a shared board",
     )
 }
 
@@ -99,9 +95,9 @@ fn scheduler(summary: &HostLogSummary, others: usize) -> String {
     }
 }
 
-fn clock(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
+fn clock(summary: &HostLogSummary, blocks: usize) -> Check {
     let Some(slowed) = summary.slowed_share else {
-        return silent("gpu-clock", "slowed_share", summary, limit);
+        return silent("gpu-clock", "slowed_share", summary);
     };
     let capped = summary.power_capped_share.unwrap_or(0.0);
     let observed = format!(
@@ -109,27 +105,27 @@ fn clock(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
         slowed * 100.0,
         capped * 100.0
     );
-    judge(
+    from_log(
         "gpu-clock",
-        (slowed <= 0.0, observed, limit.to_owned()),
+        (slowed <= 0.0, observed),
         summary,
         blocks,
         "cool the host, or measure shorter with rests in between",
     )
 }
 
-fn license(summary: &HostLogSummary, blocks: usize, limit: &str) -> Check {
+fn license(summary: &HostLogSummary, blocks: usize) -> Check {
     let Some(licensed) = summary.licensed else {
-        return silent("license", "licensed", summary, limit);
+        return silent("license", "licensed", summary);
     };
     let observed = if licensed {
         "licensed in every sample"
     } else {
         "not licensed in a sample"
     };
-    judge(
+    from_log(
         "license",
-        (licensed, observed.to_owned(), limit.to_owned()),
+        (licensed, observed.to_owned()),
         summary,
         blocks,
         "a vGPU without a licence is slowed down by its driver: fix the licence, then measure again",
@@ -142,7 +138,7 @@ mod tests {
     use crate::record::Scheduler;
 
     fn open(id: &str) -> Check {
-        unknown(id, "a guest cannot see it", "limit".to_owned())
+        unknown(id, "a guest cannot see it")
     }
 
     fn summary(policy: SchedulerPolicy, others: usize, mean: Option<f64>) -> HostLogSummary {
@@ -218,7 +214,7 @@ mod tests {
         summary.licensed = Some(true);
         assert_eq!(resolved("gpu-clock", &summary, 2).outcome, Outcome::Failed);
         assert_eq!(resolved("license", &summary, 2).outcome, Outcome::Passed);
-        let passed = check("gpu-clock", Outcome::Passed, "seen".to_owned(), String::new(), "");
+        let passed = check("gpu-clock", Outcome::Passed, "seen".to_owned(), "");
         let mut list = [passed.clone()];
         resolve(&mut list, &summary, 2);
         assert_eq!(list, [passed]);

@@ -15,23 +15,19 @@ fn sum(blocks: &[Block], of: fn(&Conditions) -> Option<f64>) -> Option<f64> {
     sum.filter(|_| !blocks.is_empty())
 }
 
-/// The kernel samples what cores do, in hundredths of a second: a limit below so much counted time is no more than luck.
+/// The kernel samples what cores do, in hundredths of a second: a limit below so much counted time is chance.
 const COUNTABLE_SECONDS: f64 = 0.3;
 
-fn share(id: &str, seconds: f64, counted: Option<f64>, limit: f64, of: &str, advice: &str) -> Check {
-    let limit_text = format!("{:.0} % of {of}", limit * 100.0);
+fn share(id: &str, seconds: f64, counted: Option<f64>, limit: f64, advice: &str) -> Check {
     match counted {
-        Some(_) if seconds * limit < COUNTABLE_SECONDS => {
-            unknown(id, "too little was measured to count it", limit_text)
-        }
+        Some(_) if seconds * limit < COUNTABLE_SECONDS => unknown(id, "too little was measured to count it"),
         Some(counted) => check(
             id,
             outcome(counted <= limit * seconds),
             format!("{:.1} %", counted / seconds * 100.0),
-            limit_text,
             advice,
         ),
-        None => unknown(id, "this machine does not tell", limit_text),
+        None => unknown(id, "this machine does not show it"),
     }
 }
 
@@ -47,7 +43,6 @@ pub fn foreign_load(blocks: &[Block], cores: usize) -> Check {
         seconds,
         others,
         FOREIGN,
-        "the host cores' time",
         "other processes used the host cores: measure when the machine is quiet, or give --host-cores that nobody else has",
     )
 }
@@ -60,7 +55,6 @@ pub fn steal(blocks: &[Block], cores: usize) -> Check {
         seconds,
         sum(blocks, |c| c.stolen_seconds),
         STOLEN,
-        "the host cores' time",
         "this instance's cores are shared with others: use one with cores of its own, or measure when they are quiet",
     )
 }
@@ -73,7 +67,6 @@ pub fn throttled(blocks: &[Block], threads: usize) -> Check {
         seconds,
         sum(blocks, |c| c.throttled_seconds),
         THROTTLED,
-        "the streams' time",
         "a processor quota stopped the worker: give it fewer threads and streams than the quota's cores, or no quota",
     )
 }

@@ -1,5 +1,5 @@
-//! The checks of an arm's figures, and the status that follows. [`crate::record::RULES`] says what each means; here is how it
-//! is judged: of the networks in this file, of the blocks in [`blocks`], of the machine in [`machine`], of the GPU in [`gpu`],
+//! The checks of an arm's figures, and the status that follows. [`crate::record::RULES`] has what each means; here is how it
+//! is made: of the networks in this file, of the blocks in [`blocks`], of the machine in [`machine`], of the GPU in [`gpu`],
 //! and by a host log in [`host_log`].
 
 pub mod blocks;
@@ -13,7 +13,7 @@ use super::figures;
 use crate::{
     record::{
         Accuracy, Block, Check, CheckPass, Consequence, License, Operators, Outcome, Placement,
-        QualityTarget, Status,
+        QualityTarget, Rule, Status,
         limits::{DECODE, FALSE_ACCEPTS, MARGIN, PLACED, PRECISE},
         rule,
     },
@@ -23,7 +23,17 @@ use crate::{
 /// Where the nodes of both networks ran, by provider.
 type Providers = BTreeMap<String, Placement>;
 
-pub(super) fn check(id: &str, outcome: Outcome, observed: String, limit: String, advice: &str) -> Check {
+/// A check whose limit is its rule's own.
+pub(super) fn check(id: &str, outcome: Outcome, observed: String, advice: &str) -> Check {
+    check_with(id, outcome, observed, limit_of(id), advice)
+}
+
+fn limit_of(id: &str) -> String {
+    rule(id).map_or_else(String::new, Rule::limit)
+}
+
+/// A check whose limit follows from the study, such as its latency bound.
+pub(super) fn check_with(id: &str, outcome: Outcome, observed: String, limit: String, advice: &str) -> Check {
     let advice = if outcome == Outcome::Passed {
         String::new()
     } else {
@@ -39,9 +49,14 @@ pub(super) fn check(id: &str, outcome: Outcome, observed: String, limit: String,
 }
 
 /// A check that could not be made; how it would be observed stands where the advice does.
-pub(super) fn unknown(id: &str, observed: &str, limit: String) -> Check {
+pub(super) fn unknown(id: &str, observed: &str) -> Check {
+    unknown_with(id, observed, limit_of(id))
+}
+
+/// The same of a check whose limit follows from the study.
+pub(super) fn unknown_with(id: &str, observed: &str, limit: String) -> Check {
     let how = rule(id).map_or("", |rule| rule.observed);
-    check(id, Outcome::Unknown, observed.to_owned(), limit, how)
+    check_with(id, Outcome::Unknown, observed.to_owned(), limit, how)
 }
 
 fn outcome(passed: bool) -> Outcome {
@@ -55,16 +70,14 @@ fn is_timed(providers: &Providers) -> bool {
 
 /// Whether the networks really ran on `provider`.
 pub fn placement(profile: Option<&Providers>, provider: &str) -> Check {
-    let limit = format!("{:.0} % of node time on {provider}", PLACED * 100.0);
     let share = |providers: &Providers| providers.get(provider).map_or(0.0, |own| own.time_share);
     let Some(share) = profile.filter(|providers| is_timed(providers)).map(share) else {
-        return unknown("placement", "no profile", limit);
+        return unknown("placement", "no profile");
     };
     check(
         "placement",
         outcome(share >= PLACED),
         format!("{:.1} % of node time on {provider}", share * 100.0),
-        limit,
         "part of the networks ran elsewhere: these figures are not this backend's",
     )
 }
@@ -74,36 +87,25 @@ pub fn placed_by_construction(provider: &str) -> Check {
     check(
         "placement",
         Outcome::Passed,
-        "placed by construction: this runtime has no other place".to_owned(),
-        format!("{:.0} % of node time on {provider}", PLACED * 100.0),
+        format!("placed by construction on {provider}: this runtime has no other place"),
         "",
     )
 }
 
-/// Whether the numbers inside each network, the detector and the recognizer, are what the arm says they are.
+/// Whether the numbers inside each network, the detector and the recognizer, are of the precision that the arm was asked for.
 pub fn precision(
     profile: Option<&Providers>,
     operators: Option<&Operators>,
     (detector, recognizer): (Precision, Precision),
 ) -> Check {
-    let limit = if detector == recognizer {
-        precise(recognizer)
-    } else {
-        format!(
-            "detector: {}; recognizer: {}",
-            precise(detector),
-            precise(recognizer)
-        )
-    };
     let advice = "give the precision that the networks have: precision=fp32, fp16 or int8, and with int8 \
                   detector-precision=fp32 or int8";
     if !profile.is_some_and(is_timed) {
-        return unknown("precision", "no profile", limit);
+        return unknown("precision", "no profile");
     }
     let Some(operators) = operators else {
-        let observed =
-            "the provider compiles whole graphs and shows no operators; agreement judges its numbers";
-        return unknown("precision", observed, limit);
+        let observed = "the provider compiles whole graphs and shows no operators; agreement is the check of its numbers";
+        return unknown("precision", observed);
     };
     let (mut passed, mut observed) = (true, Vec::new());
     let networks = [
@@ -111,10 +113,10 @@ pub fn precision(
         ("recognizer", operators.recognizer, recognizer),
     ];
     // Without a face in the photos the recognizer did not run.
-    for (name, numbers, said) in networks.into_iter().filter(|(_, numbers, _)| numbers.all_us > 0) {
+    for (name, numbers, asked) in networks.into_iter().filter(|(_, numbers, _)| numbers.all_us > 0) {
         let share = |time: u64| time as f64 / numbers.all_us as f64;
         let (int8, half) = (share(numbers.quantized_us), share(numbers.half_us));
-        passed &= match said {
+        passed &= match asked {
             Precision::Int8 => int8 >= PRECISE,
             Precision::Fp16 => half >= PRECISE,
             Precision::Fp32 | Precision::Tf32 => int8 < PRECISE && half < PRECISE,
@@ -125,19 +127,7 @@ pub fn precision(
             half * 100.0
         ));
     }
-    check("precision", outcome(passed), observed.join("; "), limit, advice)
-}
-
-/// What a network of this precision shows.
-fn precise(said: Precision) -> String {
-    let share = PRECISE * 100.0;
-    match said {
-        Precision::Int8 => format!("{share:.0} % of node time in quantized operators"),
-        Precision::Fp16 => format!("{share:.0} % of node time on 16-bit floats"),
-        Precision::Fp32 | Precision::Tf32 => {
-            format!("less than {share:.0} % of node time in quantized operators or on 16-bit floats")
-        }
-    }
+    check("precision", outcome(passed), observed.join("; "), advice)
 }
 
 /// Whether each measured pass saw as many faces as the check pass whose answers were compared.
@@ -149,15 +139,13 @@ pub fn repeatable(blocks: &[Block], pass: &CheckPass) -> Check {
         .iter()
         .map(by_pass)
         .max_by(|a, b| off(*a).total_cmp(&off(*b)));
-    let limit = format!("{expected} faces a pass, as in the check pass");
     let advice = "the arm does not give the same answer twice: its agreement proves nothing";
     match worst {
-        None => unknown("repeatable", "nothing was measured", limit),
+        None => unknown("repeatable", "nothing was measured"),
         Some(worst) => check(
             "repeatable",
             outcome(off(worst) < 1e-9),
-            format!("{worst} faces a pass"),
-            limit,
+            format!("{worst} faces a pass, and {expected} in the check pass"),
             advice,
         ),
     }
@@ -172,9 +160,9 @@ pub fn ground_truth(accuracy: &Accuracy, target: QualityTarget) -> Check {
     let advice =
         "the networks do not do here what they do elsewhere: find out why before believing any figure";
     let (Some(ap), Some(verification)) = (accuracy.detection_ap, &accuracy.verification) else {
-        return unknown("ground-truth", "too few known faces", limit);
+        return unknown_with("ground-truth", "too few known faces", limit);
     };
-    check(
+    check_with(
         "ground-truth",
         outcome(ap >= target.detection_ap && verification.tar >= target.tar),
         format!(
@@ -199,24 +187,21 @@ pub fn decode_bound(blocks: &[Block], cores: usize) -> Option<Check> {
             "{cores} host core{plural} can decode, resize and align {ceiling:.0} images/s; the arm reached {:.0} % of that",
             share * 100.0
         ),
-        format!("less than {:.0} %", DECODE * 100.0),
         "the device waits for photos: give it more host cores, or photos that are cheaper to decode",
     ))
 }
 
 /// Whether the machine's noise floor is known, and small. Of a study, not of an arm.
 pub fn noise_floor(floor: Option<f64>) -> Check {
-    let limit = format!("at most {:.0} %", MARGIN * 100.0);
-    let advice = "this machine is noisy: smaller differences than its floor are not told apart";
+    let advice = "this machine is noisy: differences smaller than its floor are not distinguished";
     match floor {
         Some(floor) => check(
             "noise-floor",
             outcome(floor <= MARGIN),
             format!("{:.1} %", floor * 100.0),
-            limit,
             advice,
         ),
-        None => unknown("noise-floor", "never measured here", limit),
+        None => unknown("noise-floor", "never measured here"),
     }
 }
 
@@ -225,7 +210,7 @@ pub fn license(license: &License) -> Check {
     let word = |licensed: Option<bool>| match licensed {
         Some(true) => "licensed",
         Some(false) => "not licensed",
-        None => "not told",
+        None => "unknown",
     };
     let both = [license.before, license.after];
     let came_out = if both.contains(&Some(false)) {
@@ -239,7 +224,6 @@ pub fn license(license: &License) -> Check {
         "license",
         came_out,
         format!("before: {}, after: {}", word(license.before), word(license.after)),
-        "licensed before and after".into(),
         "a vGPU without a licence is slowed down by its driver: fix the licence, then measure again",
     )
 }
@@ -293,30 +277,30 @@ mod tests {
         };
         let of = |detector, recognizer| Operators { detector, recognizer };
         let on_cpu = placed(1.0, 0.0);
-        let said = |said, quantized| {
+        let asked = |asked, quantized| {
             let times = times(100, quantized);
-            precision(Some(&on_cpu), Some(&of(times, times)), (said, said)).outcome
+            precision(Some(&on_cpu), Some(&of(times, times)), (asked, asked)).outcome
         };
-        assert_eq!(said(Precision::Int8, 0), Outcome::Failed);
-        assert_eq!(said(Precision::Int8, 60), Outcome::Passed);
-        assert_eq!(said(Precision::Fp32, 60), Outcome::Failed);
-        assert_eq!(said(Precision::Fp32, 0), Outcome::Passed);
-        assert_eq!(said(Precision::Fp16, 0), Outcome::Failed);
+        assert_eq!(asked(Precision::Int8, 0), Outcome::Failed);
+        assert_eq!(asked(Precision::Int8, 60), Outcome::Passed);
+        assert_eq!(asked(Precision::Fp32, 60), Outcome::Failed);
+        assert_eq!(asked(Precision::Fp32, 0), Outcome::Passed);
+        assert_eq!(asked(Precision::Fp16, 0), Outcome::Failed);
 
         let mut mixed = of(times(100, 0), times(100, 90));
-        let said = |mixed: &Operators, detector, recognizer| {
+        let of_mixed = |mixed: &Operators, detector, recognizer| {
             precision(Some(&on_cpu), Some(mixed), (detector, recognizer))
         };
-        let told = said(&mixed, Precision::Fp32, Precision::Int8);
-        assert_eq!(told.outcome, Outcome::Passed);
-        insta::assert_snapshot!(told.observed, @"detector 0.0 % quantized, 0.0 % 16-bit; recognizer 90.0 % quantized, 0.0 % 16-bit");
-        let outcome = |mixed: &Operators, both| said(mixed, both, both).outcome;
+        let check = of_mixed(&mixed, Precision::Fp32, Precision::Int8);
+        assert_eq!(check.outcome, Outcome::Passed);
+        insta::assert_snapshot!(check.observed, @"detector 0.0 % quantized, 0.0 % 16-bit; recognizer 90.0 % quantized, 0.0 % 16-bit");
+        let outcome = |mixed: &Operators, both| of_mixed(mixed, both, both).outcome;
         assert_eq!(outcome(&mixed, Precision::Int8), Outcome::Failed);
         assert_eq!(outcome(&mixed, Precision::Fp32), Outcome::Failed);
         // One face in a large photo: its few node times are the recognizer's own, and no share of the detector's.
         mixed.detector.all_us = 1_000_000;
         assert_eq!(
-            said(&mixed, Precision::Fp32, Precision::Int8).outcome,
+            of_mixed(&mixed, Precision::Fp32, Precision::Int8).outcome,
             Outcome::Passed
         );
         let both = (Precision::Fp32, Precision::Fp32);
@@ -330,8 +314,8 @@ mod tests {
 
     #[test]
     fn status_is_the_worst_that_was_found() {
-        let bad = |id: &str| check(id, Outcome::Failed, String::new(), String::new(), "");
-        let unknown = check("placement", Outcome::Unknown, String::new(), String::new(), "");
+        let bad = |id: &str| check(id, Outcome::Failed, String::new(), "");
+        let unknown = check("placement", Outcome::Unknown, String::new(), "");
         assert_eq!(status(&[]), Status::Valid);
         assert_eq!(status(std::slice::from_ref(&unknown)), Status::Valid);
         assert_eq!(status(&[bad("blocks")]), Status::Unstable);

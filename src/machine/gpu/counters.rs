@@ -10,14 +10,15 @@ use nvml_wrapper::{
 
 use super::super::Reading;
 use super::fault::reason;
+use crate::record::Throttle;
 
 /// A GPU at one moment. What cannot be read carries the reason; a vGPU's guest can read little of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GpuCounters {
     /// Clock of the streaming multiprocessors, MHz; of the whole board for a MIG device.
     pub sm_clock_mhz: Reading<f64>,
-    /// What lowers the clock at this moment, such as `thermal` or `power cap`; empty where nothing does.
-    pub throttled_by: Reading<Vec<&'static str>>,
+    /// What lowers the clock at this moment; empty where nothing does.
+    pub throttled_by: Reading<Vec<Throttle>>,
     /// Joules used since the driver was loaded. Not known for a MIG device: the board counts all of them together.
     pub joules: Reading<f64>,
     /// Device memory in use by all processes, bytes.
@@ -28,13 +29,13 @@ pub struct GpuCounters {
     pub temperature_celsius: Reading<f64>,
 }
 
-/// Names of the reasons that slow a GPU down. An idle GPU, or a clock that a user set, is not a slow-down.
-const REASONS: &[(ThrottleReasons, &str)] = &[
-    (ThrottleReasons::SW_THERMAL_SLOWDOWN, "thermal"),
-    (ThrottleReasons::HW_THERMAL_SLOWDOWN, "thermal (hardware)"),
-    (ThrottleReasons::SW_POWER_CAP, "power cap"),
-    (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "power brake (hardware)"),
-    (ThrottleReasons::HW_SLOWDOWN, "hardware slow-down"),
+/// The driver's reasons that are kept.
+const REASONS: &[(ThrottleReasons, Throttle)] = &[
+    (ThrottleReasons::SW_THERMAL_SLOWDOWN, Throttle::Thermal),
+    (ThrottleReasons::HW_THERMAL_SLOWDOWN, Throttle::HardwareThermal),
+    (ThrottleReasons::SW_POWER_CAP, Throttle::PowerCap),
+    (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, Throttle::PowerBrake),
+    (ThrottleReasons::HW_SLOWDOWN, Throttle::Hardware),
 ];
 
 /// The counters of `device`, which belongs to `board` where it is a MIG device; `pid` as the driver counts processes.
@@ -43,7 +44,7 @@ pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<
     let failed = |error: NvmlError| reason(&error);
     GpuCounters {
         sm_clock_mhz: whole.clock_info(Clock::SM).map(f64::from).map_err(failed),
-        throttled_by: whole.current_throttle_reasons().map(names).map_err(failed),
+        throttled_by: whole.current_throttle_reasons().map(kept).map_err(failed),
         joules: match board {
             None => device
                 .total_energy_consumption()
@@ -62,11 +63,11 @@ pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<
     }
 }
 
-fn names(reasons: ThrottleReasons) -> Vec<&'static str> {
+fn kept(reasons: ThrottleReasons) -> Vec<Throttle> {
     REASONS
         .iter()
         .filter(|(reason, _)| reasons.contains(*reason))
-        .map(|(_, name)| *name)
+        .map(|(_, kept)| *kept)
         .collect()
 }
 

@@ -121,11 +121,7 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
                 .map(|rates| f64::from(rates.gpu) / 100.0)
                 .map_err(said),
         ),
-        throttled_by: gaps.keep(
-            "throttled_by",
-            read.throttled_by
-                .map(|names| names.into_iter().map(str::to_owned).collect()),
-        ),
+        throttled_by: gaps.keep("throttled_by", read.throttled_by),
         vgpus: gaps.keep("vgpus", vgpus(library, &device, since)),
         unavailable: gaps.0,
     }

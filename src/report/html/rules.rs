@@ -115,7 +115,7 @@ pub(super) fn section() -> Markup {
                 dt id={ "rule-" (rule.id) } { (rule.id) }
                 dd {
                     (rule.question) br;
-                    b { "Passes with:" } " " (rule.limit) "." br;
+                    b { "Passes with:" } " " (rule.limit()) "." br;
                     b { "Observed by:" } " " (rule.observed) "." br;
                     b { "Its failure" } " " (consequence(rule.consequence)) "."
                 }
