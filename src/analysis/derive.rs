@@ -88,7 +88,7 @@ pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
             joules_per_image: joules,
             gpu_joules_per_image: figures::gpu_joules_per_image(blocks),
             reason: joules.is_none().then(|| {
-                "no energy counter of the processor can be read here (host.unavailable has the reason)".into()
+                "no energy counter of the processor can be read here (host.unavailable says why)".into()
             }),
         },
         cost: arm.price.as_ref().map(|price| {
