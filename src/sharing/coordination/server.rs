@@ -1,8 +1,8 @@
 //! The barrier server of a coordinated run: takes so many machines, answers with its time, and at each step sends what all
 //! have sent to each of them. One thread a connection; it knows nothing of what is measured.
 //!
-//! It trusts whoever has the run's token ([`super::auth`]). All others can hold one of [`MOST_STRANGERS`] connections for
-//! [`AUTHENTICATION_TIMEOUT`], and nothing else. What is sent is not encrypted.
+//! It trusts every machine that has the run's token ([`super::auth`]). All others can hold one of `MOST_STRANGERS` connections for
+//! `AUTHENTICATION_TIMEOUT`, and nothing else. What is sent is not encrypted.
 
 use std::{
     collections::VecDeque,
