@@ -26,7 +26,7 @@ import profiles
 
 FORK = multiprocessing.get_context("fork")
 HEARTBEAT = 0.2
-# The same numbers as in src/worker/load_generator/until_steady.rs and src/record/check.rs.
+# The same numbers as in src/worker/load_generator/until_steady.rs and src/record/rules.rs.
 WINDOWS = 4
 STEADY = 0.03
 # Photos of the profiled pass.
