@@ -348,6 +348,8 @@ pub(crate) mod tests {
                 placement: None,
                 operators: None,
                 placed_by_construction: Some(false),
+                accelerator: Some(false),
+                reference: Some(true),
             },
             price: None,
             figures: Figures::default(),

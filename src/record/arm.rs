@@ -136,6 +136,13 @@ pub struct BackendFacts {
     /// Whether the runtime has one place only, so that the networks cannot run elsewhere; null in records of version 1.
     #[serde(default)]
     pub placed_by_construction: Option<bool>,
+    /// Whether it runs on a device of its own, and not in another way on the processor; null where records are older than
+    /// this key.
+    #[serde(default)]
+    pub accelerator: Option<bool>,
+    /// Whether it is the backend whose answers others are compared with; null where records are older than this key.
+    #[serde(default)]
+    pub reference: Option<bool>,
 }
 
 /// Time of the networks' nodes, by the numbers that they compute with.

@@ -44,6 +44,7 @@ fn from_1(record: &mut Value) {
         let points: Vec<Value> = items(arm, "curve").filter_map(take_point).collect();
         arm["points"] = points.into();
         split_figures(arm);
+        name_kind(arm);
         for trial in items(arm, "trials") {
             rename(trial, &[("held", "met")]);
         }
@@ -88,6 +89,20 @@ fn split_figures(arm: &mut Value) {
     let memory = arm.as_object_mut().and_then(|arm| arm.remove("memory"));
     for key in ["rss_peak_bytes", "device_peak_bytes"] {
         arm[key] = memory.as_ref().map_or(Value::Null, |memory| memory[key].clone());
+    }
+}
+
+/// The backends of version 1 that run on a device of their own.
+const ACCELERATORS_OF_1: &[&str] = &["cuda", "tensorrt", "vgpu", "mig", "vitis"];
+
+/// Version 1 leaves it to the word of the SPEC what kind of backend an arm has.
+fn name_kind(arm: &mut Value) {
+    let requested = arm["backend"]["requested"].as_str().unwrap_or_default();
+    let word = requested.split([',', ':']).next().unwrap_or_default();
+    let (accelerator, reference) = (ACCELERATORS_OF_1.contains(&word), word == "cpu");
+    if let Some(backend) = arm.get_mut("backend").and_then(Value::as_object_mut) {
+        backend.insert("accelerator".into(), accelerator.into());
+        backend.insert("reference".into(), reference.into());
     }
 }
 

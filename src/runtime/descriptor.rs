@@ -5,7 +5,6 @@ use super::{
     onnxruntime::ExecutionProvider,
     options::DataPath,
     spec::GpuWanted,
-    table::{BACKENDS, REFERENCE},
 };
 
 /// One backend: what it is, what its SPEC accepts, and what runs it.
@@ -67,21 +66,6 @@ pub struct LinkedRuntime {
 }
 
 impl BackendDescriptor {
-    /// The backend of that word.
-    pub fn find(word: &str) -> Option<&'static Self> {
-        BACKENDS.iter().find(|backend| backend.word == word)
-    }
-
-    /// The backend of a SPEC as a user wrote it, without its device and options.
-    pub fn of_spec(spec: &str) -> Option<&'static Self> {
-        spec.split([',', ':']).next().and_then(Self::find)
-    }
-
-    /// The backend on CUDA that names devices in this way.
-    pub fn for_gpu(device: DeviceArgument) -> Option<&'static Self> {
-        BACKENDS.iter().find(|backend| backend.device == device)
-    }
-
     /// Whether it accepts this option.
     pub fn takes(&self, option: &str) -> bool {
         self.options.contains(&option)
@@ -90,11 +74,6 @@ impl BackendDescriptor {
     /// Whether this program can run it at all.
     pub fn is_built(&self) -> bool {
         self.linked().is_none_or(|linked| linked.open.is_some())
-    }
-
-    /// Whether it is the one whose answers others are compared with.
-    pub fn is_reference(&self) -> bool {
-        self.word == REFERENCE
     }
 
     /// Whether it runs on a device of its own, and not in another way on the processor.

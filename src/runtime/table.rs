@@ -6,7 +6,10 @@ use super::opencv::OpenCv;
 use super::tract::Tract;
 use super::{
     descriptor::{BackendDescriptor, DeviceArgument, Engine, LinkedRuntime},
-    onnxruntime::providers::{Cpu, Cuda, OpenVino, TensorRt, Vitis},
+    onnxruntime::{
+        ExecutionProvider,
+        providers::{Cpu, Cuda, OpenVino, TensorRt, Vitis},
+    },
     options::DataPath,
 };
 
@@ -165,3 +168,28 @@ pub const BACKENDS: &[BackendDescriptor] = &[
         engine: Engine::Null,
     },
 ];
+
+impl BackendDescriptor {
+    /// The backend of that word.
+    pub fn find(word: &str) -> Option<&'static Self> {
+        BACKENDS.iter().find(|backend| backend.word == word)
+    }
+
+    /// The backend on CUDA that names devices in this way.
+    pub fn for_gpu(device: DeviceArgument) -> Option<&'static Self> {
+        BACKENDS.iter().find(|backend| backend.device == device)
+    }
+
+    /// Whether it is the one whose answers others are compared with.
+    pub fn is_reference(&self) -> bool {
+        self.word == REFERENCE
+    }
+}
+
+/// The execution provider of that name in records and profiles.
+pub fn provider_named(name: &str) -> Option<&'static dyn ExecutionProvider> {
+    BACKENDS
+        .iter()
+        .filter_map(BackendDescriptor::provider)
+        .find(|provider| provider.name() == name)
+}

@@ -12,9 +12,10 @@ use crate::{
         limits::FALSE_ACCEPTS,
     },
     runtime::{
-        onnxruntime::{ExecutionProvider, providers},
+        onnxruntime::ExecutionProvider,
         options::DataPath,
         spec::{Precision, Reads},
+        table::provider_named,
         values::Choice,
     },
     vision::{decoder, face::Face},
@@ -141,6 +142,8 @@ pub fn recorded_arm(facts: &ArmFacts<'_>, run: &ArmRun, photos: &PhotoFacts<'_>)
             placement: run.profile.as_ref().map(placements),
             operators: run.profile.as_ref().and_then(operators),
             placed_by_construction: Some(arm.spec.backend().linked().is_some()),
+            accelerator: Some(arm.spec.backend().is_accelerator()),
+            reference: Some(arm.spec.backend().is_reference()),
         },
         price: facts.price.cloned(),
         figures: Figures::default(),
@@ -326,7 +329,7 @@ fn placements(profile: &ObservedProfile) -> BTreeMap<String, Placement> {
 /// `None` where a provider runs a network as one node of its own, and so shows no operators.
 fn operators(profile: &ObservedProfile) -> Option<Operators> {
     let hides_operators =
-        |name: &String| providers::named(name).is_some_and(ExecutionProvider::hides_operators);
+        |name: &String| provider_named(name).is_some_and(ExecutionProvider::hides_operators);
     if profile.providers.keys().any(hides_operators) {
         return None;
     }

@@ -38,8 +38,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("sizing", &["record", "analysis"]),
-    // Which backend runs on a device of its own, from the table of backends.
-    ("report", &["record", "runtime::Type"]),
+    ("report", &["record"]),
     ("commands", &["*"]),
     ("cli", &["*"]),
     ("main", &["*"]),

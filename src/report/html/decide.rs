@@ -8,10 +8,7 @@ use super::super::{
     grid::{Cell, anchor, blocks_anchor, check_anchor},
 };
 use super::links::Links;
-use crate::{
-    record::{Arm, Outcome, Record, Scenario, Status},
-    runtime::BackendDescriptor,
-};
+use crate::record::{Arm, Outcome, Record, Scenario, Status};
 
 /// A part of a cell, and how large it is.
 enum Line {
@@ -208,12 +205,8 @@ fn unobserved(arm: &Arm) -> bool {
         .any(|check| check.outcome == Outcome::Unknown)
 }
 
-fn backend(arm: &Arm) -> Option<&'static BackendDescriptor> {
-    BackendDescriptor::of_spec(&arm.backend.requested)
-}
-
 fn on_accelerator(arm: &Arm) -> bool {
-    backend(arm).is_some_and(BackendDescriptor::is_accelerator)
+    arm.backend.accelerator == Some(true)
 }
 
 /// How many host cores with the fp32 CPU arm give as many images a second as this arm's device.
@@ -228,8 +221,7 @@ fn worth(record: &Record, arm: &Arm) -> Option<f64> {
             .map(|t| t.images_per_second.median)
     };
     let is_cpu = |other: &&Arm| {
-        let is_reference = backend(other).is_some_and(BackendDescriptor::is_reference);
-        is_reference && other.precision == "fp32" && speed(other).is_some()
+        other.backend.reference == Some(true) && other.precision == "fp32" && speed(other).is_some()
     };
     let cpus = || record.arms.iter().filter(is_cpu);
     // In a merged record the CPU of the same machine, where it was measured.

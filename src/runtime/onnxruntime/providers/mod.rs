@@ -18,11 +18,9 @@ use ort::ep::ExecutionProviderDispatch;
 pub use self::{cpu::Cpu, cuda::Cuda, openvino::OpenVino, tensorrt::TensorRt, vitis::Vitis};
 use super::Failure;
 use crate::runtime::{
-    descriptor::BackendDescriptor,
     install::Flavor,
     options::{DataPath, Engines},
     spec::BackendSpec,
-    table::BACKENDS,
 };
 
 /// One way in which ONNX Runtime runs networks.
@@ -74,14 +72,6 @@ pub trait ExecutionProvider: Debug + Sync {
     fn fix(&self, _failure: &Failure, _spec: &BackendSpec, _flavor: Option<Flavor>) -> Option<String> {
         None
     }
-}
-
-/// The provider of that name in records and profiles.
-pub fn named(name: &str) -> Option<&'static dyn ExecutionProvider> {
-    BACKENDS
-        .iter()
-        .filter_map(BackendDescriptor::provider)
-        .find(|provider| provider.name() == name)
 }
 
 /// What registering a provider must know of the session.
