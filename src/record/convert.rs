@@ -95,11 +95,14 @@ fn split_figures(arm: &mut Value) {
 /// The backends of version 1 that run on a device of their own.
 const ACCELERATORS_OF_1: &[&str] = &["cuda", "tensorrt", "vgpu", "mig", "vitis"];
 
+/// The one whose answers others are compared with.
+const REFERENCE_OF_1: &str = "cpu";
+
 /// Version 1 leaves it to the word of the SPEC what kind of backend an arm has.
 fn name_kind(arm: &mut Value) {
     let requested = arm["backend"]["requested"].as_str().unwrap_or_default();
     let word = requested.split([',', ':']).next().unwrap_or_default();
-    let (accelerator, reference) = (ACCELERATORS_OF_1.contains(&word), word == "cpu");
+    let (accelerator, reference) = (ACCELERATORS_OF_1.contains(&word), word == REFERENCE_OF_1);
     if let Some(backend) = arm.get_mut("backend").and_then(Value::as_object_mut) {
         backend.insert("accelerator".into(), accelerator.into());
         backend.insert("reference".into(), reference.into());

@@ -46,9 +46,19 @@ fn outlined(svg: &str) -> Result<String, Box<dyn std::error::Error>> {
             continue;
         };
         // The middle of small letters, as the SVG asks for by a half of their height.
-        let below = if attribute("dy") == Some("0.5ex") { size / 4.0 } else { 0.0 };
+        let below = if attribute("dy") == Some("0.5ex") {
+            size / 4.0
+        } else {
+            0.0
+        };
         let anchor = attribute("text-anchor").unwrap_or("start");
-        let path = path(&font, text.text().unwrap_or_default().trim(), size, anchor, [x, y + below])?;
+        let path = path(
+            &font,
+            text.text().unwrap_or_default().trim(),
+            size,
+            anchor,
+            [x, y + below],
+        )?;
         write!(drawn, "<path d=\"{path}\"")?;
         for name in ["fill", "opacity", "transform"] {
             if let Some(value) = attribute(name) {
@@ -62,7 +72,13 @@ fn outlined(svg: &str) -> Result<String, Box<dyn std::error::Error>> {
 }
 
 /// The outline of one line of `text`, in the words of SVG's paths; `at` is on its base line, at its `anchor`.
-fn path(font: &FontRef<'_>, text: &str, size: f32, anchor: &str, at: [f32; 2]) -> Result<String, std::fmt::Error> {
+fn path(
+    font: &FontRef<'_>,
+    text: &str,
+    size: f32,
+    anchor: &str,
+    at: [f32; 2],
+) -> Result<String, std::fmt::Error> {
     let scale = size / font.units_per_em().unwrap_or(1000.0);
     let glyphs: Vec<_> = text.chars().map(|letter| font.glyph_id(letter)).collect();
     let length: f32 = glyphs.iter().map(|id| font.h_advance_unscaled(*id) * scale).sum();
@@ -76,8 +92,9 @@ fn path(font: &FontRef<'_>, text: &str, size: f32, anchor: &str, at: [f32; 2]) -
         let place = |point: Point| (left + point.x * scale, at[1] - point.y * scale);
         let mut end = None;
         for curve in font.outline(id).iter().flat_map(|outline| &outline.curves) {
-            let (OutlineCurve::Line(begin, _) | OutlineCurve::Quad(begin, ..) | OutlineCurve::Cubic(begin, ..)) =
-                *curve;
+            let (OutlineCurve::Line(begin, _)
+            | OutlineCurve::Quad(begin, ..)
+            | OutlineCurve::Cubic(begin, ..)) = *curve;
             if end != Some(begin) {
                 let (x, y) = place(begin);
                 write!(path, "M{x:.3} {y:.3}")?;
@@ -127,17 +144,35 @@ mod tests {
              <rect x=\"0\" y=\"0\" width=\"200\" height=\"40\" fill=\"#FFFFFF\"/>\
              <text x=\"100\" y=\"20\" dy=\"0.5ex\" text-anchor=\"{anchor}\" font-size=\"16\" fill=\"#000000\">\n{text}\n</text></svg>"
         );
-        let picture = image::load_from_memory(&render(&svg).unwrap()).unwrap().to_luma8();
-        let ink = || picture.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] < 128).map(|(x, ..)| x);
+        let picture = image::load_from_memory(&render(&svg).unwrap())
+            .unwrap()
+            .to_luma8();
+        let ink = || {
+            picture
+                .enumerate_pixels()
+                .filter(|(_, _, pixel)| pixel.0[0] < 128)
+                .map(|(x, ..)| x)
+        };
         (ink().min().unwrap() / 2, ink().max().unwrap() / 2)
     }
 
     #[test]
     fn letters_stand_at_their_anchor() {
-        let (start, middle, end) = (columns("start", "HIH"), columns("middle", "HIH"), columns("end", "HIH"));
-        assert!((100..104).contains(&start.0) && end.1.abs_diff(98) < 4, "{start:?} {end:?}");
+        let (start, middle, end) = (
+            columns("start", "HIH"),
+            columns("middle", "HIH"),
+            columns("end", "HIH"),
+        );
+        assert!(
+            (100..104).contains(&start.0) && end.1.abs_diff(98) < 4,
+            "{start:?} {end:?}"
+        );
         let (left, right) = (100 - middle.0, middle.1 - 100);
         assert!(left.abs_diff(right) <= 2, "{middle:?}");
-        assert_eq!(columns("start", "&lt;&amp;").0, columns("start", "&lt;").0, "entities are letters");
+        assert_eq!(
+            columns("start", "&lt;&amp;").0,
+            columns("start", "&lt;").0,
+            "entities are letters"
+        );
     }
 }

@@ -1,11 +1,6 @@
 //! What facebench must know about a backend: one [`BackendDescriptor`] each, a row of [`super::table::BACKENDS`].
 
-use super::{
-    Runtime,
-    onnxruntime::ExecutionProvider,
-    options::DataPath,
-    spec::GpuWanted,
-};
+use super::{Runtime, onnxruntime::ExecutionProvider, options::DataPath, spec::GpuWanted};
 
 /// One backend: what it is, what its SPEC accepts, and what runs it.
 #[derive(Debug, Clone, Copy)]

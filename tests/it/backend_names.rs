@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path};
 
-use facebench::runtime::{descriptor::BackendDescriptor, onnxruntime::providers, table::BACKENDS};
+use facebench::runtime::{
+    descriptor::BackendDescriptor,
+    table::{BACKENDS, provider_named},
+};
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
 /// Files that may compare: the rows of the backends, and sources that read the kernel's own names, such as `cpu`.
@@ -97,7 +100,7 @@ fn names_compared_in(text: &str) -> Vec<String> {
 fn providers_named_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     find(text.parse().unwrap(), false, &mut |literal, _| {
-        if providers::named(&content(literal)).is_some() {
+        if provider_named(&content(literal)).is_some() {
             found.push(shown(literal));
         }
     });
