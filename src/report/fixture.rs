@@ -167,6 +167,8 @@ fn arm(kind: &Kind, orders: &[usize], full: bool) -> Value {
         "precision": kind.precision, "threads": 1, "streams": kind.streams, "batch": 1,
         "backend": {
             "requested": kind.requested,
+            "accelerator": !kind.provider.starts_with("CPU"),
+            "reference": kind.provider.starts_with("CPU"),
             "runtime": {"name": "ONNX Runtime", "version": "1.23.0", "library_sha256": "5e".repeat(32)},
             "provider": kind.provider, "device": "Example Device", "options": {"streams": kind.streams.to_string()},
             "placement": {kind.provider: {"nodes": 243, "time_share": 1.0}}
