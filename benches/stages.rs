@@ -235,7 +235,7 @@ fn matching(c: &mut Criterion) {
     };
     let faces: Vec<Embedding> = (0..8).map(|_| person()).collect();
     for people in [1000, 10_000, 100_000] {
-        let gallery = Gallery::new((0..people).map(|_| (String::new(), person())));
+        let gallery = Gallery::new((0..people).map(|_| (String::new(), person()))).unwrap_or_default();
         let mut matcher = Matcher::default();
         group.bench_function(format!("{people} people"), |b| {
             b.iter(|| black_box(matcher.nearest(&gallery, faces.iter()).len()));

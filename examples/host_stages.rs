@@ -164,7 +164,8 @@ fn matched(count: usize) {
         let values: [f32; 512] = std::array::from_fn(|i| noise(number * 512 + i) as f32 - 8_388_608.0);
         Embedding::from_raw(&values)
     };
-    let gallery = Gallery::new((0..2000).map(|number| (String::new(), person(number))));
+    let gallery =
+        Gallery::new((0..2000).map(|number| (String::new(), person(number)))).expect("faces of one length");
     let faces: Vec<Embedding> = (0..4).map(|number| person(number * 7)).collect();
     let mut matcher = Matcher::default();
     for _ in 0..count {

@@ -53,6 +53,17 @@ pub fn sha256(path: &Path) -> io::Result<String> {
     Ok(base16ct::lower::encode_string(&hasher.finalize()))
 }
 
+/// The bytes of the file at `path`, which has `most` at most: a device or a pipe that never ends is an error.
+pub fn read_up_to(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let megabytes = most / 1_000_000;
+        return Err(io::Error::other(format!("it is longer than {megabytes} MB")));
+    }
+    Ok(bytes)
+}
+
 /// Feeds what is left of `file` to `hasher`; returns how many bytes that was.
 pub fn hash_into(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
     let mut chunk = vec![0; 64 * 1024];
@@ -122,6 +133,13 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_never_ends_is_not_read_to_its_end() {
+        let error = read_up_to(Path::new("/dev/zero"), 1_000_000).unwrap_err();
+        assert_eq!(error.to_string(), "it is longer than 1 MB");
+        assert_eq!(read_up_to(Path::new("/dev/null"), 0).unwrap(), b"");
     }
 
     #[test]

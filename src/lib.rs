@@ -3,6 +3,7 @@
 //! The modules, from what knows least of the others to what knows most:
 //!
 //! - [`files`]: how all of them write a file and know one again
+//! - [`text`]: how all of them show text from outside
 //! - [`vision`]: pixels and geometry; knows no network, no runtime
 //! - [`record`]: what a study writes; plain data
 //! - [`machine`]: what this machine is
@@ -36,5 +37,6 @@ pub mod runtime;
 pub mod sharing;
 pub mod sizing;
 pub mod study;
+pub mod text;
 pub mod vision;
 pub mod worker;

@@ -9,12 +9,15 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use facebench::{
     cli::{Cli, Command, DatasetsCommand, ModelsCommand},
-    commands::{self, Failure, home},
+    commands::{self, Failure, home, progress::notify},
     model::fetch::FetchOptions,
+    text::{self, VisibleWriter},
     worker,
 };
 
 fn main() -> ExitCode {
+    // A panic's words may quote what came from outside.
+    std::panic::set_hook(Box::new(|panic| notify(&format!("internal error: {panic}"))));
     match run() {
         Ok(code) => code.into(),
         Err(error) => {
@@ -22,7 +25,7 @@ fn main() -> ExitCode {
             if broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            eprintln!("error: {}", in_full(&error));
+            notify(&format!("error: {}", in_full(&error)));
             error
                 .downcast_ref::<Failure>()
                 .map_or(1, Failure::exit_code)
@@ -57,8 +60,12 @@ fn run() -> anyhow::Result<u8> {
     let argv = std::env::args_os()
         .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match Cli::parse().command {
+    let arguments = match Cli::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let mut out = VisibleWriter::new(io::BufWriter::new(io::stdout().lock()));
+    match arguments.command {
         Command::Worker => {
             drop(out);
             return Ok(u8::from(!worker::main()));
@@ -92,11 +99,31 @@ fn run() -> anyhow::Result<u8> {
         Command::Setup { flavor } => commands::setup::setup(flavor, &home()?, &mut out)?,
         Command::Bundle(args) => commands::bundle::bundle(&args, &home()?, &mut out)?,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut out);
+            // It panics where its writer fails.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "facebench", &mut script);
+            out.write_all(&script).context("cannot write the answer")?;
         }
     }
     out.flush().context("cannot write the answer")?;
     Ok(0)
+}
+
+/// What clap has to say: help and version, or what is wrong with the arguments, which it quotes as they are.
+fn usage(error: &clap::Error) -> anyhow::Result<u8> {
+    let words: Vec<_> = std::env::args_os().collect();
+    let plain = words
+        .iter()
+        .all(|word| word.to_str().is_some_and(text::is_visible));
+    if !error.use_stderr() {
+        error.print().context("cannot write the answer")?;
+    } else if plain {
+        // If no one can read it, the exit status still counts.
+        let _ = error.print();
+    } else {
+        notify(error.render().to_string().trim_end());
+    }
+    Ok(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
@@ -119,7 +146,8 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
                     bar.set_position(done);
                 }
             };
-            commands::models::fetch(out, &mut io::stderr(), &args.name, &home, &options, &mut progress)?;
+            let log = &mut VisibleWriter::new(io::stderr());
+            commands::models::fetch(out, log, &args.name, &home, &options, &mut progress)?;
         }
     }
     Ok(())

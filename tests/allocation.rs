@@ -215,7 +215,7 @@ fn stages_allocate_nothing_once_they_have_run() {
         swap_channels: false,
     };
     let people = (0..3000).map(|_| (String::new(), Embedding::from_raw(&[0.5; EMBEDDING])));
-    let gallery = Arc::new(Gallery::new(people));
+    let gallery = Arc::new(Gallery::new(people).unwrap());
     let (mut pipeline, _) =
         Pipeline::load(&runtime, &networks, Arc::clone(&gallery), &Loading::default()).unwrap();
     let photos: Vec<Vec<u8>> = [(0, ImageFormat::Jpeg), (1, ImageFormat::Png)]

@@ -158,7 +158,10 @@ fn all_checks(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
     let (blocks, plan) = (&arm.blocks, context.plan);
     let mut list = networks(arm);
     list.extend(answers(arm, plan));
-    list.push(checks::blocks::complete(blocks, plan.processes * plan.blocks));
+    list.push(checks::blocks::complete(
+        blocks,
+        plan.processes.saturating_mul(plan.blocks),
+    ));
     list.push(checks::blocks::spread(blocks, context.quick));
     list.push(checks::blocks::trend(blocks));
     if context.scenario == Scenario::Server {

@@ -26,6 +26,7 @@ use crate::{
         Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
         onnxruntime::OnnxRuntime,
     },
+    text::ShownPath,
     vision::{decoder::decode, encoded::Limits, pixel_pool::PixelPool},
 };
 
@@ -40,13 +41,13 @@ const CROPS: usize = 400;
 #[derive(Debug, Error)]
 pub enum CalibrateError {
     /// No photo could be decoded.
-    #[error("{}: none of its photos can be read", folder.display())]
+    #[error("{}: none of its photos can be read", folder.shown())]
     NoPhoto {
         /// The photos.
         folder: PathBuf,
     },
     /// No faces in the photos.
-    #[error("{}: {detector} found no face in it; give photos with faces, or another --detector", folder.display())]
+    #[error("{}: {detector} found no face in it; give photos with faces, or another --detector", folder.shown())]
     NoFace {
         /// The photos.
         folder: PathBuf,

@@ -9,6 +9,7 @@ use crate::{
     record::{Comparison, HostLog, Record, Scenario, Status},
     report::{comparison, fleet, read, table},
     sharing::merge,
+    text::{ShownPath, visible},
 };
 
 /// `facebench compare A B`: ratios with intervals; returns 5 for a regression, 3 if no verdict is possible.
@@ -45,9 +46,9 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
         let _ = writeln!(
             text,
             "regression: {} is {:.1} % slower than {} (the limit is {percent} %)",
-            comparison.arm,
+            visible(&comparison.arm),
             (1.0 - comparison.ratio.median) * 100.0,
-            comparison.baseline
+            visible(&comparison.baseline)
         );
     }
     if !text.is_empty() {
@@ -129,7 +130,7 @@ fn file_name(path: &Path) -> String {
 fn broken_log(path: &Path, error: &std::io::Error) -> String {
     format!(
         "{}: this log of facebench monitor has a line that cannot be read: {error}; give the file as it was written",
-        path.display()
+        path.shown()
     )
 }
 
@@ -142,7 +143,9 @@ pub fn audit(path: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
         let _ = writeln!(
             text,
             "{}: recorded {}, computed {}",
-            mismatch.place, mismatch.recorded, mismatch.computed
+            visible(&mismatch.place),
+            visible(&mismatch.recorded),
+            visible(&mismatch.computed)
         );
     }
     let _ = writeln!(

@@ -17,6 +17,7 @@ use crate::{
         server::{BarrierServer, Settings},
     },
     study::{Study, plan::fresh_seed},
+    text::ShownPath,
 };
 
 /// The environment variable of the token.
@@ -101,7 +102,7 @@ pub fn token(args: &CoordinationArgs) -> Result<Option<Token>, Failure> {
     let (source, text) = if let Some(text) = &args.token {
         ("--token".to_owned(), text.clone())
     } else if let Some(path) = &args.token_file {
-        (format!("--token-file {}", path.display()), read_token(path)?)
+        (format!("--token-file {}", path.shown()), read_token(path)?)
     } else if let Some(text) = std::env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) {
         (TOKEN_VARIABLE.to_owned(), text.to_string_lossy().into_owned())
     } else if args.join.is_some() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Failure, progress::Progress};
-use crate::{cli::RenderArgs, dataset::render::render_dataset};
+use crate::{cli::RenderArgs, dataset::render::render_dataset, text::ShownPath};
 
 /// Renders photos into a folder, with their manifest, and prints what is in them.
 pub fn render(args: &RenderArgs, out: &mut dyn Write) -> Result<(), Failure> {
@@ -15,7 +15,7 @@ pub fn render(args: &RenderArgs, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(
         out,
         "{}: {} photos, {} faces, {} verification pairs",
-        dir.display(),
+        dir.shown(),
         manifest.photos.len(),
         manifest.face_count(),
         manifest.pairs.len()

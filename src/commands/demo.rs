@@ -23,6 +23,7 @@ use crate::{
         spec::BackendSpec,
         table::{BACKENDS, REFERENCE},
     },
+    text::ShownPath,
 };
 
 /// Shorter than those of `run`, so that a demo takes a minute or two.
@@ -55,11 +56,11 @@ pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Wri
         );
     }
     show(out, &format!("{text}\n{sentence}\n"))?;
-    notify(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.shown()));
     for (name, ending) in [("chart", "svg"), ("page", "html")] {
         let path = path.with_extension(ending);
         report::export(&record, Some(&sentence), &DEMO_2019, &path)?;
-        notify(&format!("{name}:  {}", path.display()));
+        notify(&format!("{name}:  {}", path.shown()));
     }
     export(&exports, &record, Some(&sentence), &DEMO_2019)?;
     Ok(exit_code(&record))
@@ -104,7 +105,7 @@ fn request(args: MeasureArgs, accelerators: &[&BackendDescriptor]) -> Result<Stu
     if record.extension().is_some_and(|e| e == "svg" || e == "html") {
         return Err(Failure::Usage(format!(
             "-o {}: names the record, and chart and page are written beside it; give it another ending, such as .json",
-            record.display()
+            record.shown()
         )));
     }
     Ok(request)

@@ -1,7 +1,7 @@
 //! `facebench faces`: what the pipeline sees in photos, as JSON lines and as photos with boxes and names.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
     sync::{
@@ -21,9 +21,10 @@ use crate::{
     record::Host,
     runtime::{Runtime, RuntimeError},
     study::StudyError,
+    text::{ShownPath, visible},
     vision::{
         decoder::decode,
-        draw::draw_face,
+        draw::{draw_face, undrawable},
         encoded::Limits,
         face::{Embedding, Face},
     },
@@ -92,6 +93,9 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
         None => None,
     };
     if let Some(folder) = &args.draw {
+        if let Some(gallery) = &gallery {
+            note_undrawable(gallery);
+        }
         std::fs::create_dir_all(folder).map_err(Failure::output(folder))?;
     }
     let mut done = 0;
@@ -135,7 +139,7 @@ fn skip(strict: bool, name: &str, reason: &str, skipped: &mut usize) -> Result<(
         let (photo, reason) = (name.to_owned(), reason.to_owned());
         return Err(StudyError::Strict { photo, reason }.into());
     }
-    notify(&format!("skipped {name}: {reason}"));
+    notify(&format!("skipped {}: {}", visible(name), visible(reason)));
     *skipped += 1;
     Ok(())
 }
@@ -165,15 +169,25 @@ fn enrol(
     networks: &Networks,
 ) -> Result<Gallery, Failure> {
     let survey = Survey::of(folder, limits)?;
+    let left_out = |photo: &str, why: &str| notify(&format!("gallery: skipped {}: {why}", visible(photo)));
+    for (photo, reason) in &survey.skipped {
+        left_out(photo, reason);
+    }
     let people = identities(folder, &survey.dataset)?;
-    let mut photos = survey.dataset.photos;
-    photos.retain(|photo| people.contains_key(&photo.name));
+    let (photos, unnamed): (Vec<Photo>, Vec<Photo>) = survey
+        .dataset
+        .photos
+        .into_iter()
+        .partition(|photo| people.contains_key(&photo.name));
+    for photo in &unnamed {
+        left_out(&photo.name, "nothing says whose it is");
+    }
     let mut enrolled: Vec<(String, Embedding)> = Vec::new();
     each(runtime, networks, &photos, &mut |photo, answer| {
         let faces = match answer {
             Ok(faces) => faces,
             Err(reason) => {
-                notify(&format!("gallery: skipped {}: {reason}", photo.name));
+                left_out(&photo.name, &reason);
                 return Ok(());
             }
         };
@@ -185,11 +199,42 @@ fn enrol(
         });
         match (largest.and_then(|face| face.embedding), people.get(&photo.name)) {
             (Some(embedding), Some(person)) => enrolled.push((person.clone(), embedding)),
-            _ => notify(&format!("gallery: no face in {}", photo.name)),
+            _ => left_out(&photo.name, "no face is found in it"),
         }
         Ok(())
     })?;
-    Ok(Gallery::new(enrolled))
+    let known: BTreeSet<&str> = enrolled.iter().map(|(person, _)| person.as_str()).collect();
+    let wanted: BTreeSet<&str> = people.values().map(String::as_str).collect();
+    if known.is_empty() {
+        return Err(Failure::Photo(format!(
+            "{}: the gallery is empty, for no face is found in its {} photos: give photos with one clear face each, or \
+             a lower --score",
+            folder.shown(),
+            photos.len()
+        )));
+    }
+    for person in wanted.difference(&known) {
+        notify(&format!("gallery: no face of {} is known", visible(person)));
+    }
+    Gallery::new(enrolled).map_err(|error| Failure::Photo(format!("{}: {error}", folder.shown())))
+}
+
+/// Says which names have characters that captions cannot show as they are.
+fn note_undrawable(gallery: &Gallery) {
+    let names: BTreeSet<&str> = gallery.names().collect();
+    for name in names {
+        let missing: Vec<String> = undrawable(name)
+            .into_iter()
+            .map(|letter| format!("U+{:X}", u32::from(letter)))
+            .collect();
+        if !missing.is_empty() {
+            notify(&format!(
+                "captions spell what the program has no letter for: {} in {}",
+                missing.join(", "),
+                visible(name)
+            ));
+        }
+    }
 }
 
 fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Result<(), Failure> {

@@ -46,7 +46,7 @@ use thiserror::Error;
 
 use self::{calibrate::CalibrateError, progress::notify};
 use crate::{
-    dataset::{DatasetError, identities::IdentitiesError},
+    dataset::{DatasetError, identities::IdentitiesError, manifest::ManifestError},
     machine::Gpus,
     model::{ModelError, derived::DerivedError},
     record::Unavailable,
@@ -57,6 +57,7 @@ use crate::{
     },
     sharing::merge::MergeError,
     study::{StudyError, planned_arm::PlanError},
+    text::ShownPath,
     worker::WorkerError,
 };
 
@@ -108,6 +109,9 @@ pub enum Failure {
     /// The people in them.
     #[error(transparent)]
     Identities(#[from] IdentitiesError),
+    /// What is known about them.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The study.
     #[error(transparent)]
     Study(#[from] StudyError),
@@ -126,7 +130,7 @@ pub enum Failure {
     #[error(transparent)]
     Record(#[from] crate::report::ReadError),
     /// A file of prices.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Prices {
         /// The file.
         path: PathBuf,
@@ -134,7 +138,7 @@ pub enum Failure {
         source: crate::sizing::PricesError,
     },
     /// A file that cannot be read.
-    #[error("{}: cannot be read: {source}; {fix}", path.display())]
+    #[error("{}: cannot be read: {source}; {fix}", path.shown())]
     Input {
         /// The file.
         path: PathBuf,
@@ -149,8 +153,11 @@ pub enum Failure {
     /// A worker in this process.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// No thread for photos.
+    #[error(transparent)]
+    Thread(#[from] crate::worker::parallel::NoThread),
     /// A file that cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", path.shown())]
     Output {
         /// The file or folder.
         path: PathBuf,

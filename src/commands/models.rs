@@ -6,10 +6,13 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::model::{
-    Settings,
-    catalog::{Catalog, CatalogEntry, CatalogError},
-    fetch::{self, FetchError, FetchOptions, LocalState},
+use crate::{
+    model::{
+        Settings,
+        catalog::{Catalog, CatalogEntry, CatalogError},
+        fetch::{self, FetchError, FetchOptions, LocalState},
+    },
+    text::ShownPath,
 };
 
 /// The state of a network whose bytes need no fetch.
@@ -86,16 +89,16 @@ pub fn verify(out: &mut dyn Write, home: &Path) -> Result<(), ModelsError> {
         let local = fetch::local(entry, home);
         let detail = match &local {
             LocalState::Absent => String::new(),
-            LocalState::Present(path) => format!("  {}", path.display()),
+            LocalState::Present(path) => format!("  {}", path.shown()),
             LocalState::Unchecked { path, sha256 } => {
                 format!(
                     "  {}: the catalog has no SHA-256 to compare with {sha256}",
-                    path.display()
+                    path.shown()
                 )
             }
             LocalState::Wrong { path, reason } => {
                 wrong.push(entry.name.as_str());
-                format!("  {}: {reason}", path.display())
+                format!("  {}: {reason}", path.shown())
             }
         };
         writeln!(out, "{:<10}  {}{detail}", local_state(&local), entry.name)?;
@@ -125,10 +128,10 @@ pub fn fetch(
         )?);
     }
     if let LocalState::Wrong { path, reason } = fetch::local(entry, home) {
-        writeln!(log, "{}: {reason}; it is fetched again", path.display())?;
+        writeln!(log, "{}: {reason}; it is fetched again", path.shown())?;
     }
     let path = fetch::fetch(entry, home, options, progress)?;
-    Ok(writeln!(out, "{}", path.display())?)
+    Ok(writeln!(out, "{}", path.shown())?)
 }
 
 fn listed<'a>(entry: &'a CatalogEntry, home: &Path) -> Listed<'a> {

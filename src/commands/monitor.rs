@@ -18,6 +18,7 @@ use super::{
 use crate::{
     machine::{Nvml, gpu::scheduler_by_smi},
     record::{GpuMode, HOST_LOG_KIND, HostBoard, HostLogHeader, HostLogSample, Unavailable},
+    text::ShownPath,
 };
 
 /// How often it is checked whether the user wants to stop.
@@ -55,7 +56,7 @@ pub fn monitor(
     append(&mut file, &header).map_err(unwritten)?;
     notify(&format!(
         "host log: {}; Ctrl-C ends it and keeps what was logged",
-        path.display()
+        path.shown()
     ));
     let ended = on_interrupt();
     let start = Instant::now();
@@ -76,8 +77,8 @@ pub fn monitor(
     }
     notify(&format!(
         "host log: {samples} samples in {}; join them to the guests' records: facebench merge RECORD... {} -o ALL.json",
-        path.display(),
-        path.display()
+        path.shown(),
+        path.shown()
     ));
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
     files,
     record::{Record, Status},
     report::{self, Format, published::Published},
+    text::ShownPath,
 };
 
 /// Writes the files of the `--export` options.
@@ -21,7 +22,7 @@ pub fn export(
 ) -> Result<(), Failure> {
     for (format, path) in exports {
         report::export_as(*format, record, answer, published, path)?;
-        notify(&format!("export: {}", path.display()));
+        notify(&format!("export: {}", path.shown()));
     }
     Ok(())
 }

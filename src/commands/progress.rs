@@ -13,11 +13,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     record::Block,
     study::{Observer, plan::Plan},
+    text,
 };
 
-/// One line on standard error. If nobody can read it, the study still goes on.
-pub fn notify(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// Lines on standard error: nothing else writes there but the bar, and nothing hidden passes. If no one can read them, the
+/// study still goes on.
+pub fn notify(lines: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text::visible_lines(lines));
 }
 
 /// A bar with a number of steps, or lines where there is no terminal.
@@ -73,7 +75,7 @@ impl Progress {
 impl Observer for Progress {
     fn phase(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(text.to_owned()),
+            Some(bar) => bar.set_message(text::visible(text).into_owned()),
             None => notify(text),
         }
     }
@@ -88,7 +90,7 @@ impl Observer for Progress {
         match &self.bar {
             Some(bar) => {
                 bar.inc(1);
-                bar.set_message(text);
+                bar.set_message(text::visible(&text).into_owned());
             }
             None => notify(&format!("  {text}")),
         }

@@ -24,6 +24,7 @@ use crate::{
         network::{Network, NetworkName},
     },
     runtime::install::{Interpreter, Tool},
+    text::ShownPath,
 };
 
 /// `scripts/quantize`, so that the program works from any folder.
@@ -104,7 +105,7 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
         && let Ok(Some(path)) = derived::find(home, &network.sha256, target)
     {
         notify(&format!("{} already exists in {}", network.name, target.name()));
-        return Ok(writeln!(out, "{}", path.display())?);
+        return Ok(writeln!(out, "{}", path.shown())?);
     }
     let folder = derived::folder(home);
     fs::create_dir_all(&folder).map_err(unwritable(&folder))?;
@@ -115,7 +116,7 @@ pub fn quantize(args: &QuantizeArgs, home: &Path, out: &mut dyn Write) -> Result
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let python = TOOL.ready(home, &search_path, &notify)?;
     let path = convert(&network, target, &python, converter, tensors, home)?;
-    Ok(writeln!(out, "{}", path.display())?)
+    Ok(writeln!(out, "{}", path.shown())?)
 }
 
 /// The error of the folder of derived networks.
@@ -147,7 +148,7 @@ fn convert(
     let made = files::draft(&folder, ".onnx")
         .map_err(unwritable(&folder))?
         .into_temp_path();
-    let shown = network.path.display().to_string();
+    let shown = network.path.shown().to_string();
     let mut command = python.command(SCRIPT);
     command.args(["--to", target.name()]);
     if let Some(tensors) = &tensors {
@@ -165,7 +166,7 @@ fn convert(
         .args([&network.path, &made.to_path_buf()])
         .output()
         .map_err(|cause| QuantizeError::Start {
-            python: python.python().display().to_string(),
+            python: python.python().shown().to_string(),
             cause,
         })?;
     let stderr = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
@@ -185,7 +186,7 @@ fn convert(
         let lines: Vec<&str> = output.lines().collect();
         QuantizeError::Script {
             network: shown.clone(),
-            site: python.site().display().to_string(),
+            site: python.site().shown().to_string(),
             output: lines[lines.len().saturating_sub(6)..].join("\n"),
         }
     };

@@ -1,18 +1,21 @@
 //! `facebench report`: records that exist as tables, pages, charts.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, output::show, progress::notify};
 use crate::{
     cli::ReportArgs,
-    record::Record,
     report::{
         self, ExportError, Format,
         chart::{self, ChartKind},
-        html,
+        html::{MOST_RECORDS, Pages},
         published::beside,
         table,
     },
+    text::{ShownPath, file_name},
 };
 
 /// Shows the records on `out`, or writes them to `--output` in the format of its ending.
@@ -29,53 +32,78 @@ pub fn report(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     if args.records.len() > 1 && !matches!(form, None | Some(Format::Html | Format::Text)) {
         return Err(Failure::Usage(format!(
             "{}: this format shows one record, and {} were given; give one, or write a page: -o FILE.html",
-            output.unwrap_or(Path::new("-o")).display(),
+            output.unwrap_or(Path::new("-o")).shown(),
             args.records.len()
         )));
     }
-    let records = args
-        .records
-        .iter()
-        .map(|path| Ok((name(path), report::read(path)?)))
-        .collect::<Result<Vec<(String, Record)>, Failure>>()?;
+    if let Some((output, Format::Html)) = output.zip(form)
+        && args.records.len() > MOST_RECORDS
+    {
+        return Err(too_many(output, args.records.len()));
+    }
     let Some((output, form)) = output.zip(form) else {
-        return Ok(show(out, &tables(&records))?);
+        // One after the other: of ten thousand records none but the one on show is held.
+        return each_table(&args.records, &mut |table| Ok(show(out, table)?));
     };
-    let first = &records[0].1;
+    let first = || report::read(&args.records[0]);
     let drawn = || {
-        chart::draw(kind.unwrap_or(ChartKind::Throughput), first, beside(first))
-            .map_err(|error| Failure::Usage(format!("--chart: {}: {error}", records[0].0)))
+        let record = first()?;
+        chart::draw(kind.unwrap_or(ChartKind::Throughput), &record, beside(&record))
+            .map_err(|error| Failure::Usage(format!("--chart: {}: {error}", name(&args.records[0]))))
     };
     match form {
         Format::Svg => report::write(output, drawn()?.as_bytes())?,
         #[cfg(feature = "png")]
         Format::Png => report::write(output, &report::png::render(&drawn()?)?)?,
-        Format::Text => report::write(output, tables(&records).as_bytes())?,
-        Format::Html if records.len() > 1 => report::write(output, html::pages(&records)?.as_bytes())?,
-        Format::Html | Format::Markdown | Format::Csv => report::export(first, None, beside(first), output)?,
+        Format::Text => {
+            let mut text = String::new();
+            each_table(&args.records, &mut |table| {
+                text.push_str(table);
+                Ok(())
+            })?;
+            report::write(output, text.as_bytes())?;
+        }
+        Format::Html if args.records.len() > 1 => {
+            let mut page = Pages::default();
+            for path in &args.records {
+                page.add(&name(path), &report::read(path)?)?;
+            }
+            report::write(output, page.finish().as_bytes())?;
+        }
+        Format::Html | Format::Markdown | Format::Csv => {
+            let record = first()?;
+            report::export(&record, None, beside(&record), output)?;
+        }
     }
-    notify(&format!("report: {}", output.display()));
+    notify(&format!("report: {}", output.shown()));
     Ok(())
 }
 
-/// What a record is called on a page of several.
-fn name(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+fn too_many(output: &Path, count: usize) -> Failure {
+    Failure::Usage(format!(
+        "{}: a page takes up to {MOST_RECORDS} records, and {count} were given; choose some, such as the newest: \
+         facebench report $(ls -t *.json | head -n {MOST_RECORDS}) -o FILE.html; or write their tables: -o FILE.txt",
+        output.shown()
+    ))
 }
 
-fn tables(records: &[(String, Record)]) -> String {
-    let tables = records.iter().map(|(name, record)| {
-        let head = if records.len() > 1 {
-            format!("{name}:\n")
-        } else {
-            String::new()
-        };
-        format!("{head}{}", table::render(record))
-    });
-    tables.collect::<Vec<_>>().join("\n")
+/// What a record is called where there are several.
+fn name(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(|| path.shown().to_string(), file_name)
+}
+
+/// Gives the tables of each record to `then`, under its name where there are several.
+fn each_table(records: &[PathBuf], then: &mut dyn FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
+    for (place, path) in records.iter().enumerate() {
+        let tables = table::render(&report::read(path)?);
+        match (records.len(), place) {
+            (1, _) => then(&tables)?,
+            (_, 0) => then(&format!("{}:\n{tables}", name(path)))?,
+            _ => then(&format!("\n{}:\n{tables}", name(path)))?,
+        }
+    }
+    Ok(())
 }
 
 impl From<ExportError> for Failure {

@@ -10,7 +10,7 @@ use super::{
     progress::{Progress, notify},
     request::StudyRequest,
 };
-use crate::{cli::RunArgs, record::Record, report::table};
+use crate::{cli::RunArgs, record::Record, report::table, text::ShownPath};
 
 /// `facebench run`: a study, its table and its record; returns the program's exit status.
 pub fn run(args: RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -24,7 +24,7 @@ pub fn run(args: RunArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -
     if noise_floor {
         noise_floor::keep(&record, &backend, home)?;
     }
-    notify(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.shown()));
     export(&exports, &record, None, &[])?;
     Ok(exit_code(&record))
 }

@@ -6,6 +6,7 @@ use super::{Failure, machine, progress::notify, ready};
 use crate::{
     cli::SetupFlavor,
     runtime::install::{Flavor, LibraryStore},
+    text::ShownPath,
 };
 
 /// Installs the runtime and writes its library's path.
@@ -22,5 +23,5 @@ pub fn setup(flavor: SetupFlavor, home: &Path, out: &mut dyn Write) -> Result<()
         SetupFlavor::Openvino => Flavor::OpenVino,
     };
     let library = LibraryStore::of_process(home.to_path_buf()).install(flavor, &notify)?;
-    Ok(writeln!(out, "{}", library.path.display())?)
+    Ok(writeln!(out, "{}", library.path.shown())?)
 }

@@ -17,6 +17,7 @@ use crate::{
     runtime::{options::DataPath, spec::BackendSpec},
     sharing::{coordinated::MachineResult, coordination::Offer, tenants::SharingPlan},
     study::plan::Plan,
+    text::ShownPath,
 };
 
 /// Measures, leaves a record and tables; returns the exit status.
@@ -77,7 +78,7 @@ pub fn tenants(
         notify("nothing was measured on this machine, so it leaves no record");
         return Ok(1);
     }
-    notify(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.shown()));
     export(&output.exports, &record, None, &[])?;
     let mut text = table::render(&record);
     for line in sentences(&record) {

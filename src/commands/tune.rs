@@ -26,6 +26,7 @@ use crate::{
             candidates::{candidates, is_same},
         },
     },
+    text::ShownPath,
 };
 
 /// Searches, confirms, writes a record; the last line of the answer is the SPEC to use. Returns the exit status.
@@ -63,10 +64,10 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
         tune.chosen.clone_from(&best);
     }
     record.save(&path).map_err(Failure::output(&path))?;
-    notify(&format!("record: {}", path.display()));
+    notify(&format!("record: {}", path.shown()));
     if let (Some(file), Some(spec)) = (&spec_file, &best) {
         std::fs::write(file, format!("{spec}\n")).map_err(Failure::output(file))?;
-        notify(&format!("SPEC: {}", file.display()));
+        notify(&format!("SPEC: {}", file.shown()));
     }
     export(&exports, &record, None, &[])?;
     show(out, &answer(&record))?;

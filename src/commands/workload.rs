@@ -23,6 +23,7 @@ use crate::{
     },
     pipeline::Networks,
     record::QualityTarget,
+    text::ShownPath,
 };
 
 /// Seed and number of the demo's photos. Networks are trained on seeds of a million and more.
@@ -78,14 +79,11 @@ impl Workload {
         // In a gallery sub-folders name people; here they may mean anything.
         let is_named = folder.join(identities::FILE).is_file();
         let people = if is_named {
-            identities::identities(folder, &dataset)
+            identities::identities(folder, &dataset)?
         } else {
-            Ok(BTreeMap::new())
-        };
-        let people = people.unwrap_or_else(|error| {
-            notify(&format!("no face verification: {error}"));
             BTreeMap::new()
-        });
+        };
+        let manifest = Manifest::of(folder, &dataset, &skipped)?;
         let own_networks = request.networks.detector.is_some() || request.networks.recognizer.is_some();
         let is_demo = request.input.is_none() && !own_networks;
         Ok(Self {
@@ -93,8 +91,7 @@ impl Workload {
             dataset,
             skipped,
             networks,
-            // Another program's file may have this name; only a manifest of these photos counts.
-            manifest: Manifest::read(&folder.join(manifest::FILE_NAME)).ok(),
+            manifest,
             people,
             quality_target: is_demo.then_some(DEMO_TARGET),
         })
@@ -122,21 +119,14 @@ impl Workload {
 
     /// The true faces of each photo of the dataset; `None` unless all are known.
     pub fn truth(&self) -> Option<Vec<Vec<manifest::AnnotatedFace>>> {
-        let manifest = self.manifest.as_ref()?;
-        let faces = |name: &str| {
-            Some(
-                manifest
-                    .photos
-                    .iter()
-                    .find(|photo| photo.file == name)?
-                    .faces
-                    .clone(),
-            )
-        };
-        self.dataset
-            .photos
+        let photos = &self.manifest.as_ref()?.photos;
+        let known: BTreeMap<&str, _> = photos
             .iter()
-            .map(|photo| faces(&photo.name))
+            .map(|photo| (photo.file.as_str(), &photo.faces))
+            .collect();
+        let measured = self.dataset.photos.iter();
+        measured
+            .map(|photo| known.get(photo.name.as_str()).map(|faces| (*faces).clone()))
             .collect()
     }
 }
@@ -179,10 +169,7 @@ fn render(folder: &Path) -> Result<(), Failure> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(&unwritable)?;
     let beside = tempfile::tempdir_in(parent).map_err(&unwritable)?;
-    notify(&format!(
-        "rendering {DEMO_PHOTOS} photos into {}",
-        folder.display()
-    ));
+    notify(&format!("rendering {DEMO_PHOTOS} photos into {}", folder.shown()));
     let progress = Progress::new(DEMO_PHOTOS as u64);
     let rendered = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
     progress.finish();

@@ -1,18 +1,29 @@
 //! The ground truth of a dataset: photos, the faces in them, and pairs to verify.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files::write_atomic;
+use super::Dataset;
+use crate::{
+    files::{read_up_to, write_atomic},
+    text::{ShownPath, visible},
+};
 
 /// The name of the manifest in a dataset's folder.
 pub const FILE_NAME: &str = "manifest.json";
 
 /// The version of the format that this program writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// A million photos have less.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// What is known about a folder of photos.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,27 +129,19 @@ pub struct FaceRef {
 #[derive(Debug, Error)]
 pub enum ManifestError {
     /// The file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Io {
         /// The file.
         path: PathBuf,
         /// The system's message.
         source: std::io::Error,
     },
-    /// The file is not a manifest.
-    #[error("{}: not a dataset manifest: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The parser's message.
-        source: serde_json::Error,
-    },
-    /// The manifest contradicts itself.
-    #[error("{}: {problem}", path.display())]
+    /// The file is not a manifest, or contradicts itself.
+    #[error("{}: {problem}", path.shown())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// The first contradiction.
+        /// What is wrong, with its key, line and column.
         problem: String,
     },
 }
@@ -146,20 +149,80 @@ pub enum ManifestError {
 impl Manifest {
     /// Reads and validates a manifest.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let text = fs::read(path).map_err(|source| io_error(path, source))?;
-        let manifest: Self = serde_json::from_slice(&text).map_err(|source| json_error(path, source))?;
-        match manifest.problem() {
-            None => Ok(manifest),
-            Some(problem) => Err(ManifestError::Invalid {
-                path: path.to_owned(),
-                problem,
+        let text = read_up_to(path, MOST_BYTES).map_err(|source| io_error(path, source))?;
+        Self::parse(&text).map_err(|problem| invalid(path, problem))
+    }
+
+    /// The manifest of `folder`, whose photos are `dataset`, and whose files that are no photos are `skipped`; `None`
+    /// where it has none.
+    pub fn of(
+        folder: &Path,
+        dataset: &Dataset,
+        skipped: &[(String, String)],
+    ) -> Result<Option<Self>, ManifestError> {
+        let path = folder.join(FILE_NAME);
+        // What is there and cannot be looked at fails when it is read.
+        let none = |error: &io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        if fs::symlink_metadata(&path).is_err_and(|error| none(&error)) {
+            return Ok(None);
+        }
+        let manifest = Self::read(&path)?;
+        let listed: BTreeSet<&str> = manifest.photos.iter().map(|photo| photo.file.as_str()).collect();
+        let there: BTreeSet<&str> = dataset.photos.iter().map(|photo| photo.name.as_str()).collect();
+        // What cannot be read is reported as skipped.
+        let missing =
+            |name: &&&str| !there.contains(**name) && !skipped.iter().any(|(other, _)| other == **name);
+        if let Some(name) = listed.iter().find(missing) {
+            let name = visible(name);
+            return Err(invalid(
+                &path,
+                format!("photo {name}: is not in the folder; put it back, or remove it from the manifest"),
+            ));
+        }
+        if let Some(name) = there.difference(&listed).next() {
+            let name = visible(name);
+            return Err(invalid(
+                &path,
+                format!(
+                    "photo {name} is in the folder, and not in the manifest: nothing is known of its faces; \
+                         remove it, or list it"
+                ),
+            ));
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The manifest in `text`, JSON; the error says what is wrong with it and where.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let no_manifest = |problem: &str| {
+            format!(
+                "not a dataset manifest: {}; mend it, or move it out of the folder of photos if it is another program's",
+                visible(problem)
+            )
+        };
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let parsed: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let key = error.path().to_string();
+            let reason = error.into_inner();
+            no_manifest(&if key == "." {
+                reason.to_string()
+            } else {
+                format!("{key}: {reason}")
+            })
+        })?;
+        json.end().map_err(|error| no_manifest(&error.to_string()))?;
+        match parsed.problem() {
+            None => Ok(parsed),
+            Some((photo, problem)) => Err(match photo.and_then(|name| line_of(text, name)) {
+                Some(line) => format!("{problem} (line {line})"),
+                None => problem,
             }),
         }
     }
 
     /// Writes the manifest in one step: whole or not at all.
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
-        let text = self.to_json().map_err(|source| json_error(path, source))?;
+        let text = self.to_json().map_err(|error| invalid(path, error.to_string()))?;
         write_atomic(path, text.as_bytes()).map_err(|source| io_error(path, source))
     }
 
@@ -191,23 +254,35 @@ impl Manifest {
         self.photos.get(at.photo)?.faces.get(at.face)
     }
 
-    /// The first contradiction, as text.
-    fn problem(&self) -> Option<String> {
+    /// The first contradiction, and the photo that it is in.
+    fn problem(&self) -> Option<(Option<&str>, String)> {
         if self.version != FORMAT_VERSION {
-            return Some(format!(
-                "format version {} (this program knows {FORMAT_VERSION})",
-                self.version
+            return Some((
+                None,
+                format!(
+                    "version: format version {} (this program knows {FORMAT_VERSION})",
+                    self.version
+                ),
             ));
         }
-        self.photos
-            .iter()
-            .find_map(|photo| photo.problem().map(|p| format!("photo {}: {p}", photo.file)))
-            .or_else(|| {
-                self.pairs
-                    .iter()
-                    .enumerate()
-                    .find_map(|(index, pair)| self.pair_problem(pair).map(|p| format!("pair {index}: {p}")))
-            })
+        let mut listed = BTreeSet::new();
+        for photo in &self.photos {
+            let twice = !listed.insert(photo.file.as_str());
+            let problem = photo
+                .problem()
+                .or_else(|| twice.then(|| "is listed twice".to_owned()));
+            if let Some(problem) = problem {
+                return Some((
+                    Some(&photo.file),
+                    format!("photo {}: {problem}", visible(&photo.file)),
+                ));
+            }
+        }
+        let mut pairs = self.pairs.iter().enumerate();
+        pairs.find_map(|(index, pair)| {
+            let problem = self.pair_problem(pair)?;
+            Some((None, format!("pairs[{index}]: {problem}")))
+        })
     }
 
     fn pair_problem(&self, pair: &Pair) -> Option<String> {
@@ -265,6 +340,15 @@ fn lines<T: Serialize>(items: &[T]) -> serde_json::Result<String> {
     Ok(lines.join(",\n"))
 }
 
+/// The line of `text` that lists the photo `name`; `None` where it is spelled in another way.
+fn line_of(text: &[u8], name: &str) -> Option<usize> {
+    let name = serde_json::to_string(name).ok()?;
+    let place = text
+        .windows(name.len())
+        .position(|part| part == name.as_bytes())?;
+    Some(text[..place].split(|byte| *byte == b'\n').count())
+}
+
 fn io_error(path: &Path, source: std::io::Error) -> ManifestError {
     ManifestError::Io {
         path: path.to_owned(),
@@ -272,10 +356,10 @@ fn io_error(path: &Path, source: std::io::Error) -> ManifestError {
     }
 }
 
-fn json_error(path: &Path, source: serde_json::Error) -> ManifestError {
-    ManifestError::Json {
+fn invalid(path: &Path, problem: String) -> ManifestError {
+    ManifestError::Invalid {
         path: path.to_owned(),
-        source,
+        problem,
     }
 }
 
@@ -350,12 +434,73 @@ mod tests {
         assert!(problem(|m| m.photos[0].file = "../a.jpg".into()).contains("folder"));
         assert!(problem(|m| m.pairs[0].b.face = 7).contains("not in the manifest"));
         assert!(problem(|m| m.pairs[0].same = true).contains("contradicts"));
-        fs::write(&path, "{}").unwrap();
         assert!(
-            Manifest::read(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("not a dataset manifest")
+            problem(|m| m.photos.push(m.photos[0].clone())).contains("photo a.jpg: is listed twice (line 8)")
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_key_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let sound = small().to_json().unwrap();
+        for (from, to, says) in [
+            (&sound[..], "{}", "missing field `version` at line 1"),
+            (&sound[..], "", "EOF while parsing"),
+            (
+                "\"width\":64",
+                "\"width\":\"64\"",
+                "photos[0].width: invalid type: string \"64\", expected u32 at line 8",
+            ),
+            (
+                "\"width\":64",
+                "\"breadth\":64",
+                "photos[0].breadth: unknown field `breadth`",
+            ),
+            ("\"occluded\":0.1", "\"occluded\":1e999", "number out of range"),
+            ("\n}\n", "\n}\n{}", "trailing characters at line"),
+        ] {
+            fs::write(&path, sound.replace(from, to)).unwrap();
+            let error = Manifest::read(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("not a dataset manifest") && error.contains(says),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn photos_and_manifest_belong_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let photo = |name: &str| super::super::Photo {
+            name: name.to_owned(),
+            path: name.into(),
+            width: 64,
+            height: 48,
+            bytes: 1,
+            sha256: [0; 32],
+        };
+        let of = |names: &[&str], skipped: &[(String, String)]| {
+            let photos = names.iter().map(|name| photo(name)).collect();
+            let name = "photos".to_owned();
+            Manifest::of(folder.path(), &Dataset { name, photos }, skipped).map_err(|error| error.to_string())
+        };
+        assert_eq!(of(&["a.jpg"], &[]), Ok(None));
+        small().write(&folder.path().join(FILE_NAME)).unwrap();
+        assert_eq!(of(&["a.jpg"], &[]), Ok(Some(small())));
+        assert!(
+            of(&["a.jpg", "b.jpg"], &[])
+                .unwrap_err()
+                .contains("b.jpg is in the folder, and not")
+        );
+        assert!(
+            of(&[], &[])
+                .unwrap_err()
+                .contains("photo a.jpg: is not in the folder")
+        );
+        assert!(of(&[], &[("a.jpg".to_owned(), "broken".to_owned())]).is_ok());
+        fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+        fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
+        assert!(of(&["a.jpg"], &[]).unwrap_err().contains("manifest.json: "));
     }
 }

@@ -2,18 +2,24 @@
 //! reason for each file that is left out.
 
 use std::{
+    convert::Infallible,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use walkdir::WalkDir;
 
 use super::{Dataset, Photo};
-use crate::vision::encoded::{DecodeError, Limits, probe, sniff};
+use crate::{
+    text::{ShownPath, file_name, visible},
+    vision::{
+        encoded::{DecodeError, Limits, probe, sniff},
+        pixel_pool::try_map,
+    },
+};
 
 /// Bytes by which a format is recognised.
 const HEAD: usize = 64;
@@ -37,13 +43,13 @@ pub struct Survey {
 #[derive(Debug, Error)]
 pub enum DatasetError {
     /// The path leads nowhere.
-    #[error("{}: there is no such file or folder", path.display())]
+    #[error("{}: there is no such file or folder", path.shown())]
     Missing {
         /// The path.
         path: PathBuf,
     },
     /// The folder cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Read {
         /// The folder.
         path: PathBuf,
@@ -51,7 +57,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// The one file is not a photo.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", path.shown())]
     NotAPhoto {
         /// The file.
         path: PathBuf,
@@ -59,7 +65,7 @@ pub enum DatasetError {
         reason: String,
     },
     /// There is no photo in the folder.
-    #[error("{}: no photo in it{}", path.display(), reasons(skipped))]
+    #[error("{}: no photo in it{}", path.shown(), reasons(skipped))]
     NoPhoto {
         /// The folder.
         path: PathBuf,
@@ -76,7 +82,7 @@ fn reasons(skipped: &[(String, String)]) -> String {
     let mut lines: Vec<String> = skipped
         .iter()
         .take(SHOWN)
-        .map(|(name, reason)| format!("\n  {name}: {reason}"))
+        .map(|(name, reason)| format!("\n  {}: {}", visible(name), visible(reason)))
         .collect();
     if skipped.len() > SHOWN {
         lines.push(format!("\n  and {} more", skipped.len() - SHOWN));
@@ -113,12 +119,11 @@ impl Survey {
                 Vec::new(),
             )
         };
-        let examined: Vec<Examined> = files
-            .into_par_iter()
-            .map(|file| examine(file, in_folder, limits))
-            .collect();
+        let examined = try_map(files, |file| {
+            Ok::<_, Infallible>(examine(file, in_folder, limits))
+        });
         let mut photos = Vec::new();
-        for file in examined {
+        for file in examined.unwrap_or_default() {
             match file {
                 Examined::Photo(photo) => photos.push(photo),
                 Examined::Skipped(skip) => skipped.push(skip),
@@ -177,7 +182,8 @@ fn walk(root: &Path) -> Result<(Vec<Candidate>, Vec<Skip>), DatasetError> {
             }
             // Workers get the names of photos in JSON, which cannot carry such a name.
             Ok(entry) if entry.path().to_str().is_none() => {
-                skipped.push((relative(entry.path(), root), "its name is not UTF-8".to_owned()));
+                let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
+                skipped.push((file_name(below.as_os_str()), "its name is not UTF-8".to_owned()));
             }
             Ok(entry) => files.push(Candidate {
                 name: relative(entry.path(), root),

@@ -13,6 +13,7 @@ use super::{
     cgroup::{Version, writable},
     tree::Tree,
 };
+use crate::text::ShownPath;
 
 /// The kernel's usual period of a quota, microseconds.
 const PERIOD_US: u64 = 100_000;
@@ -87,7 +88,7 @@ impl Drop for Quota {
 }
 
 fn put(path: &Path, text: &str) -> Reading<()> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.shown()))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{network::Network, settings::Role};
-use crate::files;
+use crate::{files, text::ShownPath};
 
 /// What a network can be converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub enum DerivedError {
         command: String,
     },
     /// It is not what was made.
-    #[error("{}: {reason}; make it again: {command}", path.display())]
+    #[error("{}: {reason}; make it again: {command}", path.shown())]
     Damaged {
         /// The derived network.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum DerivedError {
         command: String,
     },
     /// This machine's own files.
-    #[error("cannot {doing} {}: {cause}; see that the folder can be written and the disk is not full", path.display())]
+    #[error("cannot {doing} {}: {cause}; see that the folder can be written and the disk is not full", path.shown())]
     Io {
         /// A verb.
         doing: &'static str,
@@ -175,8 +175,8 @@ fn word(home: &Path, network: &Network) -> String {
     let by_name = network.settings.is_some() && network.path.starts_with(home.join("models"));
     match network.family {
         _ if by_name => network.name.clone(),
-        Some(family) => format!("{family}:{}", network.path.display()),
-        None => network.path.display().to_string(),
+        Some(family) => format!("{family}:{}", network.path.shown()),
+        None => network.path.shown().to_string(),
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
         let text = |name: &str, role, target| {
             missing(home.path(), &find(name, role), target, &detector)
                 .to_string()
-                .replace(&home.path().display().to_string(), "HOME")
+                .replace(&home.path().shown().to_string(), "HOME")
         };
         insta::assert_snapshot!(text("facebench-det", Role::Detector, Target::Fp16), @r"
         facebench-det is not on this machine in fp16
@@ -293,7 +293,7 @@ mod tests {
         ");
         let own = home.path().join("own.onnx");
         fs::write(&own, b"x").unwrap();
-        let own = format!("arcface:{}", own.display());
+        let own = format!("arcface:{}", own.shown());
         insta::assert_snapshot!(text(&own, Role::Recognizer, Target::Fp16), @r"
         own is not on this machine in fp16
         make it: facebench models quantize arcface:HOME/own.onnx --to fp16

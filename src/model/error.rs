@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::{catalog::CatalogError, family::Family, outputs::ShapeError, settings::Role};
-use crate::runtime::RuntimeError;
+use crate::{runtime::RuntimeError, text::ShownPath};
 
 /// Why a network cannot be used as asked.
 #[derive(Debug, Error)]
@@ -14,7 +14,7 @@ pub enum ModelError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Read {
         /// The ONNX file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum ModelError {
         by_path: String,
     },
     /// A catalog network whose file here is not the one the catalog means.
-    #[error("{}: is not {name} as the catalog knows it; fetch it again: facebench models fetch {name}", path.display())]
+    #[error("{}: is not {name} as the catalog knows it; fetch it again: facebench models fetch {name}", path.shown())]
     WrongFile {
         /// The entry's name.
         name: String,

@@ -5,13 +5,42 @@ use ndarray::{
     linalg::{general_mat_mul, general_mat_vec_mul},
 };
 
-use crate::vision::face::Embedding;
+use thiserror::Error;
+
+use crate::{text::visible, vision::face::Embedding};
 
 /// Enrolled embeddings, a row each; rows of one name are one person.
 #[derive(Debug, Clone, Default)]
 pub struct Gallery {
     names: Vec<String>,
     rows: Array2<f32>,
+}
+
+/// Why embeddings make no gallery.
+#[derive(Debug, Error, PartialEq)]
+pub enum GalleryError {
+    /// They cannot be compared.
+    #[error(
+        "the embedding of {} has {found} values, and those before have {expected}",
+        visible(name)
+    )]
+    Length {
+        /// Whose.
+        name: String,
+        /// Its values.
+        found: usize,
+        /// The others'.
+        expected: usize,
+    },
+    /// The recognizer computed no number, such as 0 / 0.
+    #[error(
+        "the recognizer's embedding of {} is not of numbers alone: the network is broken",
+        visible(name)
+    )]
+    NotANumber {
+        /// Whose.
+        name: String,
+    },
 }
 
 /// The nearest enrolled embedding.
@@ -24,27 +53,42 @@ pub struct Match<'a> {
 }
 
 impl Gallery {
-    /// A gallery of `people`; embeddings of another length than the first are left out.
-    pub fn new(people: impl IntoIterator<Item = (String, Embedding)>) -> Self {
-        let mut names = Vec::new();
+    /// A gallery of `people`, whose embeddings are of one length and numbers all.
+    pub fn new(people: impl IntoIterator<Item = (String, Embedding)>) -> Result<Self, GalleryError> {
+        let mut names: Vec<String> = Vec::new();
         let mut values = Vec::new();
         let mut length = 0;
         for (name, embedding) in people {
+            let row = embedding.values();
             if names.is_empty() {
-                length = embedding.values().len();
+                length = row.len();
             }
-            if embedding.values().len() == length {
-                names.push(name);
-                values.extend_from_slice(embedding.values());
+            if row.len() != length {
+                let (found, expected) = (row.len(), length);
+                return Err(GalleryError::Length {
+                    name,
+                    found,
+                    expected,
+                });
             }
+            if !row.iter().all(|value| value.is_finite()) {
+                return Err(GalleryError::NotANumber { name });
+            }
+            values.extend_from_slice(row);
+            names.push(name);
         }
         let rows = Array2::from_shape_vec((names.len(), length), values).unwrap_or_default();
-        Self { names, rows }
+        Ok(Self { names, rows })
     }
 
     /// Enrolled embeddings.
     pub fn len(&self) -> usize {
         self.names.len()
+    }
+
+    /// The names, one for each embedding.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// Whether nobody is enrolled.
@@ -136,13 +180,31 @@ mod tests {
         let gallery = Gallery::new([
             ("ann".to_owned(), Embedding::from_raw(&[1.0, 0.0])),
             ("bob".to_owned(), Embedding::from_raw(&[0.0, 2.0])),
-            ("odd".to_owned(), Embedding::from_raw(&[0.0, 2.0, 1.0])),
-        ]);
+        ])
+        .unwrap();
         assert_eq!(gallery.len(), 2);
         let found = gallery.nearest(&Embedding::from_raw(&[0.6, 0.8])).unwrap();
         assert_eq!(found.name, "bob");
         assert!((found.cosine - 0.8).abs() < 1e-6);
         assert_eq!(Gallery::default().nearest(&Embedding::from_raw(&[1.0])), None);
+        let with_ann = |values: &[f32]| {
+            Gallery::new([
+                ("ann".to_owned(), Embedding::from_raw(&[1.0, 0.0])),
+                ("odd".to_owned(), Embedding::from_raw(values)),
+            ])
+        };
+        assert!(
+            with_ann(&[0.0, 2.0, 1.0])
+                .unwrap_err()
+                .to_string()
+                .contains("odd has 3 values")
+        );
+        assert!(
+            with_ann(&[0.0, f32::NAN])
+                .unwrap_err()
+                .to_string()
+                .contains("of odd is not of numbers")
+        );
     }
 
     #[test]
@@ -150,7 +212,7 @@ mod tests {
         let value = |i: usize| ((i.wrapping_mul(2_654_435_761)) >> 7 & 0xffff) as f32 - 32768.0;
         let person =
             |n: usize| Embedding::from_raw(&std::array::from_fn::<f32, 16, _>(|i| value(n * 16 + i)));
-        let gallery = Gallery::new((0..2 * BLOCK + 7).map(|n| (n.to_string(), person(n))));
+        let gallery = Gallery::new((0..2 * BLOCK + 7).map(|n| (n.to_string(), person(n)))).unwrap();
         let rows = [0, BLOCK - 1, BLOCK, 2 * BLOCK + 6];
         let faces: Vec<_> = rows.iter().map(|n| person(*n)).collect();
         let mut matcher = Matcher::default();

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     files,
     runtime::{DataPath, DynamicAxis, Runtime, Scaling, Session, SessionSettings},
+    text::ShownPath,
 };
 
 /// A network as the user names it.
@@ -221,7 +222,7 @@ impl Network {
     }
 
     fn shown(&self) -> String {
-        self.path.display().to_string()
+        self.path.shown().to_string()
     }
 }
 

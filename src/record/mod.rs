@@ -20,6 +20,7 @@ mod host_log;
 mod host_summary;
 mod rules;
 mod size;
+mod sound;
 mod stages;
 mod tenants;
 mod throttle;

@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 
-use super::format::{self, number};
+use super::{
+    format::{self, number},
+    visible::visible,
+};
 use crate::record::{Arm, Record, Status, Verdict};
 
 /// Answers "how much faster is an accelerator than the CPU here, and how sure are we" from `record`, whose first arm
 /// is the CPU's. Where there is no accelerator, the sentence ends with `missing`: what would be needed for one.
 pub fn sentence(record: &Record, missing: &str) -> String {
+    let record = &*visible(record);
     let Some((cpu, others)) = record.arms.split_first() else {
         return "Nothing was measured.".to_owned();
     };
@@ -34,6 +38,7 @@ pub fn sentence(record: &Record, missing: &str) -> String {
 
 /// Answers "which arm is fastest, by how much, and how sure are we" from any record.
 pub fn general(record: &Record) -> String {
+    let record = &*visible(record);
     let speed = |arm: &&Arm| {
         arm.figures
             .throughput

@@ -6,11 +6,13 @@ use super::{
     format::{self, interval, number, ratio, verdict},
     grid::{self, Cell, Column, Grid, Row},
     table::plain,
+    visible::visible,
 };
 use crate::record::{Comparison, Estimate, Outcome, Record, Source, Status};
 
 /// The comparisons of `merged`, a record of two, as text.
 pub fn render(merged: &Record) -> String {
+    let merged = &*visible(merged);
     let mut text = String::new();
     for (letter, source) in ["A", "B"].into_iter().zip(&merged.sources) {
         let _ = writeln!(text, "{letter}: {}", described(source));

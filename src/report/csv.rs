@@ -15,6 +15,7 @@
 
 use csv::Writer;
 
+use super::visible::visible;
 use crate::record::{Arm, Block, Record};
 
 /// The columns, in their order.
@@ -50,8 +51,10 @@ const COLUMNS: [&str; 29] = [
     "joules",
 ];
 
-/// Every raw block of `record`; the `csv` crate quotes cells that hold commas, quotes or line breaks.
+/// Every raw block of `record`; the `csv` crate quotes cells that hold commas, quotes or line breaks. Text that a
+/// spreadsheet would compute has an apostrophe before it.
 pub fn render(record: &Record) -> Result<String, csv::Error> {
+    let record = &*visible(record);
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     for arm in &record.arms {
@@ -102,7 +105,21 @@ fn row(record: &Record, arm: &Arm, part: &str, work: (usize, usize), block: &Blo
             .map_or_else(String::new, |bytes| bytes.to_string()),
         maybe(seen.joules),
     ]);
-    cells
+    cells.into_iter().map(inert).collect()
+}
+
+/// `cell` as a spreadsheet takes it for text or a number, never for a formula: the apostrophe is what their users write.
+fn inert(cell: String) -> String {
+    let formula = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    let number = || {
+        let digits = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+        cell.chars().all(digits) && cell.parse::<f64>().is_ok()
+    };
+    if cell.trim_start().starts_with(formula) && !number() {
+        format!("'{cell}")
+    } else {
+        cell
+    }
 }
 
 /// The status as records spell it.
@@ -133,14 +150,36 @@ mod tests {
         };
         record.arms[2].points.push(point);
         record.arms[1].label = "a,\"b\"\nc".to_owned();
+        record.arms[0].label = "=1+1".to_owned();
         let text = render(&record).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(reader.headers().unwrap(), &COLUMNS[..]);
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 37, "3 arms x 12 blocks, and one of the curve");
-        assert!(rows.iter().any(|row| &row[2] == "a,\"b\"\nc"));
+        assert!(rows.iter().any(|row| &row[2] == "a,\"b\"\\nc"));
+        assert!(rows.iter().any(|row| &row[2] == "'=1+1"));
         let curve: Vec<_> = rows.iter().filter(|row| &row[4] == "curve").collect();
         assert_eq!((curve.len(), &curve[0][5]), (1, "2"));
         assert_eq!(&rows[0][24], "", "what could not be read is empty");
+    }
+
+    #[test]
+    fn a_cell_is_no_formula_and_a_number_stays_one() {
+        for text in [
+            "=1+1",
+            "+A1",
+            "-2+3",
+            "@SUM(A1)",
+            " =1",
+            "＝1",
+            "-",
+            "-inf",
+            "+cmd|' /C calc'!A0",
+        ] {
+            assert_eq!(inert(text.to_owned()), format!("'{text}"));
+        }
+        for text in ["-1.5", "+2e-3", "1.5", "cpu", "", "a=b", "é-"] {
+            assert_eq!(inert(text.to_owned()), text);
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     published::Published,
     table,
 };
-use crate::{files::write_atomic, record::Record};
+use crate::{files::write_atomic, record::Record, text::ShownPath};
 
 /// What a record can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,14 @@ pub enum ExportError {
     #[error(
         "{}: unknown ending; use one of .html (page), .md (Markdown), .csv (raw blocks), .svg or .png (chart), .txt \
          (tables)",
-        .0.display()
+        .0.shown()
     )]
     Ending(PathBuf),
     /// PNG from a program that cannot write it.
     #[cfg(not(feature = "png"))]
     #[error(
         "{}: this build of facebench cannot write PNG (it lacks the feature png); give the chart as .svg",
-        .0.display()
+        .0.shown()
     )]
     NoPng(PathBuf),
     /// No chart.
@@ -59,7 +59,7 @@ pub enum ExportError {
     #[error("the raw blocks cannot be written as CSV: {0}")]
     Csv(#[from] ::csv::Error),
     /// The file.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", path.shown())]
     Write {
         /// Which.
         path: PathBuf,

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::format::maybe;
+use super::{format::maybe, visible::visible};
 use crate::record::{Estimate, Fleet};
 
 /// The fleet in sentences: its sum, the shards that are missing, machines far from the others, the cost.
 pub fn sentence(fleet: &Fleet) -> String {
+    let fleet = &*visible(fleet);
     let mut text = format!(
         "{} of {} shards of {} photos",
         fleet.shards, fleet.of, fleet.images

@@ -7,11 +7,13 @@ use super::{
     content::{arms, remarks, sections},
     format::headline,
     grid::Grid,
+    visible::visible,
 };
-use crate::record::Record;
+use crate::{record::Record, text};
 
 /// `record` as Markdown, the answer first; without one it is drawn from the record.
 pub fn render(record: &Record, answer: Option<&str>) -> String {
+    let record = &*visible(record);
     let mut text = String::new();
     let sentence = answer.map_or_else(|| answer::general(record), str::to_owned);
     let name = record.name.as_ref().unwrap_or(&record.workload.dataset.name);
@@ -64,20 +66,41 @@ fn table(text: &mut String, grid: &Grid) {
     }
 }
 
-/// Text that cannot be mistaken for markup, on one line.
+/// Text that cannot be mistaken for markup, on one line. GitHub makes links of bare addresses, and calls people and
+/// issues by `@name` and `#1`: these are kept from it too.
 fn escape(text: &str) -> String {
+    let text = text.replace(['\n', '\r'], " ");
+    let text = text::visible(&text);
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut before = ' ';
+    for (place, c) in text.char_indices() {
+        let rest = &text[place..];
         match c {
-            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '~' => safe.extend(['\\', c]),
+            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '~' | '$' | '!' => safe.extend(['\\', c]),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            '\n' | '\r' => safe.push(' '),
+            ':' if rest.starts_with("://") => safe.push_str("\\:"),
+            '.' if before.eq_ignore_ascii_case(&'w') => safe.push_str("\\."),
+            // An empty comment parts the sign from the name; `100ms@p99` is neither a person nor an address.
+            '@' if !before.is_alphanumeric() || word(rest).contains('.') => safe.push_str("@<!-- -->"),
+            // What begins a list at the head of a line.
+            '-' | '+' if place == 0 && rest[1..].starts_with(' ') => safe.extend(['\\', c]),
+            '.' | ')' if rest[1..].starts_with(' ') && is_number(&text[..place]) => safe.extend(['\\', c]),
             c => safe.push(c),
         }
+        before = c;
     }
     safe
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `text` up to its first space.
+fn word(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -101,6 +124,24 @@ mod tests {
             .filter(|pair| pair.iter().all(|line| line.starts_with('|')))
         {
             assert_eq!(cells(pair[0]), cells(pair[1]), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_becomes_a_link_a_list_or_a_call() {
+        for (text, safe) in [
+            ("see https://x.y and www.z", "see https\\://x.y and www\\.z"),
+            (
+                "@team, a@b.example, 100ms@p99",
+                "@<!-- -->team, a@<!-- -->b.example, 100ms@p99",
+            ),
+            ("#12 $x$ ![a](b)", "\\#12 \\$x\\$ \\!\\[a\\](b)"),
+            ("- one", "\\- one"),
+            ("1. one", "1\\. one"),
+            ("-1.5", "-1.5"),
+            ("a\u{1b}b\nc", "a\\\\u001bb c"),
+        ] {
+            assert_eq!(escape(text), safe);
         }
     }
 }

@@ -19,12 +19,17 @@ pub mod size;
 pub mod table;
 pub mod tenants;
 pub mod tuned;
+mod visible;
 
 #[cfg(test)]
 mod fixture;
 
 pub use export::{ExportError, Format, export, export_as, write};
-pub use read::{ReadError, read};
+pub use read::{NotARecord, ReadError, parse, read};
+pub use visible::visible;
+
+#[cfg(test)]
+mod poisoned;
 
 #[cfg(test)]
 mod tests {

@@ -7,86 +7,109 @@ use std::{
 
 use thiserror::Error;
 
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
-use crate::record::{Record, UnknownVersion, to_current};
+use crate::{
+    files::read_up_to,
+    record::{Record, SCHEMA_VERSION, UnknownVersion, to_current},
+    text::{ShownPath, visible},
+};
 
 /// Why a file cannot be shown.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file itself.
-    #[error("{}: cannot be read: {source}; give the path of a record, the .json file that a study leaves", path.display())]
+    #[error("{}: cannot be read: {source}; give the path of a record, the .json file that a study leaves", path.shown())]
     File {
         /// Which.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// What is in it.
+    #[error("{}: {problem}", path.shown())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: NotARecord,
+    },
+}
+
+/// Why a text is no record.
+#[derive(Debug, Error)]
+pub enum NotARecord {
     /// No JSON at all.
     #[error(
-        "{}: is not JSON: {reason}; give a record, the .json file that a study leaves (its -o), not its table or page",
-        path.display()
+        "is not JSON: {0}; give a record, the .json file that a study leaves (its -o), not its table or page"
     )]
-    Json {
-        /// Which.
-        path: PathBuf,
-        /// Where it breaks.
-        reason: String,
-    },
+    Json(String),
     /// JSON that is not a record.
     #[error(
-        "{}: is JSON, but not a record of facebench: it has no schema_version; give the .json file that a study leaves",
-        path.display()
+        "is JSON, but not a record of facebench: it has no schema_version; give the .json file that a study leaves"
     )]
-    Other {
-        /// Which.
-        path: PathBuf,
-    },
+    Other,
     /// A record of another version.
+    #[error("is a record of {0}; use the facebench that wrote it, or measure again")]
+    Version(UnknownVersion),
+    /// A record in which something is missing, or contradicts the rest.
     #[error(
-        "{}: is a record of {version}; use the facebench that wrote it, or measure again",
-        path.display()
+        "is a record, but not a complete one: {0}; it was changed by hand, or written by a development version: \
+         measure again"
     )]
-    Version {
-        /// Which.
-        path: PathBuf,
-        /// Its version.
-        version: UnknownVersion,
-    },
-    /// A record in which something is missing.
-    #[error(
-        "{}: is a record, but not a complete one: {reason}; it was changed by hand, or written \
-         by a development version: measure again",
-        path.display()
-    )]
-    Form {
-        /// Which.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
+    Form(String),
+}
+
+/// A study of an hour has a tenth of this.
+const MOST_BYTES: u64 = 1 << 27;
+
+/// What is read before all else.
+#[derive(Deserialize)]
+struct Head {
+    schema_version: Option<Value>,
 }
 
 /// The record in the file at `path`.
 pub fn read(path: &Path) -> Result<Record, ReadError> {
-    let owned = || path.to_owned();
-    let bytes = std::fs::read(path).map_err(|source| ReadError::File {
-        path: owned(),
+    let bytes = read_up_to(path, MOST_BYTES).map_err(|source| ReadError::File {
+        path: path.to_owned(),
         source,
     })?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| ReadError::Json {
-        path: owned(),
-        reason: error.to_string(),
-    })?;
-    if value.get("schema_version").is_none() {
-        return Err(ReadError::Other { path: owned() });
-    }
-    let value = to_current(value).map_err(|version| ReadError::Version {
-        path: owned(),
-        version,
-    })?;
-    serde_json::from_value(value).map_err(|error| ReadError::Form {
-        path: owned(),
-        reason: error.to_string(),
+    parse(&bytes).map_err(|problem| ReadError::Content {
+        path: path.to_owned(),
+        problem,
     })
+}
+
+/// The record in `bytes`, of this version or an older one.
+pub fn parse(bytes: &[u8]) -> Result<Record, NotARecord> {
+    let head: Head = serde_json::from_slice(bytes).map_err(|error| {
+        // JSON, but no object.
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => NotARecord::Other,
+            Err(_) => NotARecord::Json(error.to_string()),
+        }
+    })?;
+    let version = head.schema_version.ok_or(NotARecord::Other)?;
+    let placed = |error: &serde_path_to_error::Error<serde_json::Error>| {
+        let text = match error.path().to_string().as_str() {
+            "." => error.inner().to_string(),
+            key => format!("{key}: {}", error.inner()),
+        };
+        NotARecord::Form(visible(&text).into_owned())
+    };
+    let record: Record = if version == SCHEMA_VERSION {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        serde_path_to_error::deserialize(&mut json).map_err(|error| placed(&error))?
+    } else {
+        let value: Value =
+            serde_json::from_slice(bytes).map_err(|error| NotARecord::Form(error.to_string()))?;
+        let value = to_current(value).map_err(NotARecord::Version)?;
+        serde_path_to_error::deserialize(value).map_err(|error| placed(&error))?
+    };
+    match record.contradiction() {
+        None => Ok(record),
+        Some(problem) => Err(NotARecord::Form(visible(&problem).into_owned())),
+    }
 }

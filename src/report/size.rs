@@ -7,7 +7,10 @@ use super::{
     grid::{self, Cell, Grid, Row},
     table::plain,
 };
-use crate::record::{Evidence, Machine, Sizing};
+use crate::{
+    record::{Evidence, Machine, Sizing},
+    text::visible,
+};
 
 /// The answer as text.
 pub fn render(sizing: &Sizing) -> String {
@@ -26,11 +29,11 @@ pub fn render(sizing: &Sizing) -> String {
     let _ = writeln!(text, "{}\n", answer(sizing));
     for machine in &sizing.machines {
         for note in &machine.notes {
-            let _ = writeln!(text, "{}: {note}", machine.name);
+            let _ = writeln!(text, "{}: {}", visible(&machine.name), visible(note));
         }
     }
     for remark in &sizing.remarks {
-        let _ = writeln!(text, "{remark}");
+        let _ = writeln!(text, "{}", visible(remark));
     }
     list(&mut text, "What would change the answer", &sizing.changes);
     list(&mut text, "Assumptions", &sizing.assumptions);
@@ -46,7 +49,7 @@ fn list(text: &mut String, head: &str, lines: &[String]) {
     }
     let _ = writeln!(text, "{head}:");
     for line in lines {
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(text, "  {}", visible(line));
     }
 }
 
@@ -127,11 +130,11 @@ fn answer(sizing: &Sizing) -> String {
         Some(machine) => format!(
             "Cheapest: {} x {}, {:.2}{} an hour.",
             machine.count.unwrap_or_default(),
-            machine.name,
+            visible(&machine.name),
             machine.cost_per_hour.unwrap_or_default(),
             match sizing.currency.as_str() {
                 "" => String::new(),
-                currency => format!(" {currency}"),
+                currency => format!(" {}", visible(currency)),
             }
         ),
         None if sizing.machines.iter().all(|machine| machine.count.is_none()) => {
@@ -145,10 +148,10 @@ fn answer(sizing: &Sizing) -> String {
         (Some(even), _) => format!(
             "Above {} a second {} costs less than {} at every rate.",
             number(even.rate),
-            even.above,
-            even.other
+            visible(&even.above),
+            visible(&even.other)
         ),
-        (None, Some(why)) => format!("No break-even rate: {why}."),
+        (None, Some(why)) => format!("No break-even rate: {}.", visible(why)),
         (None, None) => String::new(),
     };
     format!("{first}\n{even}")

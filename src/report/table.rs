@@ -8,11 +8,13 @@ use super::{
     content::{arms, remarks, sections},
     format::headline,
     grid::{Column, Grid},
+    visible::visible,
 };
-use crate::record::Record;
+use crate::{record::Record, text};
 
 /// `record` as text, a line break at its end.
 pub fn render(record: &Record) -> String {
+    let record = &*visible(record);
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -46,7 +48,7 @@ pub(super) fn plain(grid: &Grid, title: &str) -> String {
         if place == 0 {
             title.to_owned()
         } else {
-            capitals(&column.name)
+            text::visible(&capitals(&column.name)).into_owned()
         }
     };
     let mut table = Table::new();
@@ -56,7 +58,7 @@ pub(super) fn plain(grid: &Grid, title: &str) -> String {
         .add_rows(
             grid.rows
                 .iter()
-                .map(|row| row.cells.iter().map(|cell| &cell.text)),
+                .map(|row| row.cells.iter().map(|cell| text::visible(&cell.text))),
         );
     for (column, made) in grid.columns.iter().zip(table.column_iter_mut()) {
         if column.right {

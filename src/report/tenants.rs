@@ -1,6 +1,9 @@
 //! The results of a study of tenants, in sentences.
 
-use super::format::{bytes, maybe};
+use super::{
+    format::{bytes, maybe},
+    visible::visible,
+};
 use crate::record::{ClockReading, Record, TenantGroup, Tenants};
 
 /// The table's title: whether the tenants share one device, as far as that is known for all groups.
@@ -21,6 +24,7 @@ pub(super) fn title(record: &Record, tenants: &Tenants) -> &'static str {
 
 /// Every sentence about the record's tenants; none where it has no tenants.
 pub fn sentences(record: &Record) -> Vec<String> {
+    let record = &*visible(record);
     let Some(tenants) = &record.tenants else {
         return Vec::new();
     };

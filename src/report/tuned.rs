@@ -1,10 +1,14 @@
 //! The result of a search in one sentence: which SPEC to use, how it compares with the bare one, and how sure that is.
 
-use super::format::{self, ratio};
+use super::{
+    format::{self, ratio},
+    visible::visible,
+};
 use crate::record::{Comparison, Record, Status, Tune, Verdict};
 
 /// The sentence for `tune`, the search of `record`.
 pub fn sentence(record: &Record, tune: &Tune) -> String {
+    let (record, tune) = (&*visible(record), &*visible(tune));
     let tried = tune.candidates.len();
     let held = tune
         .bound

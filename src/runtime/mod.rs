@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayView4, ArrayViewD};
 use thiserror::Error;
 
+use crate::text::ShownPath;
+
 pub use self::{
     descriptor::{BackendDescriptor, DeviceArgument, Engine},
     onnx::{DynamicAxis, Scaling},
@@ -189,7 +191,7 @@ pub struct Identity {
 #[derive(Debug, Error)]
 pub enum RuntimeError {
     /// The runtime's library could not be opened.
-    #[error("cannot load the ONNX Runtime library {}: {reason}", path.display())]
+    #[error("cannot load the ONNX Runtime library {}: {reason}", path.shown())]
     Library {
         /// The library.
         path: PathBuf,
@@ -197,7 +199,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// The file is no network that this runtime can load.
-    #[error("{}: not a network that {runtime} can load: {reason}", network.display())]
+    #[error("{}: not a network that {runtime} can load: {reason}", network.shown())]
     Load {
         /// The ONNX file.
         network: PathBuf,
@@ -207,7 +209,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// The network does not read one float tensor of four dimensions.
-    #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.display())]
+    #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.shown())]
     Input {
         /// The ONNX file.
         network: PathBuf,
@@ -221,7 +223,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// A profile could not be read.
-    #[error("the runtime's profile {} cannot be read: {reason}", path.display())]
+    #[error("the runtime's profile {} cannot be read: {reason}", path.shown())]
     Profile {
         /// The profile.
         path: PathBuf,

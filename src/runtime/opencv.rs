@@ -18,6 +18,7 @@ use super::{
     by_shape::{ByShape, for_input},
     onnx::{shape, signature},
 };
+use crate::text::ShownPath;
 
 const RUNTIME: &str = "OpenCV DNN";
 
@@ -123,7 +124,7 @@ struct OpenCvSession {
 impl OpenCvSession {
     fn failed(&self, reason: &str) -> RuntimeError {
         RuntimeError::Run {
-            reason: format!("{}: {RUNTIME}: {reason}", self.network.display()),
+            reason: format!("{}: {RUNTIME}: {reason}", self.network.shown()),
         }
     }
 

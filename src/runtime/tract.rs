@@ -21,6 +21,7 @@ use super::{
     by_shape::{ByShape, for_input},
     onnx::signature,
 };
+use crate::text::ShownPath;
 
 const RUNTIME: &str = "tract";
 
@@ -146,7 +147,7 @@ impl TractSession {
 
     fn failed(&self, reason: &str) -> RuntimeError {
         RuntimeError::Run {
-            reason: format!("{}: {RUNTIME}: {reason}", self.network.display()),
+            reason: format!("{}: {RUNTIME}: {reason}", self.network.shown()),
         }
     }
 }

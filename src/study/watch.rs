@@ -40,11 +40,17 @@ impl MachineWatch<'_> {
         let before = self.gpu_counters();
         let over = AtomicBool::new(false);
         let (done, clock_mhz, samples) = thread::scope(|scope| {
-            let watcher = scope.spawn(|| self.watch(&over));
+            // Where the system gives no thread, nothing is observed.
+            let watcher = thread::Builder::new().spawn_scoped(scope, || self.watch(&over));
             let done = work();
             over.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            let (clocks, samples) = watcher.join().unwrap_or_default();
+            let (clocks, samples) = watcher.map_or_else(
+                |_| Default::default(),
+                |watcher| {
+                    watcher.thread().unpark();
+                    watcher.join().unwrap_or_default()
+                },
+            );
             (done, statistics::median(&clocks), samples)
         });
         let gpu = before.map(|before| sum_up(&before, &samples, self.gpu_counters().as_ref()));

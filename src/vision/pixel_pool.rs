@@ -7,6 +7,19 @@ use std::{
 
 use rayon::prelude::*;
 
+/// Gives each of `items` to `work`, on all cores, or in the caller's thread where the system gives no more: the results in
+/// the order of the items, or the first error.
+pub fn try_map<T: Send, R: Send, E: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> Result<R, E> + Sync + Send,
+) -> Result<Vec<R>, E> {
+    // Rayon's own pool would panic where it cannot be made.
+    match rayon::ThreadPoolBuilder::new().build() {
+        Ok(pool) => pool.install(|| items.into_par_iter().map(work).collect()),
+        Err(_) => items.into_iter().map(work).collect(),
+    }
+}
+
 /// Does work on pixels, in the caller's thread or in a pool of threads that all streams share.
 #[derive(Debug, Default)]
 pub struct PixelPool {

@@ -2,7 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{model::ModelError, runtime::RuntimeError};
+use super::parallel::NoThread;
+use crate::{
+    model::{ModelError, gallery::GalleryError},
+    runtime::RuntimeError,
+    text::ShownPath,
+};
 
 /// Why a worker cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +30,7 @@ pub enum WorkerError {
     #[error("this worker cannot run the backend {0}")]
     Backend(String),
     /// A file of the dataset.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", path.shown())]
     Photo {
         /// The photo.
         path: PathBuf,
@@ -35,9 +40,15 @@ pub enum WorkerError {
     /// Numbers that are none.
     #[error("the networks answered photo {0} with numbers that are not finite")]
     NotFinite(usize),
+    /// No thread for a stream.
+    #[error(transparent)]
+    Thread(#[from] NoThread),
     /// A network.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Faces that cannot be matched with.
+    #[error("the enrolled faces: {0}")]
+    Gallery(#[from] GalleryError),
 }
 
 impl From<RuntimeError> for WorkerError {

@@ -71,7 +71,7 @@ impl LoadedArm {
                 job.gallery
                     .iter()
                     .map(|values| (String::new(), Embedding::from_raw(values))),
-            ));
+            )?);
             for _ in 0..job.streams {
                 let (stream, facts) = arm.load_stream(runtime.as_ref(), &gallery, None)?;
                 loaded = Some(facts);

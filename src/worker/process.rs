@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
     process::{ChildStdin, Command, ExitStatus, Stdio},
     sync::{
@@ -20,6 +20,11 @@ use crate::machine::Quota;
 
 /// Lines of a worker's standard error that are kept for the reason of its exit.
 const KEPT_LINES: usize = 8;
+
+/// Bytes of a line of it; the rest of a longer one is passed over.
+const LONGEST_WORD: u64 = 4096;
+/// Bytes of a reply: a block of a million photos has less.
+const LONGEST_REPLY: u64 = 256 << 20;
 
 /// How soon an interruption is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -91,25 +96,32 @@ impl WorkerProcess {
         let missing = || ProcessError::Spawn(io::Error::other("a pipe is missing"));
         let output = process.stdout.take().ok_or_else(missing)?;
         let errors = process.stderr.take().ok_or_else(missing)?;
+        let mut failed = |error| {
+            let _ = process.kill();
+            let _ = process.wait();
+            ProcessError::Spawn(error)
+        };
         let (sender, replies) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
+        start(move || {
+            for line in lines(BufReader::new(output), LONGEST_REPLY) {
                 if sender.send(line).is_err() {
                     break;
                 }
             }
-        });
+        })
+        .map_err(&mut failed)?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&stderr);
-        thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+        start(move || {
+            for line in lines(BufReader::new(errors), LONGEST_WORD) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.push_back(line);
                 if kept.len() > KEPT_LINES {
                     kept.pop_front();
                 }
             }
-        });
+        })
+        .map_err(&mut failed)?;
         let requests = process.stdin.take();
         Ok(Self {
             process,
@@ -245,6 +257,29 @@ impl Drop for WorkerProcess {
     }
 }
 
+/// The lines of `reader`, which need not be UTF-8, each cut after `most` bytes: what a process prints is its own affair, and
+/// no reason for its parent to run out of memory or to stop reading.
+fn lines(mut reader: impl BufRead, most: u64) -> impl Iterator<Item = String> {
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let got = reader.by_ref().take(most).read_until(b'\n', &mut line).ok()?;
+        if got == 0 {
+            return None;
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else {
+            reader.skip_until(b'\n').ok()?;
+        }
+        Some(String::from_utf8_lossy(&line).into_owned())
+    })
+}
+
+/// Does `work` on a thread of its own.
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().spawn(work).map(drop)
+}
+
 /// The error for a reply that does not belong here.
 fn unexpected(reply: &Reply) -> ProcessError {
     ProcessError::Protocol(format!("{reply:?}").chars().take(200).collect())
@@ -265,4 +300,21 @@ fn describe(status: ExitStatus) -> String {
         return format!("signal {signal}: {name}");
     }
     status.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_and_need_not_be_utf_8() {
+        let text = b"one\nlonger than eight\n\xff\x80\n\nlast";
+        let read: Vec<String> = lines(&text[..], 8).collect();
+        assert_eq!(read, ["one", "longer t", "\u{fffd}\u{fffd}", "", "last"]);
+        let endless = io::repeat(b'x').take(1 << 20);
+        assert_eq!(
+            lines(BufReader::new(endless), 16).collect::<Vec<_>>(),
+            ["x".repeat(16)]
+        );
+    }
 }

@@ -11,6 +11,7 @@ use super::{
     WorkerError,
     background_load::BackgroundLoad,
     loaded_arm::{LoadedArm, probe},
+    parallel::NoThread,
     protocol::{Reply, Request},
     reply_writer::ReplyWriter,
 };
@@ -20,7 +21,7 @@ use crate::machine;
 /// end of the pipe closes, and the worker ends with it, even in the middle of a block.
 pub fn main() -> bool {
     let (sender, requests) = mpsc::channel();
-    thread::spawn(move || {
+    let reading = thread::Builder::new().spawn(move || {
         for line in io::stdin().lock().lines() {
             let Ok(line) = line else { break };
             if sender.send(line).is_err() {
@@ -32,7 +33,10 @@ pub fn main() -> bool {
     let Ok(writer) = ReplyWriter::take_stdout() else {
         return false;
     };
-    match serve(&requests, &writer) {
+    match reading
+        .map_err(|error| NoThread::from(error).into())
+        .and_then(|_| serve(&requests, &writer))
+    {
         Ok(()) => true,
         Err(error) => {
             let _ = writer.send(&Reply::Failed {

@@ -1,5 +1,6 @@
 //! The integration tests, as one binary: a file for each command or subject; `common` holds what they share.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests choose the names of their files")]
 #![allow(unreachable_pub, reason = "a test binary has no users")]
 
 mod common;
@@ -23,6 +24,7 @@ mod layering;
 mod messages;
 mod monitor;
 mod networks;
+mod outside;
 mod peers;
 mod quantize;
 mod records;

@@ -33,6 +33,7 @@ use crate::{
         install::{Flavor, LibraryStore},
         table::{BACKENDS, REFERENCE},
     },
+    text::ShownPath,
     vision::encoded::Limits,
 };
 
@@ -79,7 +80,7 @@ pub fn bundle(args: &BundleArgs, home: &Path, out: &mut dyn Write) -> Result<(),
     if fs::read_dir(&args.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::Usage(format!(
             "{}: is not empty; name a new folder for the bundle",
-            args.dir.display()
+            args.dir.shown()
         )));
     }
     // What can fail early comes before anything is installed, rendered or written.
@@ -179,8 +180,8 @@ fn runtimes(args: &BundleArgs, home: &Path) -> Result<Vec<(Flavor, PathBuf)>, Fa
             Failure::Usage(format!(
                 "the {} runtime lies outside {} ({}) and cannot be packed; remove the link and run this again",
                 flavor.name(),
-                parent.display(),
-                library.path.display()
+                parent.shown(),
+                library.path.shown()
             ))
         })?;
         list.push((flavor, folder));
@@ -242,7 +243,7 @@ fn pack_network(
         let file = folder.join(path.file_name().unwrap_or(path.as_os_str()));
         pack.file(&network.path, &file)?;
         let family = family.map_or(String::new(), |family| format!("{family}:"));
-        format!("{family}{}", file.display())
+        format!("{family}{}", file.to_string_lossy())
     } else {
         // The home's own: a network of the program, or one that was fetched.
         pack.file(&network.path, below(home, &network.path))?;
@@ -315,7 +316,7 @@ fn report(dir: &Path, parts: &[PartFile], out: &mut dyn Write) -> io::Result<()>
         "{} parts, {:.1} MB, with {SUMS} and unpack in {}",
         parts.len(),
         bytes as f64 / 1e6,
-        dir.display()
+        dir.shown()
     )?;
     writeln!(out, "copy the folder to the other machine, then run: sh unpack")
 }

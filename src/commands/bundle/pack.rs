@@ -13,6 +13,7 @@ use thiserror::Error;
 use walkdir::WalkDir;
 
 use super::parts::{PartFile, Parts};
+use crate::text::ShownPath;
 
 /// The one folder of a bundle.
 pub(super) const ROOT: &str = "facebench-bundle";
@@ -26,7 +27,7 @@ const BUFFER: usize = 1 << 20;
 
 /// A file that could not be packed.
 #[derive(Debug, Error)]
-#[error("cannot pack {} into {}: {cause}; see that it can be read and the disk is not full", file.display(), folder.display())]
+#[error("cannot pack {} into {}: {cause}; see that it can be read and the disk is not full", file.shown(), folder.shown())]
 pub struct PackError {
     /// What was being packed.
     pub file: PathBuf,
@@ -154,7 +155,7 @@ mod tests {
         let mut archive = tar::Archive::new(GzDecoder::new(&bytes[..]));
         let names = archive.entries().unwrap().map(|entry| {
             let entry = entry.unwrap();
-            let path = entry.path().unwrap().display().to_string();
+            let path = entry.path().unwrap().shown().to_string();
             format!("{path} {:o}", entry.header().mode().unwrap())
         });
         (names.collect(), bytes)

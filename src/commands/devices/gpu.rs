@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use crate::{machine::Gpus, record::Gpu};
+use crate::{machine::Gpus, record::Gpu, report::visible};
 
 /// Writes a block for each GPU, then what is wrong and what can be done.
 pub(super) fn write(out: &mut dyn Write, found: &Gpus) -> io::Result<()> {
     for gpu in &found.gpus {
-        block(out, gpu)?;
+        block(out, &visible(gpu))?;
     }
     if let Some(reason) = &found.reason {
         let none = if found.gpus.is_empty() { "none: " } else { "" };

@@ -10,6 +10,7 @@ use super::{Failure, machine, ready};
 use crate::{
     machine::{Gpus, format_cpu_list},
     record::Host,
+    report::visible,
 };
 
 #[derive(Serialize)]
@@ -75,7 +76,7 @@ fn text(out: &mut dyn Write, devices: &Devices) -> Result<(), Failure> {
         kernel,
         facts,
         unavailable,
-    } = &devices.host;
+    } = &*visible(&devices.host);
     // A missing value is shown with its reason; without a reason there is none to miss, such as a quota.
     let or_reason = |value: Option<String>, field: &str, absent: &str| {
         value.unwrap_or_else(|| {

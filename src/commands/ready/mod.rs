@@ -19,6 +19,7 @@ use crate::{
         spec::{BackendSpec, GpuWanted, Precision},
         table::BACKENDS,
     },
+    text::ShownPath,
     vision::decoder,
     worker::environment::ArmEnvironment,
 };
@@ -141,7 +142,7 @@ fn engine_cache(home: &Path, library: &RuntimeLibrary) -> Result<std::path::Path
     let folder = home.join("engines").join(&library.sha256[..16]);
     std::fs::create_dir_all(&folder).map_err(|error| {
         Missing::new(
-            format!("cannot make {}: {error}", folder.display()),
+            format!("cannot make {}: {error}", folder.shown()),
             "choose another FACEBENCH_HOME, or engines=fresh",
         )
     })?;
@@ -277,7 +278,7 @@ pub fn state(backend: &BackendDescriptor, gpus: &Gpus, home: &Path) -> Result<St
     Ok(match environment.library {
         Some(library) => {
             let version = library.version.unwrap_or_else(|| "of unknown version".to_owned());
-            format!("ready{on}: ONNX Runtime {version}, {}", library.path.display())
+            format!("ready{on}: ONNX Runtime {version}, {}", library.path.shown())
         }
         None => format!("ready{on}"),
     })

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::Missing;
-use crate::{files, worker::environment::Program};
+use crate::{files, text::ShownPath, worker::environment::Program};
 
 /// The program at `path`.
 pub(super) fn program(path: &Path) -> Result<Program, Missing> {
-    let shown = path.display();
+    let shown = path.shown();
     let fix = "give the path of a program that speaks the worker's protocol (docs/peers.md): peer:PROGRAM";
     let facts = std::fs::metadata(path)
         .map_err(|error| Missing::new(format!("the program {shown} cannot be found: {error}"), fix))?;

@@ -25,7 +25,6 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
-use rayon::prelude::*;
 use thiserror::Error;
 
 pub use identity::{Identity, look_alike_group};
@@ -33,6 +32,8 @@ pub use scene::SceneStyle;
 
 use super::manifest::{self, AnnotatedFace, AnnotatedPhoto, Generator, Manifest, ManifestError};
 use random::{Purpose, Stream};
+
+use crate::{text::ShownPath, vision::pixel_pool::try_map};
 
 /// Raised whenever a pixel changes.
 pub const RENDERER_VERSION: u32 = 1;
@@ -56,7 +57,7 @@ pub struct PhotoTruth {
 #[derive(Debug, Error)]
 pub enum RenderError {
     /// A photo cannot be encoded.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Encode {
         /// The photo's file.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum RenderError {
         source: image::ImageError,
     },
     /// A file or folder cannot be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", path.shown())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -89,14 +90,11 @@ pub fn render_dataset(
         path: folder.to_owned(),
         source,
     })?;
-    let photos = (0..count)
-        .into_par_iter()
-        .map(|index| {
-            let photo = store_photo(seed, index, folder)?;
-            progress();
-            Ok(photo)
-        })
-        .collect::<Result<Vec<_>, RenderError>>()?;
+    let photos = try_map((0..count).collect(), |index| {
+        let photo = store_photo(seed, index, folder)?;
+        progress();
+        Ok::<_, RenderError>(photo)
+    })?;
     let identities: Vec<manifest::Person> = (0..POPULATION)
         .map(|number| manifest::Person {
             name: Identity::new(seed, number).name(),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use nvml_wrapper::error::NvmlError;
 use thiserror::Error;
 
+use crate::text::ShownPath;
+
 /// NVML cannot be opened. What the user can do about it depends on the machine: see [`super::find`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NvmlFault {
@@ -14,7 +16,7 @@ pub enum NvmlFault {
     )]
     NotFound,
     /// A file that the loader refuses.
-    #[error("{}: cannot be loaded as the NVML library: {reason}", path.display())]
+    #[error("{}: cannot be loaded as the NVML library: {reason}", path.shown())]
     Unloadable {
         /// The file.
         path: PathBuf,
@@ -22,7 +24,7 @@ pub enum NvmlFault {
         reason: String,
     },
     /// A library without the functions that NVML starts with.
-    #[error("{}: not an NVML library, or one that is too old: {reason}", path.display())]
+    #[error("{}: not an NVML library, or one that is too old: {reason}", path.shown())]
     TooOld {
         /// The file.
         path: PathBuf,
@@ -30,25 +32,25 @@ pub enum NvmlFault {
         reason: String,
     },
     /// The kernel has no driver, or this process cannot reach it.
-    #[error("{}: the NVIDIA kernel driver is not loaded, or cannot be reached from here", path.display())]
+    #[error("{}: the NVIDIA kernel driver is not loaded, or cannot be reached from here", path.shown())]
     DriverNotLoaded {
         /// The library that reports it.
         path: PathBuf,
     },
     /// The library is of another version than the kernel's driver.
-    #[error("{}: the library is of another version than the kernel's driver", path.display())]
+    #[error("{}: the library is of another version than the kernel's driver", path.shown())]
     VersionMismatch {
         /// The library that reports it.
         path: PathBuf,
     },
     /// This user may not use the driver.
-    #[error("{}: this user may not use the NVIDIA driver", path.display())]
+    #[error("{}: this user may not use the NVIDIA driver", path.shown())]
     NoPermission {
         /// The library that reports it.
         path: PathBuf,
     },
     /// Any other error.
-    #[error("{}: NVML does not start: {reason}", path.display())]
+    #[error("{}: NVML does not start: {reason}", path.shown())]
     Other {
         /// The library that reports it.
         path: PathBuf,

@@ -9,6 +9,7 @@ use plotters::{
 
 use super::super::format::shorten;
 use super::ChartError;
+use crate::text;
 
 /// Width of every chart: small enough to be read on a phone, where the whole sheet is made to fit.
 pub(super) const WIDTH: i32 = 600;
@@ -48,7 +49,7 @@ pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 /// A sheet of `height` with a title (what is shown) and a subtitle (how to read it).
 pub(super) fn sheet(
     height: i32,
-    title: &str,
+    title: &'static str,
     subtitle: &str,
     draw: impl FnOnce(&Area<'_>) -> Drawn,
 ) -> Result<String, ChartError> {
@@ -68,8 +69,10 @@ pub(super) fn sheet(
         head().map_err(|error| failed(&error))?;
         area.present().map_err(|error| failed(&error))?;
     }
-    // The label is for screen readers.
-    Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1))
+    // The label is for screen readers; titles are this program's own.
+    let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
+    // XML has no way to write control characters, so nothing of them may be left.
+    Ok(text::visible_lines(&svg).into_owned())
 }
 
 /// `text` in lines.

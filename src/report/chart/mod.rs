@@ -12,7 +12,7 @@ mod time;
 
 use thiserror::Error;
 
-use super::published::Published;
+use super::{published::Published, visible::visible};
 use crate::record::Record;
 
 /// Why there is no chart.
@@ -54,6 +54,15 @@ impl ChartKind {
 
 /// One chart of `record`; `published` figures stand in that of the throughput, in grey.
 pub fn draw(kind: ChartKind, record: &Record, published: &[Published]) -> Result<String, ChartError> {
+    draw_visible(kind, &visible(record), published)
+}
+
+/// The same of a record that [`visible`] gave.
+pub(super) fn draw_visible(
+    kind: ChartKind,
+    record: &Record,
+    published: &[Published],
+) -> Result<String, ChartError> {
     match kind {
         ChartKind::Throughput => throughput::draw(record, published),
         ChartKind::Latency => latency::draw(record),

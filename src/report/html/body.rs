@@ -9,6 +9,7 @@ use super::super::{
     format::headline,
     grid::{Grid, blocks_anchor},
     published::Published,
+    visible::visible,
 };
 use super::{decide, figures, links::Links};
 use crate::record::Record;
@@ -29,6 +30,8 @@ pub(super) fn part(
     published: &[Published],
     prefix: &str,
 ) -> Result<Markup, ChartError> {
+    // What is shown; the download is the record as it is.
+    let (whole, record) = (record, &*visible(record));
     let arms = arms::grid(record);
     let sections = sections(record);
     let links = &Links::new(record, &arms, &sections, prefix);
@@ -48,7 +51,7 @@ pub(super) fn part(
             (links.table(grid))
         }
         (raw(record, links))
-        (download(record, links))
+        (download(whole, &record.id, links))
     })
 }
 
@@ -107,10 +110,10 @@ fn raw(record: &Record, links: &Links) -> Markup {
     }
 }
 
-fn download(record: &Record, links: &Links) -> Markup {
+fn download(record: &Record, id: &str, links: &Links) -> Markup {
     let json = serde_json::to_string(record).unwrap_or_default();
     let data = utf8_percent_encode(&json, CODED);
-    let file = format!("{}.json", record.id);
+    let file = format!("{id}.json");
     html! {
         (links.heading("record", "Record"))
         p {

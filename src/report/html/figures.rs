@@ -14,7 +14,7 @@ pub(super) fn section(record: &Record, published: &[Published], links: &Links) -
     let mut charts = Vec::new();
     if record.arms.iter().any(|arm| arm.figures.throughput.is_some()) || !published.is_empty() {
         for kind in ChartKind::ALL {
-            match chart::draw(kind, record, published) {
+            match chart::draw_visible(kind, record, published) {
                 Ok(svg) => charts.push((kind, svg)),
                 // The bars are there for every record; all others need figures that not every study has.
                 Err(error) if kind == ChartKind::Throughput => return Err(error),

@@ -11,6 +11,7 @@ use super::{
     library::{Origin, RuntimeLibrary},
     pins::Wheel,
 };
+use crate::text::ShownPath;
 
 /// Written last, inside the folder.
 const RECORD: &str = "installed.json";
@@ -55,7 +56,7 @@ pub(super) fn check(home: &Path, flavor: Flavor) -> Result<Option<RuntimeLibrary
     if library.sha256 != record.library_sha256 {
         return Err(format!(
             "{} has changed since it was installed",
-            record.library.display()
+            record.library.shown()
         ));
     }
     Ok(Some(library))

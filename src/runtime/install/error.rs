@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Flavor;
+use crate::text::ShownPath;
 
 /// Why there is no usable library. Its text is two lines: what is wrong, then the fix.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub struct InstallError {
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The file cannot be read.
-    #[error("cannot read the ONNX Runtime library {}: {cause}", path.display())]
+    #[error("cannot read the ONNX Runtime library {}: {cause}", path.shown())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -27,7 +28,7 @@ pub enum Fault {
         cause: io::Error,
     },
     /// The file is something else than a shared library.
-    #[error("{} is not a shared library: {found}", path.display())]
+    #[error("{} is not a shared library: {found}", path.shown())]
     NotALibrary {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum Fault {
         found: String,
     },
     /// The library is for another processor.
-    #[error("{} is a library for {found}, and this machine is {}", path.display(), std::env::consts::ARCH)]
+    #[error("{} is a library for {found}, and this machine is {}", path.shown(), std::env::consts::ARCH)]
     WrongArchitecture {
         /// The file.
         path: PathBuf,
@@ -43,7 +44,7 @@ pub enum Fault {
         found: String,
     },
     /// A library, but not ONNX Runtime's main one.
-    #[error("{} is a shared library, but not ONNX Runtime: it has no OrtGetApiBase", path.display())]
+    #[error("{} is a shared library, but not ONNX Runtime: it has no OrtGetApiBase", path.shown())]
     NotOnnxRuntime {
         /// The file.
         path: PathBuf,
@@ -60,7 +61,7 @@ pub enum Fault {
     #[error("ONNX Runtime is not installed, and installing it needs Python 3, which is not on PATH")]
     NoPython,
     /// Python cannot be started.
-    #[error("cannot run {}: {cause}", python.display())]
+    #[error("cannot run {}: {cause}", python.shown())]
     BrokenPython {
         /// The program.
         python: PathBuf,
@@ -68,7 +69,7 @@ pub enum Fault {
         cause: io::Error,
     },
     /// Python without its installer.
-    #[error("ONNX Runtime is not installed, and {} has no pip to install it with", python.display())]
+    #[error("ONNX Runtime is not installed, and {} has no pip to install it with", python.shown())]
     NoPip {
         /// The program.
         python: PathBuf,
@@ -92,13 +93,13 @@ pub enum Fault {
         output: String,
     },
     /// No room.
-    #[error("no room on the disk for ONNX Runtime under {}", path.display())]
+    #[error("no room on the disk for ONNX Runtime under {}", path.shown())]
     DiskFull {
         /// Where it was being installed.
         path: PathBuf,
     },
     /// The home cannot be written.
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {cause}", path.shown())]
     NotWritable {
         /// The file or folder.
         path: PathBuf,
@@ -137,7 +138,7 @@ impl InstallError {
             Fault::BrokenPython { .. } => format!("fix this Python, or {elsewhere}"),
             Fault::NoPip { python } => format!(
                 "run `apt install python3-pip` or `{} -m ensurepip`, or {own}",
-                python.display()
+                python.shown()
             ),
             Fault::NoNetwork { .. } => {
                 format!("give pip its proxy or mirror (`pip config`), or {elsewhere}")

@@ -12,6 +12,7 @@ use super::{
     Fault, pip,
     wheel::{lock, sweep},
 };
+use crate::text::ShownPath;
 
 /// A script's libraries.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +109,7 @@ impl Tool {
             "installing {} (about {} MB) into {}",
             self.libraries,
             self.megabytes,
-            site.display()
+            site.shown()
         ));
         let installed = pip::install(python.clone(), self.requirements, &[], staging.path(), progress)?;
         fs::rename(&installed, &site).map_err(Fault::at(&site))?;
@@ -127,7 +128,7 @@ impl Tool {
             if self.pythons.contains(&minor) {
                 return Ok((python, format!("cp3{minor}-{machine}")));
             }
-            others.push(format!("3.{minor} ({})", python.display()));
+            others.push(format!("3.{minor} ({})", python.shown()));
         }
         if others.is_empty() {
             return Err(Fault::NoPython.into());
@@ -204,7 +205,7 @@ impl ToolError {
                 Fault::NoPip { python } => {
                     format!(
                         "{libraries} are not installed, and {} has no pip to install them with",
-                        python.display()
+                        python.shown()
                     )
                 }
                 Fault::NoNetwork { output } => {
@@ -217,7 +218,7 @@ impl ToolError {
                     format!("pip got another file than was pinned of {libraries}, and refused it: {output}")
                 }
                 Fault::DiskFull { path } => {
-                    format!("no room on the disk for {libraries} under {}", path.display())
+                    format!("no room on the disk for {libraries} under {}", path.shown())
                 }
                 Fault::Pip { output } => {
                     format!("pip could not install {libraries}. Its last words:\n{output}")
@@ -238,7 +239,7 @@ impl ToolError {
             ToolFault::Install(fault) => match fault {
                 Fault::NoPip { python } => format!(
                     "run `apt install python3-pip` or `{} -m ensurepip`, {elsewhere}",
-                    python.display()
+                    python.shown()
                 ),
                 Fault::NoNetwork { .. } => {
                     format!("give pip its proxy or mirror (`pip config`), {elsewhere}")

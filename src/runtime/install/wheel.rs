@@ -12,6 +12,7 @@ use super::{
     library::{Origin, RuntimeLibrary},
     pip,
 };
+use crate::text::ShownPath;
 
 pub(super) fn install(
     flavor: Flavor,
@@ -34,7 +35,7 @@ pub(super) fn install(
         Ok(None) => {}
         Err(why) => progress(&format!(
             "the ONNX Runtime in {} is damaged: {why}",
-            folder.display()
+            folder.shown()
         )),
     }
 
@@ -49,7 +50,7 @@ pub(super) fn install(
         flavor.version(),
         flavor.name(),
         wheel.bytes.div_ceil(1_000_000),
-        folder.display()
+        folder.shown()
     ));
     let python = pip::find_python(search_path).ok_or(Fault::NoPython)?;
     let mut target: Vec<&str> = wheel

@@ -35,6 +35,7 @@ use super::{
     DynamicAxis, Identity, Output, Profile, Runtime, RuntimeError, Session, SessionSettings, Signature,
     TensorInfo, onnx, spec::BackendSpec,
 };
+use crate::text::ShownPath;
 
 const RUNTIME: &str = "ONNX Runtime";
 
@@ -60,10 +61,7 @@ impl OnnxRuntime {
         let environment = match &*first {
             Some((loaded, environment)) if loaded == library => environment.clone(),
             Some((loaded, _)) => {
-                return Err(failed(format!(
-                    "this process runs on {} already",
-                    loaded.display()
-                )));
+                return Err(failed(format!("this process runs on {} already", loaded.shown())));
             }
             None => {
                 provider.prepare(library);

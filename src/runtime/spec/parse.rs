@@ -5,11 +5,14 @@ use std::{path::PathBuf, str::FromStr};
 use thiserror::Error;
 
 use super::{BackendSpec, Precision, Reads};
-use crate::runtime::{
-    descriptor::BackendDescriptor,
-    options::{DataPath, Decoding},
-    table::{BACKENDS, DETECTOR_PRECISION},
-    values::{Choice, choose, count, nearest},
+use crate::{
+    runtime::{
+        descriptor::BackendDescriptor,
+        options::{DataPath, Decoding},
+        table::{BACKENDS, DETECTOR_PRECISION},
+        values::{Choice, choose, count, nearest},
+    },
+    text,
 };
 
 /// Why a SPEC has no meaning. The program exits with 2.
@@ -87,6 +90,9 @@ impl BackendSpec {
                     .map_err(|_| "expected right, or swapped to see whether the agreement check notices")?;
             }
             "label" if value.is_empty() => return Err("expected a name".to_owned()),
+            "label" if !text::is_visible(value) => {
+                return Err("a label may not hold control characters or signs that are not seen".to_owned());
+            }
             "label" => self.label = Some(value.to_owned()),
             "runtime" => self.runtime = Some(PathBuf::from(value)),
             _ => {

@@ -9,6 +9,8 @@ use std::{
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use walkdir::WalkDir;
 
+use crate::text::ShownPath;
+
 /// Names a list of folders, separated as in PATH, that hold NVIDIA's libraries.
 pub(super) const FOLDERS: &str = "FACEBENCH_NVIDIA_LIBS";
 
@@ -94,7 +96,7 @@ pub(super) fn preload(libraries: &[PathBuf]) -> Vec<String> {
                     std::mem::forget(library);
                     None
                 }
-                Err(error) => Some(format!("{}: {error}", path.display())),
+                Err(error) => Some(format!("{}: {error}", path.shown())),
             }
         })
         .collect()

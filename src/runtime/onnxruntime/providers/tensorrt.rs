@@ -89,7 +89,7 @@ fn dispatch(arm: &Provider, session: &SessionNeeds<'_>) -> ExecutionProviderDisp
         .map(|(cache, model)| cache.join(&model.key));
     // Without the folder the provider builds the engine all the same, and logs that it cannot keep it.
     if let Some(cache) = own_cache.filter(|cache| std::fs::create_dir_all(cache).is_ok()) {
-        let cache = cache.display().to_string();
+        let cache = cache.to_string_lossy().into_owned();
         tensorrt = tensorrt
             .with_engine_cache(true)
             .with_engine_cache_path(&cache)

@@ -3,7 +3,7 @@
 use ort::ep::{self, ExecutionProviderDispatch};
 
 use super::{ExecutionProvider, Provider, SessionNeeds};
-use crate::runtime::install::Flavor;
+use crate::{runtime::install::Flavor, text::ShownPath};
 
 /// The Vitis AI provider.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl ExecutionProvider for Vitis {
     fn register(&self, arm: &Provider, _: &SessionNeeds<'_>) -> Vec<ExecutionProviderDispatch> {
         let vitis = ep::Vitis::default();
         let vitis = match &arm.spec.provider.config {
-            Some(config) => vitis.with_config_file(config.display()),
+            Some(config) => vitis.with_config_file(config.to_string_lossy()),
             None => vitis,
         };
         vec![vitis.build()]
@@ -41,7 +41,7 @@ impl ExecutionProvider for Vitis {
     fn effective(&self, arm: &Provider) -> Vec<(&'static str, String)> {
         let config = arm.spec.provider.config.as_ref();
         config
-            .map(|config| ("config", config.display().to_string()))
+            .map(|config| ("config", config.shown().to_string()))
             .into_iter()
             .collect()
     }

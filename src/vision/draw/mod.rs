@@ -1,11 +1,14 @@
 //! Boxes, landmarks and names drawn on a photo, for people to look at.
 
-use std::sync::LazyLock;
+mod caption;
 
-use ab_glyph::{Font, FontRef, Glyph, ScaleFont, point};
+use ab_glyph::{Font, Glyph};
 use image::{Rgb, RgbImage};
 
+use self::caption::{Caption, Letter};
 use super::face::Face;
+
+pub use caption::undrawable;
 
 /// Okabe and Ito's palette, which colour-blind readers can distinguish too: box, then the five landmarks' order.
 const BOX: Rgb<u8> = Rgb([0, 158, 115]);
@@ -25,11 +28,8 @@ const LETTERS: f32 = 16.0;
 /// shown small.
 const SMALL: u32 = 640;
 
-/// The typeface; a test holds that it can be read.
-static FONT: LazyLock<Option<FontRef<'static>>> =
-    LazyLock::new(|| FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).ok());
-
-/// Draws one face: its box, its landmarks and `caption` on a bar above (below, where there is no room).
+/// Draws one face: its box, its landmarks and `caption` on a bar above (below, where there is no room). A caption that is
+/// wider than the photo loses its middle.
 pub fn draw_face(photo: &mut RgbImage, face: &Face, caption: &str) {
     let longest = photo.width().max(photo.height());
     let unit = (longest / SMALL).max(1).cast_signed();
@@ -45,16 +45,23 @@ pub fn draw_face(photo: &mut RgbImage, face: &Face, caption: &str) {
         disc(photo, point[0] as i32, point[1] as i32, radius, color);
     }
     let size = LETTERS * (longest as f32 / SMALL as f32).max(1.0);
-    let (glyphs, length) = line_of_text(caption, size);
-    if glyphs.is_empty() {
+    let (photo_width, photo_height) = (photo.width().cast_signed(), photo.height().cast_signed());
+    let room = (photo_width - 4 * unit).max(0) as f32;
+    let caption = Caption::new(caption, size, room);
+    if caption.letters.is_empty() {
         return;
     }
-    let (width, height) = (length.ceil() as i32 + 4 * unit, size.ceil() as i32);
-    let left = x1.min(photo.width().cast_signed().saturating_sub(width)).max(0);
+    let (width, height) = (caption.width.ceil() as i32 + 4 * unit, size.ceil() as i32);
+    let left = x1.min(photo_width.saturating_sub(width)).max(0);
     let top = if y1 >= height { y1 - height } else { y2 };
+    let top = top.min(photo_height.saturating_sub(height)).max(0);
     fill(photo, left, top, left + width, top.saturating_add(height), BOX);
-    for glyph in glyphs {
-        ink(photo, left + 2 * unit, top, glyph);
+    let left = left + 2 * unit;
+    for letter in caption.letters {
+        match letter {
+            Letter::Outline(glyph) => ink(photo, left, top, glyph),
+            Letter::Bitmap(begin, bitmap) => stamp(photo, (left as f32 + begin, top), size, bitmap),
+        }
     }
 }
 
@@ -75,27 +82,10 @@ fn disc(photo: &mut RgbImage, x: i32, y: i32, radius: i32, color: Rgb<u8>) {
     }
 }
 
-/// `text` on one line of `size` pixels in height that begins at (0, 0), and its length in pixels. The font's own sign
-/// for what it lacks, an empty box, stands for a character that it does not have.
-fn line_of_text(text: &str, size: f32) -> (Vec<Glyph>, f32) {
-    let Some(font) = FONT.as_ref() else {
-        return (Vec::new(), 0.0);
-    };
-    let font = font.as_scaled(size);
-    let mut length = 0.0;
-    let glyphs = text.chars().map(|letter| {
-        let id = font.glyph_id(letter);
-        let begin = length;
-        length += font.h_advance(id);
-        id.with_scale_and_position(size, point(begin, font.ascent()))
-    });
-    (glyphs.collect(), length)
-}
-
 /// Draws one glyph of a line that begins at (left, top), as far as it lies on the photo.
 fn ink(photo: &mut RgbImage, left: i32, top: i32, glyph: Glyph) {
     // A space has no outline.
-    let Some(outline) = FONT.as_ref().and_then(|font| font.outline_glyph(glyph)) else {
+    let Some(outline) = caption::FONT.as_ref().and_then(|font| font.outline_glyph(glyph)) else {
         return;
     };
     let corner = outline.px_bounds().min;
@@ -117,6 +107,21 @@ fn ink(photo: &mut RgbImage, left: i32, top: i32, glyph: Glyph) {
             }
         }
     });
+}
+
+/// Draws a letter of 16 rows at `at`, `size` pixels high, as far as it lies on the photo.
+fn stamp(photo: &mut RgbImage, at: (f32, i32), size: f32, letter: &unifont::Glyph) {
+    let scale = size / caption::ROWS as f32;
+    let edge = |place: usize| (place as f32 * scale).round() as i32;
+    let left = at.0.round() as i32;
+    for y in 0..caption::ROWS {
+        for x in 0..letter.get_width() {
+            if letter.get_pixel(x, y) {
+                let (x1, x2) = (left + edge(x), left + edge(x + 1));
+                fill(photo, x1, at.1 + edge(y), x2, at.1 + edge(y + 1), INK);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -163,15 +168,69 @@ mod tests {
 
     #[test]
     fn letters_of_names_are_drawn_each_in_its_own_form() {
-        let lacking = bar("漢");
-        assert!(lacking.pixels().any(|p| p.0[0] > 150), "a sign stands for it");
-        assert_eq!(lacking, bar("م"), "the same for all that the font lacks");
-        let letters = ["e", "ë", "Ł", "ß", "Ж", "ж", "Ω", "ώ", "?"];
-        for letter in letters {
-            assert_ne!(bar(letter), lacking, "{letter}");
-            let same = letters.iter().filter(|other| bar(other) == bar(letter));
-            assert_eq!(same.count(), 1, "{letter}");
+        let letters = [
+            "e",
+            "ë",
+            "Ł",
+            "ß",
+            "Ж",
+            "ж",
+            "Ω",
+            "ώ",
+            "?",
+            "ქ",
+            "Ժ",
+            "ש",
+            "م",
+            "ह",
+            "ক",
+            "த",
+            "ไ",
+            "ང",
+            "ክ",
+            "ខ",
+            "漢",
+            "字",
+            "か",
+            "カ",
+            "ㄅ",
+            "한",
+            "\u{20bb7}",
+            "\u{1b}",
+        ];
+        let bars = letters.map(bar);
+        for (place, own) in bars.iter().enumerate() {
+            assert!(
+                own.pixels().any(|p| p.0[0] > 150),
+                "{} is not drawn",
+                letters[place]
+            );
+            let same = bars.iter().filter(|other| *other == own);
+            assert_eq!(same.count(), 1, "{} looks like another", letters[place]);
         }
+    }
+
+    #[test]
+    fn a_long_caption_stays_on_the_photo_and_keeps_its_ends() {
+        let name = "A name that is longer than any photo is wide, and then some more of it";
+        for bounds in [
+            [100.0, 100.0, 200.0, 200.0],
+            [150.0, 2.0, 159.0, 119.0],
+            [-30.0, 110.0, 500.0, 300.0],
+        ] {
+            let mut photo = RgbImage::new(160, 120);
+            let mut plain = photo.clone();
+            draw_face(&mut photo, &face(bounds), &format!("{name} 0.93"));
+            draw_face(&mut plain, &face(bounds), "");
+            let changed = photo
+                .enumerate_pixels()
+                .filter(|(x, y, pixel)| *pixel != plain.get_pixel(*x, *y));
+            // The bar is as high as a line, and lies on the photo as a whole.
+            let rows: std::collections::BTreeSet<u32> = changed.map(|(_, y, _)| y).collect();
+            assert!((14..=16).contains(&rows.len()), "{rows:?}");
+        }
+        let mut photo = RgbImage::new(3, 2);
+        draw_face(&mut photo, &face([0.0, 0.0, 3.0, 2.0]), name);
     }
 
     #[test]
