@@ -21,6 +21,13 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put_in_place(file.into_temp_path(), path)
 }
 
+/// An empty file at `path`, where nothing is yet: of several programs that try, one gets it. Makes the folder where it is
+/// missing.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    std::fs::create_dir_all(folder_of(path))?;
+    File::options().write(true).create_new(true).open(path)
+}
+
 /// An empty file in `folder` whose name ends in `suffix`. It goes when it is dropped, unless [`put_in_place`] takes it.
 pub fn draft(folder: &Path, suffix: &str) -> io::Result<NamedTempFile> {
     // Temporary files are private by default. The umask is taken from these permissions, as from those of

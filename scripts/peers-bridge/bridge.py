@@ -240,8 +240,8 @@ def live(name, job, photos, generator, pipe, parent):
 def work(stream, job, photos, generator, observer):
     strata, weights = job["strata"], job["weights"]
     groups = 1 + max((number for groups in strata for number in groups), default=-1)
-    stats = {"images": 0, "faces": 0, "service": {}, "strata": [[0, 0.0] for _ in range(groups)], "laps": [0.0] * 5}
-    stats["end"] = None
+    stats = {"images": 0, "faces": 0, "embeddings": 0, "service": {}, "laps": [0.0] * 5, "end": None}
+    stats["strata"] = [[0, 0.0] for _ in range(groups)]
     cpu = time.process_time()
     storage = storage_bytes()
     laps, service = stats["laps"], stats["service"]
@@ -261,6 +261,7 @@ def work(stream, job, photos, generator, observer):
             observer.send(("photo", index, {"Ok": {"faces": faces_of(answer), "time": duration(took)}}))
         stats["images"] += 1
         stats["faces"] += len(answer[2])
+        stats["embeddings"] += 0 if answer[3] is None else len(answer[3])
         micros = step(max(1, int(took * 1e6)))
         service[micros] = service.get(micros, 0) + 1
         for stratum in strata[index] if strata else ():
@@ -330,6 +331,7 @@ class Worker:
         self.name, self.output = name, output
         self.job = self.processes = None
         self.input = b""
+        self.profiled = False
 
     def send(self, kind, **values):
         self.output.write(json.dumps({"type": kind, **values}).encode() + b"\n")
@@ -464,8 +466,12 @@ class Worker:
         return True
 
     def observe(self):
-        self.pipes[0].send("profile")
-        profile = self.receive(self.pipes[0], "profile")
+        # Asked again with other pixels in the files, the nodes run where they ran.
+        profile = None
+        if not self.profiled:
+            self.pipes[0].send("profile")
+            profile = self.receive(self.pipes[0], "profile")
+            self.profiled = True
         self.generator.begin(LoadGenerator.ONE_PASS)
         self.work("observe", len(self.pipes))
         self.send("observed", profile=profile)
@@ -510,6 +516,7 @@ class Worker:
             seconds=self.took(all_stats),
             images=sum(stats["images"] for stats in all_stats),
             faces=sum(stats["faces"] for stats in all_stats),
+            embeddings=sum(stats["embeddings"] for stats in all_stats),
             stages={
                 name: duration(sum(stats["laps"][place] for stats in all_stats)) for place, name in enumerate(STAGES)
             },

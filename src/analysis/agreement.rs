@@ -1,13 +1,13 @@
 //! Whether two arms see the same faces: no speed counts without it.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use super::statistics::{median, quantile};
 use crate::{
     record::{
-        Accuracy, Check, Outcome,
+        Accuracy, Check, EmbeddingCounts, Outcome,
         limits::{
-            self, AGREEMENT_COUNT, AGREEMENT_MATCHED, Cosines, MATCH_IOU, PEER_MATCHED, SURE_SCORE,
+            self, AGREEMENT_COUNT, AGREEMENT_MATCHED, Cosines, MATCH_IOU, PEER_MATCHED, REPEATED, SURE_SCORE,
             VERIFICATION_LOSS,
         },
     },
@@ -15,7 +15,7 @@ use crate::{
         options::{Choice, Decoding},
         spec::{BackendSpec, Precision},
     },
-    vision::face::Face,
+    vision::face::{Embedding, Face},
 };
 
 /// How far an arm may be from the reference.
@@ -78,9 +78,11 @@ impl Limits {
 pub fn compare<'a>(name: &str, photos: impl Iterator<Item = (&'a [Face], &'a [Face])>) -> Accuracy {
     let (mut sure, mut matched, mut expected, mut found) = (0usize, 0usize, 0usize, 0usize);
     let (mut ious, mut cosines) = (Vec::new(), Vec::new());
+    let mut embeddings = Embeddings::default();
     for (reference, arm) in photos {
         expected += reference.len();
         found += arm.len();
+        embeddings.count(reference, arm);
         let mut free: Vec<&Face> = arm.iter().collect();
         for face in reference.iter().filter(|face| face.detection.score >= SURE_SCORE) {
             sure += 1;
@@ -99,6 +101,7 @@ pub fn compare<'a>(name: &str, photos: impl Iterator<Item = (&'a [Face], &'a [Fa
             ious.push(f64::from(overlap));
             if let (Some(a), Some(b)) = (&face.embedding, &other.embedding) {
                 cosines.push(f64::from(a.cosine(b)));
+                embeddings.matched.push((a, b));
             }
         }
     }
@@ -111,8 +114,60 @@ pub fn compare<'a>(name: &str, photos: impl Iterator<Item = (&'a [Face], &'a [Fa
         cosine_median: median(&cosines),
         cosine_p01: quantile(&cosines, 0.01),
         detection_ap: None,
+        embeddings: embeddings.counts(),
         verification: None,
         verification_accuracy: None,
+    }
+}
+
+/// The embeddings of an arm and of the reference, as they are compared photo by photo.
+#[derive(Default)]
+struct Embeddings<'a> {
+    /// How many numbers each of the reference's has; `None` until it is known.
+    length: Option<usize>,
+    /// Faces of the arm, and how many numbers each embedding has; `None` where it has none or one that is broken.
+    lengths: Vec<Option<usize>>,
+    broken: usize,
+    /// Of matched faces, the reference's and the arm's.
+    matched: Vec<(&'a Embedding, &'a Embedding)>,
+}
+
+impl<'a> Embeddings<'a> {
+    fn count(&mut self, reference: &'a [Face], arm: &'a [Face]) {
+        let own = reference.iter().find_map(|face| face.embedding.as_ref());
+        self.length = self.length.or(own.map(|embedding| embedding.values().len()));
+        for face in arm {
+            let values = face.embedding.as_ref().map_or(&[][..], Embedding::values);
+            let is_broken = values.iter().any(|v| !v.is_finite()) || values.iter().all(|v| *v == 0.0);
+            self.broken += usize::from(is_broken && !values.is_empty());
+            self.lengths.push(Some(values.len()).filter(|length| *length > 0));
+        }
+    }
+
+    /// `None` where the reference has no embeddings to compare with.
+    fn counts(self) -> Option<EmbeddingCounts> {
+        let length = self.length?;
+        Some(EmbeddingCounts {
+            faces: self.lengths.len(),
+            missing: self.lengths.iter().filter(|own| **own != Some(length)).count(),
+            broken: self.broken,
+            repeated: self.repeated(),
+        })
+    }
+
+    /// Faces whose embedding is another one's to the bit, where the reference's are apart.
+    fn repeated(&self) -> usize {
+        let mut same: HashMap<Vec<u32>, Vec<&Embedding>> = HashMap::new();
+        for (reference, own) in &self.matched {
+            let bits = own.values().iter().map(|value| value.to_bits()).collect();
+            same.entry(bits).or_default().push(reference);
+        }
+        let is_repeated = |references: &Vec<&Embedding>| {
+            // Against the first: all of one face, or of one photo that is there twice, are near it.
+            let apart = |other: &&&Embedding| f64::from(references[0].cosine(other)) < REPEATED;
+            references.iter().filter(apart).count()
+        };
+        same.values().map(is_repeated).sum()
     }
 }
 
@@ -175,7 +230,10 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
         };
     };
     let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.5}"));
-    let passed = matched >= least
+    let counts = accuracy.embeddings.unwrap_or_default();
+    let embedded = counts.missing + counts.broken + counts.repeated == 0;
+    let passed = embedded
+        && matched >= least
         && (ratio - 1.0).abs() <= AGREEMENT_COUNT
         && accuracy.cosine_median.is_none_or(|v| v >= median)
         && accuracy.cosine_p01.is_none_or(|v| v >= p01)
@@ -188,6 +246,13 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
         show(accuracy.cosine_median),
         show(accuracy.cosine_p01)
     );
+    if !embedded {
+        let _ = write!(
+            observed,
+            ", of {} faces {} without an embedding, {} with a broken one, {} with another face's",
+            counts.faces, counts.missing, counts.broken, counts.repeated
+        );
+    }
     if let Some((verified, _)) = verified {
         let _ = write!(
             observed,
@@ -214,10 +279,7 @@ pub fn check(accuracy: &Accuracy, limits: &Limits) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        record::VerificationAccuracy,
-        vision::face::{Detection, Embedding},
-    };
+    use crate::{record::VerificationAccuracy, vision::face::Detection};
 
     fn seen(faces: &[(f32, f32, [f32; 2])]) -> Vec<Face> {
         let face = |&(x, score, embedding): &(f32, f32, [f32; 2])| Face {
@@ -299,6 +361,69 @@ mod tests {
         let single = seen(&[(0.0, 0.9, [1.0, 0.0]), (50.0, 0.9, [1.0, 0.0])]);
         let accuracy = one_photo(&twins, &single);
         assert_eq!(accuracy.faces_matched, Some(0.5));
+    }
+
+    #[test]
+    fn missing_broken_and_repeated_embeddings_fail() {
+        let faces = |count: usize| -> Vec<Face> {
+            let mut all = Vec::new();
+            for number in 0..count {
+                let angle = number as f32 * 0.7;
+                all.extend(seen(&[(number as f32 * 50.0, 0.9, [angle.cos(), angle.sin()])]));
+            }
+            all
+        };
+        let reference = faces(200);
+        let with = |change: &dyn Fn(usize, &mut Face)| {
+            let mut arm = reference.clone();
+            arm.iter_mut()
+                .enumerate()
+                .for_each(|(number, face)| change(number, face));
+            let accuracy = one_photo(&reference, &arm);
+            let counts = accuracy.embeddings.unwrap();
+            let check = check(&accuracy, &Limits::PEER);
+            (check.outcome, counts.missing, counts.broken, counts.repeated)
+        };
+        assert_eq!(with(&|_, _| ()), (Outcome::Passed, 0, 0, 0));
+        let none = with(&|_, face| face.embedding = None);
+        assert_eq!(none, (Outcome::Failed, 200, 0, 0));
+        // One of two hundred is less than the 1st percentile shows.
+        let one = with(&|number, face| {
+            if number == 7 {
+                face.embedding = None;
+            }
+        });
+        assert_eq!(one, (Outcome::Failed, 1, 0, 0));
+        let shorter = with(&|number, face| {
+            if number == 7 {
+                face.embedding = Some(Embedding::from_raw(&[1.0]));
+            }
+        });
+        assert_eq!((shorter.0, shorter.1), (Outcome::Failed, 1));
+        let broken = with(&|number, face| {
+            let infinite: Embedding = serde_json::from_str("[1e39, 0.0]").unwrap();
+            if number == 7 {
+                face.embedding = Some(infinite);
+            }
+        });
+        assert_eq!((broken.0, broken.2), (Outcome::Failed, 1));
+        let other = reference[3].embedding.clone();
+        let repeated = with(&|number, face| {
+            if number == 7 {
+                face.embedding.clone_from(&other);
+            }
+        });
+        assert_eq!(repeated, (Outcome::Failed, 0, 0, 1));
+        // The same face twice is the same face.
+        let mut twins = reference[..1].to_vec();
+        twins.extend(reference[..1].to_vec());
+        twins[1].detection.bounding_box.x1 += 500.0;
+        twins[1].detection.bounding_box.x2 += 500.0;
+        assert_eq!(one_photo(&twins, &twins).embeddings.unwrap().repeated, 0);
+        // Photos without embeddings in the reference ask for none.
+        let mut bare = reference.clone();
+        bare.iter_mut().for_each(|face| face.embedding = None);
+        assert_eq!(one_photo(&bare, &bare).embeddings, None);
     }
 
     #[test]

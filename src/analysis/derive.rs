@@ -6,7 +6,10 @@ use super::{
     figures, fleet, tenants,
 };
 use crate::{
-    record::{Arm, Check, CurvePoint, Energy, Figures, Gpu, PlanSummary, Record, Scenario, Status},
+    record::{
+        Accuracy, Arm, Check, CurvePoint, Energy, Figures, Gpu, Outcome, PlanSummary, Record, Scenario,
+        Status,
+    },
     runtime::{
         spec::{Precision, Reads},
         values::Choice,
@@ -100,10 +103,12 @@ pub fn derive(arm: &Arm, context: &Context<'_>) -> Figures {
 }
 
 /// The figures of an arm that already has some, computed again from what was observed. Records of version 1 do not hold
-/// what the checks of networks and answers rest on: there, these checks stay as they are.
+/// what the checks of networks and answers rest on: there, these checks stay as they are, but for `agreement`, which
+/// follows from the comparison that they do hold.
 pub fn derive_again(arm: &Arm, context: &Context<'_>) -> Figures {
     let mut figures = derive(arm, context);
-    if arm.backend.placed_by_construction.is_none() {
+    if arm.is_converted() {
+        figures.checks.extend(agreement_of_version_1(arm));
         let is_new = |old: &&Check| figures.checks.iter().all(|new| new.id != old.id);
         let mut checks: Vec<Check> = arm.figures.checks.iter().filter(is_new).cloned().collect();
         checks.append(&mut figures.checks);
@@ -111,6 +116,29 @@ pub fn derive_again(arm: &Arm, context: &Context<'_>) -> Figures {
         figures.checks = checks;
     }
     figures
+}
+
+/// The check `agreement` of an arm of version 1, where one was judged: whether there was a reference of 32-bit floats is not
+/// in these records, so that an unknown outcome stays what it is.
+fn agreement_of_version_1(arm: &Arm) -> Option<Check> {
+    let judged = |check: &Check| check.id == "agreement" && check.outcome != Outcome::Unknown;
+    let accuracy = arm.accuracy.as_ref()?;
+    arm.figures
+        .checks
+        .iter()
+        .any(judged)
+        .then(|| compared(arm, accuracy))
+}
+
+/// An arm's answers judged by its limits; those of the reference are not compared with themselves.
+fn compared(arm: &Arm, accuracy: &Accuracy) -> Check {
+    if accuracy.reference == arm.label && accuracy.faces_matched.is_some() {
+        return agreement::reference_itself();
+    }
+    let precision = Precision::named(&arm.precision).unwrap_or_default();
+    let decoding = option(arm, "decode").unwrap_or_default();
+    let limits = agreement::Limits::of(&arm.backend.requested, precision, decoding);
+    agreement::check(accuracy, &limits)
 }
 
 /// Everything in `record` that follows from what was observed.
@@ -129,6 +157,7 @@ pub fn derive_record(record: &mut Record) {
     }
     record.comparisons = comparisons::with_first(&record.arms, Terms::of(record));
     record.checks = vec![checks::noise_floor(record.plan.noise_floor)];
+    record.checks.extend(checks::evidence::resumed(&record.resumed));
 }
 
 fn status(arm: &Arm, checks: &[Check]) -> Status {
@@ -158,6 +187,13 @@ fn all_checks(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
     let (blocks, plan) = (&arm.blocks, context.plan);
     let mut list = networks(arm);
     list.extend(answers(arm, plan));
+    list.extend(checks::evidence::worker_clock(blocks));
+    list.extend(
+        arm.unseen
+            .as_ref()
+            .map(|unseen| checks::evidence::caching(unseen, blocks)),
+    );
+    list.extend(arm.inputs.as_ref().map(checks::evidence::inputs));
     list.push(checks::blocks::complete(
         blocks,
         plan.processes.saturating_mul(plan.blocks),
@@ -224,18 +260,15 @@ fn answers(arm: &Arm, plan: &PlanSummary) -> Vec<Check> {
         _ if !arm.is_null() && pass.reference_is_fp32 != Some(true) => {
             list.push(agreement::without_reference(pass.reference_is_fp32.is_some()));
         }
-        Some(accuracy) if accuracy.reference == arm.label && accuracy.faces_matched.is_some() => {
-            list.push(agreement::reference_itself());
-        }
-        Some(accuracy) => {
-            let precision = Precision::named(&arm.precision).unwrap_or_default();
-            let decoding = option(arm, "decode").unwrap_or_default();
-            let limits = agreement::Limits::of(&arm.backend.requested, precision, decoding);
-            list.push(agreement::check(accuracy, &limits));
-        }
+        Some(accuracy) => list.push(compared(arm, accuracy)),
         None => {}
     }
     list.push(checks::repeatable(&arm.blocks, pass));
+    list.extend(checks::evidence::counts(
+        &arm.blocks,
+        arm.streams * arm.batch,
+        pass,
+    ));
     if let (Some(target), Some(accuracy)) = (plan.quality_target.filter(|_| !arm.is_null()), &arm.accuracy) {
         list.push(checks::ground_truth(accuracy, target));
     }
@@ -250,7 +283,7 @@ mod tests {
     use super::*;
     use crate::{
         analysis::figures::tests::{arm, block},
-        record::{Block, LatencyBound, Outcome},
+        record::{Block, LatencyBound},
     };
 
     fn plan() -> PlanSummary {
@@ -326,5 +359,21 @@ mod tests {
         assert_eq!(derived(&arm), (None, passed, Status::Valid));
         arm.backend.placed_by_construction = None;
         assert_eq!(derived(&arm), (Some(Outcome::Failed), passed, Status::Invalid));
+        // With the comparison that it follows from, it is computed again.
+        let mut accuracy = agreement::compare("other", std::iter::empty());
+        (accuracy.faces_matched, accuracy.faces_ratio) = (Some(1.0), Some(1.0));
+        arm.accuracy = Some(accuracy.clone());
+        assert_eq!(derived(&arm), (passed, passed, Status::Valid));
+        accuracy.cosine_median = Some(0.5);
+        arm.accuracy = Some(accuracy.clone());
+        arm.figures.checks[0].outcome = Outcome::Passed;
+        assert_eq!(derived(&arm), (Some(Outcome::Failed), passed, Status::Invalid));
+        // Nobody knows whether its reference was one.
+        arm.figures.checks[0].outcome = Outcome::Unknown;
+        assert_eq!(derived(&arm), (Some(Outcome::Unknown), passed, Status::Valid));
+        accuracy.reference.clone_from(&arm.label);
+        arm.accuracy = Some(accuracy);
+        arm.figures.checks[0].outcome = Outcome::Failed;
+        assert_eq!(derived(&arm), (passed, passed, Status::Valid));
     }
 }

@@ -30,7 +30,9 @@ pub struct CompareArgs {
     /// The record to compare with it
     #[arg(value_name = "B.json")]
     pub new: PathBuf,
-    /// Exit with 5 if an arm is slower by this share or more and the interval excludes chance
+    /// Exit with 5 if an arm is slower by this share or more and the interval excludes chance; with 3 if there is no verdict
+    /// (a study is unfinished or quick, an arm invalid or failed, no interval), with 6 if other processes used the host
+    /// cores of one of the studies
     #[arg(long, value_name = "SHARE", value_parser = regression)]
     pub fail_on_regression: Option<f64>,
     /// JSON instead of text

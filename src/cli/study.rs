@@ -37,6 +37,10 @@ pub struct RunArgs {
     /// is above 2 %, it becomes the smallest difference that later studies report
     #[arg(long, conflicts_with_all = ["scenario", "quick"])]
     pub noise_floor: bool,
+    /// Measure an unfinished study to its end: finished blocks of its record are kept, the others are measured under the same
+    /// plan, which its record has; refused where the program, the machine, the networks or the photos are others
+    #[arg(long, value_name = "RECORD")]
+    pub resume: Option<PathBuf>,
     /// Also measure each stage of each arm alone: how fast the arm could be, and how much of that it reaches
     #[arg(long)]
     pub ceiling: bool,

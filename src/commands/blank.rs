@@ -9,6 +9,16 @@ use crate::{
     study::plan::Plan,
 };
 
+/// This program, as it was called.
+pub fn tool(argv: Vec<String>, seed: u64) -> Tool {
+    Tool {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("FACEBENCH_COMMIT").map(str::to_owned),
+        argv,
+        seed,
+    }
+}
+
 /// A record of nothing yet.
 pub fn blank_record(
     plan: &Plan,
@@ -35,12 +45,7 @@ pub fn blank_record(
         id,
         name: name.map(str::to_owned),
         created_at,
-        tool: Tool {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("FACEBENCH_COMMIT").map(str::to_owned),
-            argv,
-            seed: plan.seed,
-        },
+        tool: tool(argv, plan.seed),
         host,
         gpus: gpus.gpus,
         workload: record::Workload {
@@ -82,7 +87,9 @@ pub fn blank_record(
             .collect(),
         unavailable,
         quick: plan.quick,
-        interrupted: false,
+        // Until the study has come to its end, whatever ends it before.
+        interrupted: true,
+        resumed: Vec::new(),
         arms: Vec::new(),
         comparisons: Vec::new(),
         checks: Vec::new(),

@@ -46,9 +46,21 @@ fn markdown(out: &mut dyn Write) -> io::Result<()> {
             rule.limit(),
             rule.observed
         )?;
+        if let Some((_, text)) = NOTES.iter().find(|(id, _)| *id == rule.id) {
+            writeln!(out, "{text}\n")?;
+        }
     }
     Ok(())
 }
+
+/// What the page says of a rule beyond the rule itself.
+const NOTES: &[(&str, &str)] = &[(
+    "agreement",
+    "The check is about answers, not about how they are found: an arm that finds the same faces with the same embeddings agrees.\n\
+     So a smaller canvas passes where no face needs the larger one. On the embedded photos, whose faces are large, canvases of\n\
+     320 to 576 pixels find the same faces as 640 and pass; this is meant. On photos with small faces they lose some, and fail:\n\
+     measure photos like your own, and compare arms whose canvas is the same where that is to be no difference.",
+)];
 
 /// Text in lines of at most `width` characters.
 fn wrapped(text: &str, width: usize) -> Vec<String> {

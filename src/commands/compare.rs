@@ -2,17 +2,18 @@
 
 use std::{fmt::Write as _, io::Write, path::Path};
 
-use super::{Failure, output::show};
+use super::{Failure, blank, output::show};
 use crate::{
     analysis::audit,
     cli::{CompareArgs, MergeArgs},
-    record::{Comparison, HostLog, Record, Scenario, Status},
+    record::{Arm, Check, Comparison, HostLog, Outcome, Record, Scenario, Source, Status, title},
     report::{comparison, fleet, read, table},
     sharing::merge,
     text::{ShownPath, visible},
 };
 
-/// `facebench compare A B`: ratios with intervals; returns 5 for a regression, 3 if no verdict is possible.
+/// `facebench compare A B`: ratios with intervals; returns 5 for a regression, 3 if no verdict is possible, 6 if one of
+/// the studies was measured on a busy machine.
 pub fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let merged = merge::compare(read(&args.old)?, read(&args.new)?)?;
     if args.json {
@@ -35,7 +36,61 @@ pub fn regressed(comparison: &Comparison, limit: f64) -> bool {
     comparison.ratio.median <= 1.0 - limit && comparison.ratio.high.is_some_and(|high| high < 1.0)
 }
 
+/// The exit status where one of the studies is not whole, or shows too little for a verdict.
+const NO_VERDICT: u8 = 3;
+/// The exit status where other processes used the host cores of one of the studies.
+const BUSY: u8 = 6;
+
+/// What is wrong with one of the studies, whatever it measured: nothing that it shows may pass a gate, nor fail it.
+fn refused(merged: &Record) -> Option<(u8, String)> {
+    let study = |arm: &Arm| merged.source_of(arm).map_or_else(String::new, title_of);
+    let planned = |arm: &Arm| {
+        let plan = merged.source_of(arm).map_or(&merged.plan, |source| &source.plan);
+        plan.processes * plan.blocks
+    };
+    let mut sources = merged.sources.iter();
+    if let Some(source) = sources.find(|source| source.interrupted) {
+        let why = "it was interrupted or killed before its end";
+        return Some((NO_VERDICT, unfinished(&title_of(source), why)));
+    }
+    let mut arms = merged.arms.iter();
+    let short = |arm: &&Arm| !arm.failed && arm.blocks.len() < planned(arm);
+    if let Some(arm) = arms.find(short) {
+        let (there, of) = (arm.blocks.len(), planned(arm));
+        let why = format!("it has {there} of {of} blocks of {}", arm.label);
+        return Some((NO_VERDICT, unfinished(&study(arm), &why)));
+    }
+    let compared = |arm: &Arm| {
+        let mut comparisons = merged.comparisons.iter();
+        comparisons.any(|c| c.arm == arm.label || c.baseline == arm.label)
+    };
+    let is_busy = |check: &&Check| check.id == "foreign-load" && check.outcome == Outcome::Failed;
+    let mut arms = merged.arms.iter().filter(|arm| compared(arm));
+    let (arm, check) = arms.find_map(|arm| Some((arm, arm.figures.checks.iter().find(is_busy)?)))?;
+    Some((
+        BUSY,
+        format!(
+            "no verdict on regressions: other processes used the host cores while {} was measured in study {} ({}): \
+             measure it again on a quiet machine",
+            arm.label,
+            study(arm),
+            check.observed
+        ),
+    ))
+}
+
+fn title_of(source: &Source) -> String {
+    title(source.name.as_deref(), &source.id)
+}
+
+fn unfinished(study: &str, why: &str) -> String {
+    format!("no verdict on regressions: study {study} is unfinished: {why}; measure it to its end")
+}
+
 fn gate(merged: &Record, limit: f64) -> (u8, String) {
+    if let Some(refused) = refused(merged) {
+        return refused;
+    }
     let mut text = String::new();
     let percent = limit * 100.0;
     for comparison in merged
@@ -63,8 +118,6 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
         .any(|arm| matches!(arm.figures.status, Status::Invalid | Status::Failed));
     let why_not = if merged.quick {
         Some("a quick study is never valid for a comparison: measure without --quick".to_owned())
-    } else if merged.interrupted {
-        Some("a study was interrupted".to_owned())
     } else if fixed {
         Some("at a given rate every arm answers what it is sent: measure without --request-rate".to_owned())
     } else if broken {
@@ -77,7 +130,7 @@ fn gate(merged: &Record, limit: f64) -> (u8, String) {
         None
     };
     if let Some(why) = why_not {
-        return (3, format!("no verdict on regressions: {why}"));
+        return (NO_VERDICT, format!("no verdict on regressions: {why}"));
     }
     let reach = merged
         .comparisons
@@ -137,7 +190,7 @@ fn broken_log(path: &Path, error: &std::io::Error) -> String {
 /// `facebench audit`: returns 3 if a figure differs from the recorded one.
 pub fn audit(path: &Path, out: &mut dyn Write) -> Result<u8, Failure> {
     let record = read(path)?;
-    let found = audit::audit(&record).map_err(std::io::Error::other)?;
+    let found = audit::audit(&record, &blank::tool(Vec::new(), 0)).map_err(std::io::Error::other)?;
     let mut text = String::new();
     for mismatch in &found.mismatches {
         let _ = writeln!(

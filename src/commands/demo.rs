@@ -7,7 +7,7 @@ use super::{
     output::{exit_code, export, show},
     progress::notify,
     ready,
-    request::{Layout, NetworkRequest, OutputRequest, StudyRequest, WorkloadRequest},
+    request::{Layout, NetworkRequest, StudyRequest, WorkloadRequest},
     run::measure,
 };
 use crate::{
@@ -34,6 +34,9 @@ const SHORT: Layout = Layout {
     blocks: 2,
 };
 
+/// Endings of the chart and the page, which are written beside the record.
+const BESIDE: [&str; 2] = ["svg", "html"];
+
 /// Makes the demo's study; writes a record, a chart and a page; returns the program's exit status.
 pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write) -> Result<u8, Failure> {
     let (accelerators, missing) = accelerators(home);
@@ -57,7 +60,7 @@ pub fn demo(args: MeasureArgs, home: &Path, argv: Vec<String>, out: &mut dyn Wri
     }
     show(out, &format!("{text}\n{sentence}\n"))?;
     notify(&format!("record: {}", path.shown()));
-    for (name, ending) in [("chart", "svg"), ("page", "html")] {
+    for (name, ending) in ["chart", "page"].into_iter().zip(BESIDE) {
         let path = path.with_extension(ending);
         report::export(&record, Some(&sentence), &DEMO_2019, &path)?;
         notify(&format!("{name}:  {}", path.shown()));
@@ -99,10 +102,13 @@ fn request(args: MeasureArgs, accelerators: &[&BackendDescriptor]) -> Result<Stu
     };
     let backends = names.map(BackendSpec::bare).collect();
     let mut request = StudyRequest::new(backends, workload, Scenario::Offline, SHORT, args);
-    let OutputRequest { name, record, .. } = &mut request.output;
-    let name = name.as_deref().unwrap_or("demo");
-    let record = record.get_or_insert_with(|| Path::new("results").join(format!("{name}.json")));
-    if record.extension().is_some_and(|e| e == "svg" || e == "html") {
+    let output = &mut request.output;
+    let name = output.name.as_deref().unwrap_or("demo");
+    output.new_record = Some(Path::new("results").join(format!("{name}.json")));
+    output.beside = &BESIDE;
+    let given = output.record.as_deref();
+    if let Some(record) = given.filter(|path| BESIDE.iter().any(|end| path.extension() == Some(end.as_ref())))
+    {
         return Err(Failure::Usage(format!(
             "-o {}: names the record, and chart and page are written beside it; give it another ending, such as .json",
             record.shown()

@@ -5,7 +5,7 @@
 //! [`tenants`], [`tune`].
 //!
 //! Steps that they share, in the order of a study: [`machine`], [`workload`], [`request`], [`plan`], [`ready`],
-//! [`calibrate`], [`prepare`], [`blank`], [`noise_floor`], [`coordination`], [`progress`], [`output`].
+//! [`calibrate`], [`prepare`], [`blank`], [`resume`], [`noise_floor`], [`coordination`], [`progress`], [`output`].
 
 pub mod blank;
 pub mod bundle;
@@ -29,6 +29,7 @@ pub mod quantize;
 pub mod ready;
 pub mod report;
 pub mod request;
+pub mod resume;
 pub mod run;
 pub mod serve;
 pub mod setup;

@@ -1,12 +1,12 @@
 //! From a plan to a study that can begin: arms that can run here, photos, networks, and files that can be written.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     Failure,
     blank::blank_record,
     machine, noise_floor,
-    output::{default_output, try_output},
+    output::{RecordFile, default_output, try_export},
     plan::{plan, prices},
     progress::{notify, on_interrupt},
     ready,
@@ -107,7 +107,7 @@ impl PreparedStudy {
         command: &str,
         home: &Path,
         argv: Vec<String>,
-    ) -> Result<(Study, Record, PathBuf), Failure> {
+    ) -> Result<(Study, Record, RecordFile), Failure> {
         let Self { plan, workload, .. } = self;
         let name = self.output.name.as_deref();
         let mut record = blank_record(
@@ -120,16 +120,24 @@ impl PreparedStudy {
             name,
         );
         record.workload.dataset.shard = self.shard;
-        let path = self
-            .output
-            .record
-            .clone()
-            .unwrap_or_else(|| default_output(&record, name.unwrap_or(command)));
         // Before anything is measured: can the results be written?
-        try_output(&path)?;
         for (_, path) in &self.output.exports {
-            try_output(path)?;
+            try_export(path)?;
         }
+        let OutputRequest {
+            record: given,
+            new_record,
+            beside,
+            continues,
+            ..
+        } = &self.output;
+        let file = if let Some(path) = given {
+            RecordFile::given(path.clone(), *continues)?
+        } else {
+            let new = new_record.clone();
+            let new = new.unwrap_or_else(|| default_output(&record, name.unwrap_or(command)));
+            RecordFile::new(&new, beside, &record)?
+        };
         let study = Study {
             environments: self.environments,
             nvml: self.nvml,
@@ -145,7 +153,7 @@ impl PreparedStudy {
             interruption: Interruption::new(on_interrupt()),
             plan,
         };
-        Ok((study, record, path))
+        Ok((study, record, file))
     }
 }
 

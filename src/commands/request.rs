@@ -81,8 +81,15 @@ pub struct WorkloadRequest {
 pub struct OutputRequest {
     /// Name of the study.
     pub name: Option<String>,
-    /// File of the record; `None` for one named after the time and the study.
+    /// File of the record; `None` for a new one.
     pub record: Option<PathBuf>,
+    /// What a new file of the record is called, unless its name is taken; `None` for one named after the time and the
+    /// study.
+    pub new_record: Option<PathBuf>,
+    /// Whether the file of the record has the beginning of this very study.
+    pub continues: bool,
+    /// Endings of files that will be written beside a new record.
+    pub beside: &'static [&'static str],
     /// Other files, in the format of their option, whatever their names end in.
     pub exports: Vec<(Format, PathBuf)>,
 }
@@ -262,6 +269,9 @@ impl From<OutputArgs> for OutputRequest {
         Self {
             name: args.name,
             record: args.output,
+            new_record: None,
+            continues: false,
+            beside: &[],
             exports: exports
                 .into_iter()
                 .filter_map(|(format, path)| Some((format, path?)))

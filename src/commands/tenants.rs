@@ -16,7 +16,7 @@ use crate::{
     report::{table, tenants::sentences},
     runtime::{options::DataPath, spec::BackendSpec},
     sharing::{coordinated::MachineResult, coordination::Offer, tenants::SharingPlan},
-    study::plan::Plan,
+    study::{StudyError, plan::Plan},
     text::ShownPath,
 };
 
@@ -44,13 +44,13 @@ pub fn tenants(
         return print_plan(&prepared.plan, &prepared.workload.dataset, out).map(|()| 0);
     }
     let argv = coordination::without_token(argv);
-    let (study, record, path) = prepared.into_study("tenants", home, argv)?;
+    let (study, record, mut file) = prepared.into_study("tenants", home, argv)?;
     let name = output.name.as_deref();
     let coordinated = coordination::join(&coordination, token, &study, offer(&sharing), name)?;
     let progress = Progress::of_study(&study.plan);
-    let mut save = |record: &Record| record.save(&path);
+    let mut save = |record: &Record| file.save(record);
     let MachineResult {
-        record,
+        mut record,
         error,
         load_failed,
     } = if let Some(mut coordinated) = coordinated {
@@ -59,7 +59,7 @@ pub fn tenants(
     } else {
         let run = study.run(record, &progress, &mut save)?;
         MachineResult {
-            record: if run.record.interrupted {
+            record: if study.interruption.is_asked() {
                 run.record
             } else {
                 study.tenants(run, &sharing, least_rate, &progress, &mut save)?
@@ -78,7 +78,11 @@ pub fn tenants(
         notify("nothing was measured on this machine, so it leaves no record");
         return Ok(1);
     }
-    notify(&format!("record: {}", path.shown()));
+    if error.is_none() {
+        study.finish(&mut record);
+        file.save(&record).map_err(StudyError::from)?;
+    }
+    notify(&format!("record: {}", file.path().shown()));
     export(&output.exports, &record, None, &[])?;
     let mut text = table::render(&record);
     for line in sentences(&record) {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Failure,
-    output::{exit_code, export, show, try_output},
+    output::{RecordFile, exit_code, export, show, try_export},
     plan::print_plan,
     prepare::PreparedStudy,
     progress::{Progress, notify},
@@ -19,7 +19,7 @@ use crate::{
     record::{Hint, Record, Scenario},
     report::{table, tuned},
     study::{
-        Study,
+        Study, StudyError,
         planned_arm::{PlannedArm, tell_apart},
         tune::{
             Goal,
@@ -51,10 +51,10 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
         return print_plan(plan, &prepared.workload.dataset, out).map(|()| 0);
     }
     if let Some(path) = &spec_file {
-        try_output(path)?;
+        try_export(path)?;
     }
-    let (study, record, path) = prepared.into_study("tune", home, argv)?;
-    let mut record = search_and_confirm(study, record, &candidates, goal, &path)?;
+    let (study, record, mut file) = prepared.into_study("tune", home, argv)?;
+    let mut record = search_and_confirm(study, record, &candidates, goal, &mut file)?;
     let best = if record.interrupted {
         None
     } else {
@@ -63,8 +63,9 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
     if let Some(tune) = &mut record.tune {
         tune.chosen.clone_from(&best);
     }
-    record.save(&path).map_err(Failure::output(&path))?;
-    notify(&format!("record: {}", path.shown()));
+    // Only now does the file say that the search is whole.
+    file.save(&record).map_err(StudyError::from)?;
+    notify(&format!("record: {}", file.path().shown()));
     if let (Some(file), Some(spec)) = (&spec_file, &best) {
         std::fs::write(file, format!("{spec}\n")).map_err(Failure::output(file))?;
         notify(&format!("SPEC: {}", file.shown()));
@@ -105,16 +106,16 @@ fn search_and_confirm(
     blank: Record,
     all: &[PlannedArm],
     goal: Goal,
-    path: &Path,
+    file: &mut RecordFile,
 ) -> Result<Record, Failure> {
     // Half of them come to the second round, a quarter to the third, and so on.
     let progress = Progress::new(2 * all.len() as u64);
     let searched = study.tune(blank.clone(), all, goal, &progress, &mut |record| {
-        record.save(path)
+        file.save(record)
     });
     progress.finish();
     let (searched, finalists) = searched?;
-    if searched.interrupted {
+    if study.interruption.is_asked() {
         return Ok(searched);
     }
     let (bare, cores) = (study.plan.arms[0].clone(), study.plan.cores);
@@ -128,9 +129,11 @@ fn search_and_confirm(
     let mut record = blank;
     record.tune = searched.tune;
     let progress = Progress::of_study(&study.plan);
-    let run = study.run(record, &progress, &mut |record| record.save(path));
+    let run = study.run(record, &progress, &mut |record| file.save(record));
     progress.finish();
-    Ok(run?.record)
+    let mut record = run?.record;
+    study.finish(&mut record);
+    Ok(record)
 }
 
 /// Tables, a sentence, and on the last line the SPEC alone.

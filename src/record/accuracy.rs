@@ -23,9 +23,25 @@ pub struct Accuracy {
     pub detection_ap: Option<f64>,
     /// Verification against ground truth; null where the photos have none, or too few people.
     pub verification: Option<Verification>,
+    /// How many embeddings there are of the arm's faces; absent where the reference has none, and from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingCounts>,
     /// Verification of the people whom both found; null where nobody is known by name, or no two photos show one person.
     #[serde(default)]
     pub verification_accuracy: Option<VerificationAccuracy>,
+}
+
+/// The embeddings of an arm's faces, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EmbeddingCounts {
+    /// Faces that the arm found.
+    pub faces: usize,
+    /// Those without an embedding, or with one of another length than the reference's.
+    pub missing: usize,
+    /// Those whose embedding has numbers that are none, or no direction.
+    pub broken: usize,
+    /// Matched faces whose embedding is that of another one, to the bit, where the reference's embeddings are far apart.
+    pub repeated: usize,
 }
 
 /// The share of pairs that are classified correctly at the threshold that suits them best, pairs of one person and of two

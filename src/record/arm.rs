@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accuracy::{Accuracy, CheckPass},
     block::{Block, CeilingRun, Trial},
+    evidence::{Inputs, Unseen},
     figures::Figures,
     host_log::HostLogSummary,
 };
@@ -48,6 +49,12 @@ pub struct Arm {
     /// The answers of the check pass compared with the reference's. Null where there are none, and for `null` unless it is
     /// made to answer wrongly.
     pub accuracy: Option<Accuracy>,
+    /// Its answers to photos that it had not seen before; absent from older records, and where it did not come so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Unseen>,
+    /// What became of the files that it was measured on; absent from older records, and where there are no files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Inputs>,
     /// Most resident memory of any of its processes, bytes; null where it could not be read.
     pub rss_peak_bytes: Option<u64>,
     /// What the log of the GPU's host shows of that time; absent unless it was merged in.
@@ -76,6 +83,11 @@ impl Arm {
         let mut points = self.points.iter();
         let point = points.find(|point| (point.streams, point.batch) == (streams, batch));
         point.map_or(&self.blocks, |point| &point.blocks)
+    }
+
+    /// Whether it was measured by a facebench whose records had version 1, and only converted since.
+    pub fn is_converted(&self) -> bool {
+        self.backend.placed_by_construction.is_none()
     }
 
     /// Whether it was loaded and runs no networks: the backend `null`.

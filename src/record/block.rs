@@ -19,10 +19,17 @@ pub struct Block {
     pub began_at: Option<String>,
     /// From the first photo's start to the last one's end.
     pub seconds: f64,
+    /// The same by the clock of the study, from its request to the worker's answer: `seconds` is what the worker says.
+    /// Absent from older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_seconds: Option<f64>,
     /// Photos done.
     pub images: usize,
     /// Faces found.
     pub faces: usize,
+    /// Embeddings made; absent from older records, and where the worker does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<usize>,
     /// Seconds that all streams together spent in each stage.
     pub stage_seconds: Stages<Seconds>,
     /// Processor seconds that the host cores spent on decoding, resizing and aligning for a device; null where each

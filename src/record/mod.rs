@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod convert;
 mod estimate;
+mod evidence;
 mod figures;
 mod fleet;
 mod gpu;
@@ -30,7 +31,7 @@ mod write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use accuracy::{Accuracy, CheckPass, QualityTarget, Verification, VerificationAccuracy};
+pub use accuracy::{Accuracy, CheckPass, EmbeddingCounts, QualityTarget, Verification, VerificationAccuracy};
 pub use arm::{
     Arm, BackendFacts, OperatorTimes, Operators, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts,
 };
@@ -40,6 +41,7 @@ pub use check::{Check, Consequence, Outcome};
 pub use compare::{Comparison, Verdict};
 pub use convert::{UnknownVersion, to_current};
 pub use estimate::{Estimate, Latency, LatencyBound};
+pub use evidence::{ChangedFile, Inputs, Resumption, Unseen, UnseenRound};
 pub use figures::{
     Bounded, Ceiling, Cost, CurvePoint, Energy, Figures, Status, Stratum, TOO_FEW_SAMPLES, Throughput,
 };
@@ -85,8 +87,11 @@ pub struct Record {
     pub unavailable: Vec<Unavailable>,
     /// Whether the study was a `--quick` one, which no claim should rest on.
     pub quick: bool,
-    /// Whether the study was stopped before its end.
+    /// Whether the study is unfinished: it was stopped before its end, killed, or is still going on.
     pub interrupted: bool,
+    /// When it was resumed after it had been ended before its time; absent where it was measured in one go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
     /// What was compared, in the order in which it was asked for.
     pub arms: Vec<Arm>,
     /// Each arm against the first.

@@ -2,9 +2,9 @@
 
 use super::check::Consequence;
 use limits::{
-    AGREEMENT_COUNT, AGREEMENT_MATCHED, CLOCK, COLD, Cosines, DECODE, FOREIGN, LATE_MS, LATE_SHARE, MARGIN,
-    MATCH_IOU, OTHER_VGPUS, PEER, PEER_MATCHED, PLACED, PRECISE, PROCESSES, SAMPLES, SPREAD, STEADY, STOLEN,
-    SURE_SCORE, THROTTLED, TREND, VERIFICATION_LOSS,
+    AGREEMENT_COUNT, AGREEMENT_MATCHED, CLAIMED, CLOCK, COLD, Cosines, DECODE, FOREIGN, LATE_MS, LATE_SHARE,
+    MARGIN, MATCH_IOU, OTHER_VGPUS, PEER, PEER_MATCHED, PLACED, PRECISE, PROCESSES, SAMPLES, SEEN, SPREAD,
+    STEADY, STOLEN, SURE_SCORE, THROTTLED, TREND, UNSEEN_COSINE, UNSEEN_MATCHED, VERIFICATION_LOSS,
 };
 
 /// The numbers behind the rules, in one place.
@@ -51,6 +51,19 @@ pub mod limits {
     pub const AGREEMENT_MATCHED: f64 = 0.99;
     /// Largest difference of its number of faces, as a fraction.
     pub const AGREEMENT_COUNT: f64 = 0.02;
+    /// Cosine below which the reference's embeddings are of different faces for certain, so that no right arm has the same
+    /// for both.
+    pub const REPEATED: f64 = 0.9;
+    /// Most images a second that blocks may show, as a multiple of those at which photos were answered that the arm had not
+    /// seen before.
+    pub const SEEN: f64 = 1.25;
+    /// Least share of an arm's own faces that it finds again in slightly changed photos.
+    pub const UNSEEN_MATCHED: f64 = 0.8;
+    /// Least median cosine of their embeddings.
+    pub const UNSEEN_COSINE: f64 = 0.8;
+    /// Least share of the time that the study counts which a worker may claim for its blocks; it may claim no more than
+    /// all of it.
+    pub const CLAIMED: f64 = 0.9;
     /// Largest loss of verification accuracy, as a fraction, where pixels or numbers are coarser: their cosines may leave
     /// more room than people have between them.
     pub const VERIFICATION_LOSS: f64 = 0.005;
@@ -176,6 +189,47 @@ pub const RULES: &[Rule] = &[
         "Does every measured pass find as many faces as the pass whose answers were compared?",
         || "the same number".to_owned(),
         "faces are counted in every block",
+    ),
+    make(
+        "counts",
+        Invalid,
+        "Do the numbers that a worker gives of a block fit each other?",
+        || {
+            "whole passes; one service time a photo, and no more of them than the streams had time for; one embedding a face"
+                .to_owned()
+        },
+        "photos, faces, embeddings and service times of every block; embeddings only where the worker counts them",
+    ),
+    make(
+        "worker-clock",
+        Invalid,
+        "Does the time that a worker gives for its blocks fit the study's own clock?",
+        || {
+            format!(
+                "{} to 100 % of the time between request and answer",
+                percent(CLAIMED)
+            )
+        },
+        "the study's clock from each request to its answer, which 50 ms of a block may be beside the work; unknown where blocks are shorter than 0.2 s",
+    ),
+    make(
+        "caching",
+        Invalid,
+        "Is the speed of the blocks that of work on photos, and not of answers from memory or of wrong counts?",
+        || {
+            format!(
+                "at most {SEEN} times the images a second of photos that the worker had not seen before; in these, {} % of its own faces found again, cosine median {UNSEEN_COSINE}",
+                percent(UNSEEN_MATCHED)
+            )
+        },
+        "after the check pass all photos (256 of them, where there are more) are answered once more, each under another one's name and with slightly changed pixels that are put there just before, timed by the study's clock; where that looks too slow, once more in a warm process at the end",
+    ),
+    make(
+        "inputs",
+        Invalid,
+        "Were the photos, networks and libraries the same at the end as at the beginning?",
+        || "no file changed".to_owned(),
+        "size, time and place of every file, before and after; the hash of networks, libraries and programs as well",
     ),
     make(
         "ground-truth",
@@ -332,6 +386,13 @@ pub const RULES: &[Rule] = &[
         "the number of timed queries",
     ),
     make(
+        "resumed",
+        Note,
+        "Was the study measured in one go?",
+        || "yes".to_owned(),
+        "when it was resumed, and how many blocks are from before; only for studies that were (--resume)",
+    ),
+    make(
         "noise-floor",
         Note,
         "Is it known how far apart two equal arms seem on this machine?",
@@ -349,8 +410,8 @@ fn agreement_limit() -> String {
     let [fp32, half, int8, peer] = [limits::FP32, limits::HALF, limits::INT8, PEER]
         .map(|Cosines { median, p01 }| format!("{median} and {p01}"));
     format!(
-        "faces of score {SURE_SCORE} or more matched at IoU {MATCH_IOU} in {} %; number of faces within {} %; cosine of \
-         embeddings, median and 1st percentile: {fp32} (fp32), {half} (tf32, fp16), {int8} (int8, decode=scaled); of these \
+        "faces of score {SURE_SCORE} or more matched at IoU {MATCH_IOU} in {} %; number of faces within {} %; every face \
+         with an embedding of its own; cosine of embeddings, median and 1st percentile: {fp32} (fp32), {half} (tf32, fp16), {int8} (int8, decode=scaled); of these \
          two, where people are known, verification accuracy within {} points; for a peer, whose input pixels are made by \
          other code, {} % matched, cosines {peer}",
         percent(AGREEMENT_MATCHED),

@@ -8,7 +8,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{
     spec::BackendSpec,
-    values::{count, parse_duration, parse_share},
+    values::{choose, count, parse_duration, parse_share},
 };
 
 /// What `null` does with each photo, and which fault it plants.
@@ -34,9 +34,48 @@ pub struct NullOptions {
     pub wrong: f64,
     /// Share of node time, 0 to 1, that a made-up profile places on the asked provider; the rest is the CPU's.
     pub placement: Option<f64>,
+    /// How it claims more than it does.
+    pub cheat: Option<Cheat>,
     /// The GPU (`cuda:0`, `vgpu:0`, `mig:UUID`) that the arm is reported to run on: what is read and checked of an arm's
     /// GPU is then read and checked of it.
     pub on: Option<String>,
+}
+
+/// A way to claim more than was done, each of which a check must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cheat {
+    /// What was answered once is answered from memory.
+    Memory,
+    /// Each photo of a block is counted twice.
+    Twice,
+    /// The clock that blocks are timed by runs at half speed.
+    SlowClock,
+    /// No face has an embedding.
+    NoEmbeddings,
+    /// Every other face has none.
+    HalfEmbeddings,
+    /// All faces have the same.
+    SameEmbedding,
+}
+
+/// What the option takes.
+const CHEATS: &[(&str, Cheat)] = &[
+    ("memory", Cheat::Memory),
+    ("twice", Cheat::Twice),
+    ("slow-clock", Cheat::SlowClock),
+    ("no-embeddings", Cheat::NoEmbeddings),
+    ("half-embeddings", Cheat::HalfEmbeddings),
+    ("same-embedding", Cheat::SameEmbedding),
+];
+
+impl Cheat {
+    /// Whether it is about embeddings, which `null` has for this alone.
+    pub fn is_of_embeddings(self) -> bool {
+        matches!(
+            self,
+            Self::NoEmbeddings | Self::HalfEmbeddings | Self::SameEmbedding
+        )
+    }
 }
 
 /// A pause of `length` once in every `every`, counted from the start of each block.
@@ -61,6 +100,7 @@ impl Default for NullOptions {
             hang: None,
             wrong: 0.0,
             placement: None,
+            cheat: None,
             on: None,
         }
     }
@@ -82,6 +122,7 @@ impl NullOptions {
             "slow-start" => parse_duration(value).map(|length| self.slow_start = length),
             "wrong" => parse_share(value).map(|share| self.wrong = share),
             "placement" => parse_share(value).map(|share| self.placement = Some(share)),
+            "cheat" => choose(value, CHEATS).map(|cheat| self.cheat = Some(cheat)),
             "on" => gpu(value).map(|()| self.on = Some(value.to_owned())),
             "stall" => stall(value).map(|stall| self.stall = Some(stall)),
             "crash" => count(value, 1_000_000).map(|block| self.crash = Some(block)),

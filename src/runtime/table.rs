@@ -161,6 +161,7 @@ pub const BACKENDS: &[BackendDescriptor] = &[
             "hang",
             "wrong",
             "placement",
+            "cheat",
             "on",
             "quota",
         ],

@@ -99,7 +99,7 @@ impl Study {
             if other == participant.place() {
                 let run = self.run(record.clone(), observer, save)?;
                 *record = run.record;
-                if record.interrupted {
+                if self.interruption.is_asked() {
                     return Ok(Err(SyncError::Interrupted));
                 }
                 let CheckPasses { prepared, runs } = run.check_passes;

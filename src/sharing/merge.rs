@@ -213,6 +213,7 @@ fn add(merged: &mut Record, record: Record) {
     }
     merged.quick |= record.quick;
     merged.interrupted |= record.interrupted;
+    merged.resumed.extend(record.resumed);
     merged.plan.margin = merged.plan.margin.max(record.plan.margin);
 }
 

@@ -10,6 +10,7 @@ use super::{
     planned_arm::PlannedArm,
     recorded_arm::{ArmRun, is_fp32},
     strata,
+    unseen::{ChangingPhotos, MOST_PHOTOS, not_written},
 };
 use crate::{
     dataset::{Dataset, Photo, manifest},
@@ -46,11 +47,13 @@ pub(crate) struct Prepared {
 }
 
 impl Study {
-    /// One check pass an arm; photos that any arm cannot read are left out for all.
+    /// One check pass an arm, `with_unseen` photos where it is measured afterwards; photos that any arm cannot read are left out
+    /// for all.
     pub(crate) fn check_passes(
         &self,
         runs: &mut [ArmRun],
         record: &mut Record,
+        with_unseen: bool,
         observer: &dyn Observer,
     ) -> Result<Prepared, StudyError> {
         let count = self.dataset.photos.len();
@@ -58,7 +61,7 @@ impl Study {
         let mut answers: Vec<Option<Vec<Option<PhotoAnswer>>>> = Vec::new();
         for ((arm, environment), run) in self.plan.arms.iter().zip(&self.environments).zip(runs.iter_mut()) {
             observer.phase(&format!("check pass: {}", arm.label));
-            match self.check_pass(arm, environment, run, &mut bad) {
+            match self.check_pass((arm, environment), with_unseen, run, &mut bad) {
                 Ok(photos) => answers.push(Some(photos)),
                 Err(ProcessError::Interrupted) => answers.push(None),
                 Err(error) => {
@@ -71,7 +74,7 @@ impl Study {
         if let Some((arm, environment)) = &self.extra_reference {
             observer.phase("check pass: fp32 CPU reference");
             let mut run = ArmRun::default();
-            match self.check_pass(arm, environment, &mut run, &mut bad) {
+            match self.check_pass((arm, environment), false, &mut run, &mut bad) {
                 Ok(photos) => {
                     extra = Some(Answers {
                         label: arm.label.clone(),
@@ -195,12 +198,23 @@ impl Study {
 
     fn check_pass(
         &self,
-        arm: &PlannedArm,
-        environment: &ArmEnvironment,
+        (arm, environment): (&PlannedArm, &ArmEnvironment),
+        with_unseen: bool,
         run: &mut ArmRun,
         bad: &mut BTreeMap<usize, String>,
     ) -> Result<Vec<Option<PhotoAnswer>>, ProcessError> {
-        let mut worker = self.start(self.job(arm, environment, &self.dataset), environment, run)?;
+        let job = self.job(arm, environment, &self.dataset);
+        let all = &self.dataset.photos;
+        let here = with_unseen && all.len() <= MOST_PHOTOS;
+        let changing = here.then(|| {
+            let photos = all.iter().collect();
+            ChangingPhotos::new(photos, self.limits(), !arm.spec.is_null())
+        });
+        let first = match &changing {
+            Some(Ok(changing)) => changing.job(job.clone()),
+            _ => job.clone(),
+        };
+        let mut worker = self.start(first, environment, run)?;
         let mut answers: Vec<Option<PhotoAnswer>> = vec![None; self.dataset.photos.len()];
         worker.send(Observe)?;
         run.profile = worker.receive_with::<Observe>(self.plan.patience, &mut |reply| match reply {
@@ -213,8 +227,24 @@ impl Study {
             }
             other => Err(other),
         })?;
+        match &changing {
+            Some(Ok(changing)) => {
+                let unseen = self.answer_unseen(&mut worker, arm, changing, &answers)?;
+                let refused = unseen.refused;
+                run.unseen = Some(unseen);
+                if refused {
+                    return Ok(answers);
+                }
+            }
+            Some(Err(error)) => run.unseen = Some(not_written(error)),
+            None => {}
+        }
         // Its memory is not the measured processes' memory.
         let _peak = worker.call(Finish, self.plan.patience)?;
+        if with_unseen && !here {
+            let both = (arm, environment);
+            run.unseen = self.answer_unseen_apart(both, all, &answers, job, false)?;
+        }
         Ok(answers)
     }
 }

@@ -97,7 +97,6 @@ impl Study {
                 recorded_arm(&facts, run, &photos)
             })
             .collect();
-        record.interrupted = self.interruption.is_asked();
         derive_record(record);
     }
 }

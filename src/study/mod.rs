@@ -6,6 +6,7 @@
 
 pub(crate) mod check_pass;
 pub(crate) mod describe;
+mod inputs;
 pub mod plan;
 pub mod planned_arm;
 pub mod recorded_arm;
@@ -13,18 +14,22 @@ mod round;
 mod search;
 pub(crate) mod strata;
 pub mod tune;
+mod unseen;
 mod watch;
 
 use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use self::{check_pass::Prepared, plan::Plan, planned_arm::PlannedArm, recorded_arm::ArmRun};
+use self::{
+    check_pass::Prepared, inputs::InputFiles, plan::Plan, planned_arm::PlannedArm, recorded_arm::ArmRun,
+};
 use crate::{
+    analysis::derive::derive_record,
     dataset::{Dataset, manifest},
     machine::Nvml,
     pipeline::Networks,
-    record::{Block, Gpu, Price, Record},
+    record::{Block, Gpu, NetworkFacts, Price, Record, Workload},
     runtime::spec::Reads,
     worker::{
         call::Prepare,
@@ -116,28 +121,51 @@ pub enum StudyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What was measured before the study was resumed is of something else.
+    #[error("it cannot be resumed: {0} other than before; measure it anew")]
+    OtherWork(String),
     /// The record cannot be kept.
     #[error("the record cannot be written: {0}")]
     Save(#[from] io::Error),
 }
 
 impl Study {
-    /// Runs the study and fills `record`; `save` keeps it after each block, so that nothing measured is lost.
+    /// Runs the study and fills `record`; `save` keeps it after each block, so that nothing measured is lost. The record says
+    /// that it is unfinished until [`Study::finish`]: whatever ends the program, it is never taken for a whole one.
     pub fn run(
         &self,
         mut record: Record,
         observer: &dyn Observer,
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<StudyRun, StudyError> {
-        let mut runs: Vec<ArmRun> = self.plan.arms.iter().map(|_| ArmRun::default()).collect();
-        let prepared = self.check_passes(&mut runs, &mut record, observer)?;
+        // What was measured before the study was resumed.
+        let earlier = record.clone();
+        let before = |arm: &PlannedArm| {
+            earlier
+                .arm(&arm.label)
+                .map(|known| ArmRun::of(known, &self.plan, arm))
+        };
+        let arms = self.plan.arms.iter();
+        let mut runs: Vec<ArmRun> = arms.map(|arm| before(arm).unwrap_or_default()).collect();
+        let inputs = InputFiles::of(self);
+        let prepared = self.check_passes(&mut runs, &mut record, true, observer)?;
         self.describe(&mut record, &prepared, &runs);
         self.fill(&mut record, &prepared, &runs);
+        if !earlier.resumed.is_empty() {
+            same_work(&earlier, &record)?;
+        }
         save(&record)?;
-        let mut order = 0;
+        let orders = runs
+            .iter()
+            .flat_map(|run| &run.blocks)
+            .map(|block| block.order + 1);
+        let mut order = orders.max().unwrap_or(0);
         for process in 0..self.plan.processes {
             if self.interruption.is_asked() || runs.iter().all(|run| run.failed) {
                 break;
+            }
+            if self.is_measured(process, &runs) {
+                continue;
             }
             observer.phase(&format!("process {} of {}", process + 1, self.plan.processes));
             let mut keep = |runs: &[ArmRun]| {
@@ -149,14 +177,35 @@ impl Study {
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
-        if self.interruption.is_asked() {
-            describe::cut_short(&mut record);
+        self.doubt(&prepared, &mut runs, observer);
+        for (run, inputs) in runs.iter_mut().zip(inputs.look_again()) {
+            run.inputs = inputs;
         }
+        self.fill(&mut record, &prepared, &runs);
         save(&record)?;
         Ok(StudyRun {
             record,
             check_passes: CheckPasses { prepared, runs },
         })
+    }
+
+    /// Looks again at arms whose blocks seem faster than their work.
+    fn doubt(&self, prepared: &Prepared, runs: &mut [ArmRun], observer: &dyn Observer) {
+        let arms = self.plan.arms.iter().zip(&self.environments);
+        for (here, run) in arms.zip(runs) {
+            let job = self.job(here.0, here.1, &prepared.dataset);
+            match self.answer_unseen_again(here, &prepared.dataset.photos, job, run) {
+                Ok(()) | Err(ProcessError::Interrupted) => {}
+                // What was seen before stands.
+                Err(error) => observer.notice(&format!("{}: {error}", here.0.label)),
+            }
+        }
+    }
+
+    /// Marks `record` as that of a study that came to its end, unless the user ended it.
+    pub fn finish(&self, record: &mut Record) {
+        record.interrupted = self.interruption.is_asked();
+        derive_record(record);
     }
 
     /// Reads the vGPUs' licences again. One that was gone once is gone for the study.
@@ -235,6 +284,39 @@ impl Study {
         run.ready.push(worker.receive::<Prepare>(patience)?);
         Ok(())
     }
+}
+
+/// Whether the photos and networks of `record` are those of its `earlier` part.
+fn same_work(earlier: &Record, record: &Record) -> Result<(), StudyError> {
+    // One that was ended before its check passes knows none.
+    if earlier.arms.is_empty() {
+        return Ok(());
+    }
+    let (old, new) = (&earlier.workload, &record.workload);
+    let hash = |network: &Option<NetworkFacts>| network.as_ref().map(|network| network.sha256.clone());
+    let photos = |workload: &Workload| (workload.dataset.images, workload.dataset.sha256.clone());
+    let library = |record: &Record| -> Vec<Option<String>> {
+        let runtimes = record.arms.iter().map(|arm| arm.backend.runtime.as_ref());
+        runtimes.map(|runtime| runtime?.library_sha256.clone()).collect()
+    };
+    let faces = |record: &Record| -> Vec<Option<usize>> {
+        let arms = record.arms.iter().filter(|arm| !arm.failed);
+        arms.map(|arm| Some(arm.check_pass.as_ref()?.faces)).collect()
+    };
+    let what = if photos(old) != photos(new) {
+        "the photos are"
+    } else if hash(&old.detector) != hash(&new.detector) {
+        "the detector is"
+    } else if hash(&old.recognizer) != hash(&new.recognizer) {
+        "the recognizer is"
+    } else if library(earlier) != library(record) {
+        "a runtime is"
+    } else if faces(earlier) != faces(record) {
+        "the faces found are"
+    } else {
+        return Ok(());
+    };
+    Err(StudyError::OtherWork(what.to_owned()))
 }
 
 fn fail(run: &mut ArmRun, label: &str, reason: &str, observer: &dyn Observer) {

@@ -7,11 +7,12 @@ use crate::{
     analysis::{agreement, checks, ground_truth, statistics},
     dataset::manifest,
     record::{
-        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, Operators, Outcome, Placement,
-        Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Verification, VerificationAccuracy,
-        limits::FALSE_ACCEPTS,
+        Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, Inputs, Operators, Outcome,
+        Placement, Point, Price, RuntimeFacts, Setup, StratumFacts, Trial, Unseen, Verification,
+        VerificationAccuracy, limits::FALSE_ACCEPTS,
     },
     runtime::{
+        null::Cheat,
         onnxruntime::ExecutionProvider,
         options::DataPath,
         spec::{Precision, Reads},
@@ -53,6 +54,10 @@ pub struct ArmRun {
     pub rates: Vec<(usize, f64)>,
     /// Peak memory of each process.
     pub rss_peak_bytes: Vec<Result<u64, String>>,
+    /// Its answers to photos that it had not seen before.
+    pub unseen: Option<Unseen>,
+    /// What became of the files that it was measured on.
+    pub inputs: Option<Inputs>,
     /// What went wrong.
     pub errors: Vec<String>,
     /// Whether the arm ended before its time.
@@ -60,6 +65,34 @@ pub struct ArmRun {
 }
 
 impl ArmRun {
+    /// What a record holds of an arm whose study goes on: its blocks and what else was measured in its processes. What a new
+    /// check pass finds out again is left out.
+    pub fn of(known: &Arm, plan: &Plan, arm: &PlannedArm) -> Self {
+        let planned = plan.points(arm);
+        let points = known.points.iter().filter_map(|point| {
+            let place = planned
+                .iter()
+                .position(|other| *other == (point.streams, point.batch))?;
+            Some((place, point.blocks.clone()))
+        });
+        Self {
+            steady: known.steady.clone(),
+            blocks: known.blocks.clone(),
+            points: points.collect(),
+            ceilings: known.ceiling_runs.clone(),
+            trials: known.trials.clone(),
+            rates: known
+                .blocks
+                .iter()
+                .filter_map(|block| Some((block.process, block.rate?)))
+                .collect(),
+            rss_peak_bytes: known.rss_peak_bytes.map(Ok).into_iter().collect(),
+            errors: known.errors.clone(),
+            failed: known.failed,
+            ..Self::default()
+        }
+    }
+
     /// The time of each photo in the check pass, seconds.
     pub fn photo_seconds(&self) -> Vec<f64> {
         let seconds = |answer: &PhotoAnswer| answer.time.as_secs_f64();
@@ -156,6 +189,8 @@ pub fn recorded_arm(facts: &ArmFacts<'_>, run: &ArmRun, photos: &PhotoFacts<'_>)
         host_log: None,
         steady: run.steady.clone(),
         trials: run.trials.clone(),
+        unseen: run.unseen.clone(),
+        inputs: run.inputs.clone(),
         ceiling_runs: run.ceilings.clone(),
         strata: photos.strata.to_vec(),
         blocks: run.blocks.clone(),
@@ -194,12 +229,13 @@ fn accuracy(arm: &PlannedArm, run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<A
         return None;
     }
     if arm.spec.is_null() {
-        let right = worker::null_answer(&arm.spec.null);
-        let pairs = run
-            .answers
-            .iter()
-            .map(|answer| (right.as_slice(), answer.faces.as_slice()));
-        return (arm.spec.null.wrong > 0.0).then(|| agreement::compare("null without a fault", pairs));
+        let null = &arm.spec.null;
+        let is_planted = null.wrong > 0.0 || null.cheat.is_some_and(Cheat::is_of_embeddings);
+        let right = |index: usize| worker::null_answer(null, index);
+        let right: Vec<Vec<Face>> = (0..run.answers.len()).map(right).collect();
+        let seen = run.answers.iter().map(|answer| answer.faces.as_slice());
+        let pairs = right.iter().map(Vec::as_slice).zip(seen);
+        return is_planted.then(|| agreement::compare("null without a fault", pairs));
     }
     let reference = photos.reference?;
     let pairs = reference.answers.iter().zip(&run.answers);

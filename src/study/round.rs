@@ -33,20 +33,30 @@ impl Study {
         observer: &dyn Observer,
         save: &mut dyn FnMut(&[ArmRun]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let schedule = self.plan.order(process);
-        let mut workers: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
+        let planned = self.plan.order(process);
         // In the order of the first block, so that every arm waits about equally long between its warm-up and that block.
-        for step in schedule
-            .first()
-            .into_iter()
-            .flatten()
+        let first = planned.iter().take(1).flatten();
+        let first: Vec<usize> = first
             .filter(|step| step.point.is_none())
-        {
-            if runs[step.arm].failed {
+            .map(|step| step.arm)
+            .collect();
+        // What was measured before the study was resumed is not measured again.
+        let schedule: Vec<Vec<Step>> = planned
+            .into_iter()
+            .enumerate()
+            .map(|(block, mut steps)| {
+                steps.retain(|step| !has_measured(&runs[step.arm], *step, process, block));
+                steps
+            })
+            .collect();
+        let mut workers: Vec<Option<WorkerProcess>> = runs.iter().map(|_| None).collect();
+        for arm in first {
+            let is_left = schedule.iter().flatten().any(|step| step.arm == arm);
+            if runs[arm].failed || !(is_left || self.lacks_ceiling(arm, process, &runs[arm])) {
                 continue;
             }
-            let warm = self.warm_up(step.arm, prepared, &mut runs[step.arm]);
-            workers[step.arm] = self.keep(warm, step.arm, process, None, runs, observer);
+            let warm = self.warm_up(arm, prepared, &mut runs[arm]);
+            workers[arm] = self.keep(warm, arm, process, None, runs, observer);
         }
         let mut last = None;
         for (block, steps) in schedule.into_iter().enumerate() {
@@ -81,7 +91,7 @@ impl Study {
             }
         }
         for arm in 0..workers.len() {
-            if !self.plan.ceiling || self.plan.arms[arm].spec.is_null() {
+            if !self.lacks_ceiling(arm, process, &runs[arm]) {
                 continue;
             }
             let Some(mut worker) = workers[arm].take() else {
@@ -106,6 +116,27 @@ impl Study {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing of this process is left to be measured, as in a study that was resumed.
+    pub(super) fn is_measured(&self, process: usize, runs: &[ArmRun]) -> bool {
+        let is_done = |arm: usize| runs[arm].failed || !self.lacks_ceiling(arm, process, &runs[arm]);
+        let blocks = self.plan.order(process);
+        let mut steps = blocks.iter().enumerate().flat_map(|(block, steps)| {
+            let own = move |step: &Step| (block, *step);
+            steps.iter().map(own)
+        });
+        (0..runs.len()).all(is_done)
+            && steps.all(|(block, step)| {
+                let run = &runs[step.arm];
+                run.failed || has_measured(run, step, process, block)
+            })
+    }
+
+    /// Whether an arm's stages are still to be measured alone in this process.
+    fn lacks_ceiling(&self, arm: usize, process: usize, run: &ArmRun) -> bool {
+        let is_planned = self.plan.ceiling && !self.plan.arms[arm].spec.is_null();
+        is_planned && run.ceilings.iter().all(|ceiling| ceiling.process != process)
     }
 
     /// A worker that is loaded and in its steady state.
@@ -195,6 +226,8 @@ impl Study {
         // The other end of the call is `worker/request_loop.rs`, in the child process.
         let (raw, readings) = watch.during(|| worker.call(spec, self.plan.patience));
         let raw = raw?;
+        // What another program says of its own beginning proves nothing.
+        let elapsed = worker.elapsed(environment.program.is_none());
         let after = Counters::current(&self.plan.core_list);
         if let Some(rate) = rate.filter(|_| raw.given_up) {
             return Err(ProcessError::Refused(format!(
@@ -204,6 +237,11 @@ impl Study {
         let conditions = conditions(&raw, &before, &after, readings);
         let mut block = keep_block(raw, (process, block), rate, conditions);
         block.began_at = Some(format!("{began:.3}"));
+        block.elapsed_seconds = Some(elapsed.as_secs_f64());
+        if self.plan.arms[step.arm].spec.is_null() {
+            // It has no recognizer.
+            block.embeddings = None;
+        }
         Ok(block)
     }
 
@@ -254,6 +292,16 @@ impl Study {
     }
 }
 
+/// Whether `run` has what `step` measures in this process and block.
+fn has_measured(run: &ArmRun, step: Step, process: usize, block: usize) -> bool {
+    let mut blocks = match step.point {
+        None => run.blocks.iter(),
+        // Points of a curve are measured once a process.
+        Some(point) => run.points.get(&point).map_or(&[][..], Vec::as_slice).iter(),
+    };
+    blocks.any(|known| known.process == process && (step.point.is_some() || known.block == block))
+}
+
 fn conditions(raw: &protocol::Block, before: &Counters, after: &Counters, readings: Readings) -> Conditions {
     fn since(after: &Result<f64, String>, before: &Result<f64, String>) -> Option<f64> {
         Some((after.as_ref().ok()? - before.as_ref().ok()?).max(0.0))
@@ -299,8 +347,10 @@ pub(super) fn keep_block(
         order: 0,
         began_at: None,
         seconds: raw.seconds,
+        elapsed_seconds: None,
         images: raw.images,
         faces: raw.faces,
+        embeddings: raw.embeddings,
         stage_seconds: seconds(raw.stages),
         pixel_seconds: raw.pixel_seconds,
         strata: raw.strata,

@@ -1,6 +1,7 @@
 //! Pixels and geometry: decode, resize, align, suppress, draw. Knows no network and no runtime.
 
 pub mod align;
+pub mod changed;
 pub mod decoder;
 pub mod draw;
 pub mod encoded;

@@ -27,9 +27,11 @@ const PROFILED_PHOTOS: usize = 8;
 impl LoadedArm {
     /// Sends the answer to every photo; gives the profile, whose session is gone before anything is measured.
     pub(super) fn observe(&mut self, writer: &ReplyWriter) -> Result<Option<ObservedProfile>, WorkerError> {
-        let profile = match self.profile(writer)? {
-            Some(profile) => Some(profile),
-            None => null_stream::profile(&self.job.spec.null),
+        let profile = if std::mem::replace(&mut self.observed, true) {
+            None
+        } else {
+            let own = self.profile(writer)?;
+            own.or_else(|| null_stream::profile(&self.job.spec.null))
         };
         let (streams, batch) = (self.streams.len(), self.job.batch);
         self.begin(batch)?;

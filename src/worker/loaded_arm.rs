@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     WorkerError, null_stream,
-    null_stream::NullStream,
+    null_stream::{NullMemory, NullStream},
     parallel::on_each,
     photos::Photos,
     protocol::{Job, Ready},
@@ -37,6 +37,8 @@ pub(super) struct LoadedArm {
     pub pixel_pool: Arc<PixelPool>,
     /// Measured blocks begun, for the faults of `null`.
     pub blocks: usize,
+    /// Whether a check pass was made: a second one needs no profile.
+    pub observed: bool,
 }
 
 impl LoadedArm {
@@ -56,13 +58,15 @@ impl LoadedArm {
                 DataPath::Device => PixelPool::pool(job.spec.decoders.unwrap_or(job.cores)),
             }),
             blocks: 0,
+            observed: false,
         };
         let mut loaded = None;
         let identity = if job.spec.is_null() {
             let noise = process_noise();
+            let memory = NullMemory::of(&job.photos);
             for _ in 0..job.streams {
-                arm.streams
-                    .push(Box::new(NullStream::new(job.spec.null.clone(), noise)));
+                let stream = NullStream::new(job.spec.null.clone(), noise, Arc::clone(&memory));
+                arm.streams.push(Box::new(stream));
             }
             null_stream::identity(job.device.as_deref())
         } else {

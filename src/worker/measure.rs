@@ -48,9 +48,11 @@ impl LoadedArm {
         let batch = spec.batch.clamp(1, self.job.batch);
         let before = Usage::now(&self.pixel_pool);
         self.begin(batch)?;
+        writer.send(&Reply::Begun)?;
         let schedule = schedule(&BlockSpec { batch, ..spec }, self.job.photos.len());
         let block = self.count(writer, schedule.as_ref(), (streams, batch))?;
         let after = Usage::now(&self.pixel_pool);
+        let block = null_stream::plant_in_block(&self.job.spec.null, block);
         Ok(Block {
             cpu_seconds: Some(after.cpu_seconds_since(&before)),
             pixel_seconds: after.pixel_seconds_since(&before),

@@ -1,20 +1,30 @@
 //! `null`, which answers without networks: waits, plants faults, and makes up a profile where it is asked to.
 
 use std::{
+    collections::HashSet,
     ops::Range,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{WorkerError, protocol::ObservedProfile, stream::Stream};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    WorkerError,
+    protocol::{Block, ObservedProfile},
+    stream::Stream,
+};
 use crate::{
     pipeline::StageTimes,
     runtime::{
         Identity,
-        null::{self, NullOptions},
+        null::{self, Cheat, NullOptions},
         onnxruntime::{ExecutionProvider, providers::Cpu},
     },
-    vision::face::{Detection, Face},
+    vision::face::{Detection, Embedding, Face},
 };
 
 /// Its provider's name in records.
@@ -27,17 +37,45 @@ pub(super) struct NullStream {
     delay: Duration,
     started: Instant,
     next_stall: Option<Instant>,
+    /// The photos of the job, and what all streams have answered of them; for answers from memory.
+    memory: Arc<NullMemory>,
+}
+
+/// The photos that a process of `null` has answered.
+#[derive(Debug, Default)]
+pub(super) struct NullMemory {
+    photos: Vec<PathBuf>,
+    answered: Mutex<HashSet<Vec<u8>>>,
+}
+
+impl NullMemory {
+    /// Of none of `photos` yet.
+    pub(super) fn of(photos: &[PathBuf]) -> Arc<Self> {
+        Arc::new(Self {
+            photos: photos.to_vec(),
+            answered: Mutex::default(),
+        })
+    }
+
+    /// Whether the photo `index`, with these very bytes, was asked for before.
+    fn knows(&self, index: usize) -> bool {
+        let path = &self.photos[index];
+        let content = std::fs::read(path).unwrap_or_else(|_| path.as_os_str().as_encoded_bytes().to_vec());
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        !answered.insert(content)
+    }
 }
 
 impl NullStream {
     /// All streams of a process share its `process_noise`, a number between 0 and 1.
-    pub(super) fn new(options: NullOptions, process_noise: f64) -> Self {
+    pub(super) fn new(options: NullOptions, process_noise: f64, memory: Arc<NullMemory>) -> Self {
         Self {
             delay: options.delay_in(process_noise, 0),
             options,
             process_noise,
             started: Instant::now(),
             next_stall: None,
+            memory,
         }
     }
 }
@@ -45,7 +83,9 @@ impl NullStream {
 impl Stream for NullStream {
     fn process(&mut self, range: Range<usize>, faces: &mut [Vec<Face>]) -> Result<StageTimes, WorkerError> {
         for (index, faces) in range.zip(faces) {
-            null::wait(self.delay.mul_f64(self.options.slowness(self.started.elapsed())));
+            if self.options.cheat != Some(Cheat::Memory) || !self.memory.knows(index) {
+                null::wait(self.delay.mul_f64(self.options.slowness(self.started.elapsed())));
+            }
             if let (Some(stall), Some(at)) = (self.options.stall, self.next_stall)
                 && Instant::now() >= at
             {
@@ -53,7 +93,8 @@ impl Stream for NullStream {
                 self.next_stall = Some(at + stall.every);
             }
             faces.clear();
-            faces.extend(null_answer(&self.options));
+            faces.extend(null_answer(&self.options, index));
+            cheat_with_embeddings(self.options.cheat, faces);
             if self.options.is_wrong(index) {
                 // Nobody's face is there.
                 for face in faces {
@@ -107,9 +148,55 @@ pub(super) fn plant_fault(options: &NullOptions, block: usize) {
     }
 }
 
-/// The answer of `null` for every photo that is not planted as wrong.
-pub fn null_answer(options: &NullOptions) -> Vec<Face> {
-    (0..options.faces).map(null_face).collect()
+/// What `null` says of a block that it measured: what it plants as its cheat.
+pub(super) fn plant_in_block(options: &NullOptions, mut block: Block) -> Block {
+    match options.cheat {
+        Some(Cheat::Twice) => {
+            block.images *= 2;
+            block.faces *= 2;
+            for (_, count) in &mut block.service {
+                *count *= 2;
+            }
+        }
+        Some(Cheat::SlowClock) => {
+            block.seconds /= 2.0;
+            for (micros, _) in &mut block.service {
+                *micros /= 2;
+            }
+        }
+        _ => {}
+    }
+    block
+}
+
+/// Takes embeddings away, or makes them all the same.
+fn cheat_with_embeddings(cheat: Option<Cheat>, faces: &mut [Face]) {
+    let same = || Some(Embedding::from_raw(&[1.0; EMBEDDING]));
+    for (number, face) in faces.iter_mut().enumerate() {
+        match cheat {
+            Some(Cheat::NoEmbeddings) => face.embedding = None,
+            Some(Cheat::HalfEmbeddings) if number % 2 == 1 => face.embedding = None,
+            Some(Cheat::SameEmbedding) => face.embedding = same(),
+            _ => {}
+        }
+    }
+}
+
+/// Numbers of an embedding of `null`.
+const EMBEDDING: usize = 16;
+
+/// The answer of `null` for photo `index`, where that is not planted as wrong. Its faces have embeddings where a cheat is about
+/// them, all different.
+pub fn null_answer(options: &NullOptions, index: usize) -> Vec<Face> {
+    let mut faces: Vec<Face> = (0..options.faces).map(null_face).collect();
+    if options.cheat.is_some_and(Cheat::is_of_embeddings) {
+        for (number, face) in faces.iter_mut().enumerate() {
+            let mut random = ChaCha8Rng::seed_from_u64((index as u64) << 32 | number as u64);
+            let values = [(); EMBEDDING].map(|()| random.random::<f32>() - 0.5);
+            face.embedding = Some(Embedding::from_raw(&values));
+        }
+    }
+    faces
 }
 
 /// A fixed face; the `number`-th lies beside the one before.

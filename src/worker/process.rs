@@ -64,7 +64,12 @@ pub enum ProcessError {
 pub struct WorkerProcess {
     process: std::process::Child,
     requests: Option<ChildStdin>,
-    replies: Receiver<String>,
+    /// Each line with the time when it came.
+    replies: Receiver<(Instant, String)>,
+    /// When the last call was sent, when its worker said that it began, and when the last reply came.
+    sent: Instant,
+    begun: Option<Instant>,
+    received: Instant,
     stderr: Arc<Mutex<VecDeque<String>>>,
     interruption: Interruption,
     /// Goes after the process.
@@ -104,7 +109,7 @@ impl WorkerProcess {
         let (sender, replies) = mpsc::channel();
         start(move || {
             for line in lines(BufReader::new(output), LONGEST_REPLY) {
-                if sender.send(line).is_err() {
+                if sender.send((Instant::now(), line)).is_err() {
                     break;
                 }
             }
@@ -127,6 +132,9 @@ impl WorkerProcess {
             process,
             requests,
             replies,
+            sent: Instant::now(),
+            begun: None,
+            received: Instant::now(),
             stderr,
             interruption: interruption.clone(),
             quota: None,
@@ -147,6 +155,13 @@ impl WorkerProcess {
         self.process.id()
     }
 
+    /// From the last call to the last reply, by this process's clock: without what the worker did before it said that it
+    /// begins, where that is `believed`.
+    pub fn elapsed(&self, believed: bool) -> Duration {
+        let from = self.begun.filter(|_| believed).unwrap_or(self.sent);
+        self.received.saturating_duration_since(from)
+    }
+
     /// Sends `call` and waits for its answer.
     pub fn call<C: Call>(&mut self, call: C, patience: Duration) -> Result<C::Answer, ProcessError> {
         self.send(call)?;
@@ -158,6 +173,7 @@ impl WorkerProcess {
         let mut line =
             serde_json::to_vec(&call.request()).map_err(|e| ProcessError::Protocol(e.to_string()))?;
         line.push(b'\n');
+        (self.sent, self.begun) = (Instant::now(), None);
         let sent = match &mut self.requests {
             Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
             None => Err(io::Error::other("no pipe")),
@@ -185,6 +201,7 @@ impl WorkerProcess {
             match C::answer(self.reply(patience)?) {
                 Ok(answer) => return Ok(answer),
                 Err(Reply::Progress { .. }) => {}
+                Err(Reply::Begun) => self.begun = Some(self.received),
                 Err(reply) => before(reply).map_err(|reply| unexpected(&reply))?,
             }
         }
@@ -198,7 +215,8 @@ impl WorkerProcess {
                 return Err(ProcessError::Interrupted);
             }
             match self.replies.recv_timeout(POLL_INTERVAL.min(patience)) {
-                Ok(line) => {
+                Ok((received, line)) => {
+                    self.received = received;
                     return match serde_json::from_str(&line) {
                         Ok(Reply::Failed { reason }) => Err(ProcessError::Refused(reason)),
                         Ok(reply) => Ok(reply),

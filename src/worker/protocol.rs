@@ -21,7 +21,8 @@ pub enum Request {
     /// Open the job's backend and load the smallest network on it, and nothing else; answered by [`Reply::Probed`].
     Probe(Box<Job>),
     /// The check pass: the faces of every photo, once, and where the nodes ran. Completion by one [`Reply::Photo`] for
-    /// each photo and [`Reply::Observed`].
+    /// each photo and [`Reply::Observed`]. It may come again, with other pixels in the files: only the first one's profile
+    /// is looked at.
     Observe,
     /// Work without measuring until the speed is steady; answered by [`Reply::WarmedUp`].
     WarmUp(WarmUp),
@@ -226,6 +227,8 @@ pub enum Reply {
         /// When, microseconds since 1970.
         began_us: u64,
     },
+    /// A block begins: what the worker had to get ready for it is done. Only facebench's own worker is believed.
+    Begun,
     /// Still alive: photos done since the request.
     Progress {
         /// Photos done.
@@ -347,6 +350,9 @@ pub struct Block {
     pub images: usize,
     /// Faces found.
     pub faces: usize,
+    /// Embeddings made of them; `None` where they are not counted.
+    #[serde(default)]
+    pub embeddings: Option<usize>,
     /// Time by stage, all streams together.
     pub stages: StageTimes,
     /// For each stratum, photos done and the seconds that streams spent on them. Empty where photos share runs.

@@ -15,6 +15,7 @@ use crate::pipeline::StageTimes;
 pub(super) struct StreamStats {
     pub images: usize,
     faces: usize,
+    embeddings: usize,
     stages: StageTimes,
     strata: Vec<(usize, Duration)>,
     service: Times,
@@ -30,6 +31,7 @@ impl StreamStats {
         Ok(Self {
             images: 0,
             faces: 0,
+            embeddings: 0,
             stages: StageTimes::default(),
             strata: vec![(0, Duration::ZERO); strata],
             service: Times::new()?,
@@ -45,6 +47,8 @@ impl StreamStats {
         let time = answer.ended - answer.begun;
         self.images += photos.len();
         self.faces += answer.faces.iter().map(Vec::len).sum::<usize>();
+        let embedded = answer.faces.iter().flatten();
+        self.embeddings += embedded.filter(|face| face.embedding.is_some()).count();
         self.stages += answer.stages;
         self.service.record(time, photos.len());
         if let Some(delay) = answer.batch.scheduling_delay {
@@ -103,6 +107,7 @@ pub(super) fn total(
     for stream in streams {
         block.images += stream.images;
         block.faces += stream.faces;
+        *block.embeddings.get_or_insert(0) += stream.embeddings;
         block.stages += stream.stages;
         block.strata.resize(stream.strata.len(), (0, 0.0));
         for (sum, (images, time)) in block.strata.iter_mut().zip(&stream.strata) {

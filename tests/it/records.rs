@@ -9,7 +9,12 @@ use serde_json::Value;
 fn named(folder: &Path, name: &str, spec: &str) -> std::path::PathBuf {
     let path = folder.join(format!("{name}.json"));
     let arguments = format!("run -b {spec} --name {name} --processes 4 --blocks 1 -d 100ms --warmup 20ms");
-    measured(&run(&mut study(&arguments, &path)), &path);
+    let mut record = measured(&run(&mut study(&arguments, &path)), &path);
+    // A gate refuses what was measured on a busy machine, as that of the tests may be.
+    for block in record["arms"][0]["blocks"].as_array_mut().unwrap() {
+        block["conditions"]["busy_seconds"] = Value::Null;
+    }
+    std::fs::write(&path, record.to_string()).unwrap();
     path
 }
 

@@ -1,8 +1,10 @@
 //! The checks of an arm's figures, and the status that follows. [`crate::record::RULES`] has what each means; here is how it
-//! is made: of the networks in this file, of the blocks in [`blocks`], of the machine in [`machine`], of the GPU in [`gpu`],
+//! is made: of the networks in this file, of the blocks in [`blocks`], of what
+//! the study saw itself in [`evidence`], of the machine in [`machine`], of the GPU in [`gpu`],
 //! and by a host log in [`host_log`].
 
 pub mod blocks;
+pub mod evidence;
 pub mod gpu;
 pub mod host_log;
 pub mod machine;

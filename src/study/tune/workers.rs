@@ -41,7 +41,7 @@ impl Study {
         save: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<(Record, Vec<PlannedArm>), StudyError> {
         let mut runs = vec![ArmRun::default()];
-        let mut prepared = self.check_passes(&mut runs, &mut record, observer)?;
+        let mut prepared = self.check_passes(&mut runs, &mut record, false, observer)?;
         self.describe(&mut record, &prepared, &runs);
         let weights = self.sample(&mut prepared, &runs[0], arms);
         let mut candidates = described(arms, self.plan.cores);
@@ -72,7 +72,6 @@ impl Study {
             Err(Stop::Interrupted) => Vec::new(),
             Err(Stop::Save(error)) => return Err(error.into()),
         };
-        record.interrupted = self.interruption.is_asked();
         if let Some(tune) = &mut record.tune {
             tune.candidates = candidates;
         }
