@@ -8,7 +8,7 @@ use super::{
 use crate::{
     record::{
         Accuracy, Arm, Check, CurvePoint, Energy, Figures, Gpu, Outcome, PlanSummary, Record, Scenario,
-        Status,
+        Status, Unseen,
     },
     runtime::{
         spec::{Precision, Reads},
@@ -182,17 +182,29 @@ fn curve(arm: &Arm, scenario: Scenario) -> Vec<CurvePoint> {
     curve
 }
 
+/// Whether it is certain that no other process used the host cores.
+fn is_quiet(arm: &Arm, context: &Context<'_>) -> bool {
+    checks::machine::foreign_load(&arm.blocks, context.counted_cores()).outcome == Outcome::Passed
+}
+
+/// Whether an arm's blocks look faster than its work, so that it is worth while to look again.
+pub fn looks_cached(arm: &Arm, context: &Context<'_>) -> bool {
+    let caching = |unseen: &Unseen| {
+        let check = checks::evidence::caching(unseen, &arm.blocks, is_quiet(arm, context));
+        check.outcome == Outcome::Failed && !unseen.refused
+    };
+    !arm.failed && arm.unseen.as_ref().is_some_and(caching)
+}
+
 /// Every check of an arm, in the order in which records list them.
 fn all_checks(arm: &Arm, context: &Context<'_>) -> Vec<Check> {
     let (blocks, plan) = (&arm.blocks, context.plan);
     let mut list = networks(arm);
     list.extend(answers(arm, plan));
     list.extend(checks::evidence::worker_clock(blocks));
-    list.extend(
-        arm.unseen
-            .as_ref()
-            .map(|unseen| checks::evidence::caching(unseen, blocks)),
-    );
+    let quiet = is_quiet(arm, context);
+    let unseen = arm.unseen.as_ref();
+    list.extend(unseen.map(|unseen| checks::evidence::caching(unseen, blocks, quiet)));
     list.extend(arm.inputs.as_ref().map(checks::evidence::inputs));
     list.push(checks::blocks::complete(
         blocks,

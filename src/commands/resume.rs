@@ -102,7 +102,7 @@ impl Earlier {
         let mut list = Vec::new();
         let mut note = |what: &str, before: String, now: String| {
             if before != now {
-                list.push(format!("{what} was {before} and is {now}"));
+                list.push(format!("{what}: {before} before, {now} now"));
             }
         };
         let program = |record: &Record| {

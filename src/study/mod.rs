@@ -25,7 +25,7 @@ use self::{
     check_pass::Prepared, inputs::InputFiles, plan::Plan, planned_arm::PlannedArm, recorded_arm::ArmRun,
 };
 use crate::{
-    analysis::derive::derive_record,
+    analysis::derive::{Context, derive_record, looks_cached},
     dataset::{Dataset, manifest},
     machine::Nvml,
     pipeline::Networks,
@@ -177,7 +177,7 @@ impl Study {
             self.fill(&mut record, &prepared, &runs);
             save(&record)?;
         }
-        self.doubt(&prepared, &mut runs, observer);
+        self.doubt(&record, &prepared, &mut runs, observer);
         for (run, inputs) in runs.iter_mut().zip(inputs.look_again()) {
             run.inputs = inputs;
         }
@@ -190,9 +190,12 @@ impl Study {
     }
 
     /// Looks again at arms whose blocks seem faster than their work.
-    fn doubt(&self, prepared: &Prepared, runs: &mut [ArmRun], observer: &dyn Observer) {
+    fn doubt(&self, record: &Record, prepared: &Prepared, runs: &mut [ArmRun], observer: &dyn Observer) {
         let arms = self.plan.arms.iter().zip(&self.environments);
-        for (here, run) in arms.zip(runs) {
+        for ((here, run), arm) in arms.zip(runs).zip(&record.arms) {
+            if !looks_cached(arm, &Context::of(record, arm)) {
+                continue;
+            }
             let job = self.job(here.0, here.1, &prepared.dataset);
             match self.answer_unseen_again(here, &prepared.dataset.photos, job, run) {
                 Ok(()) | Err(ProcessError::Interrupted) => {}

@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use super::{Study, planned_arm::PlannedArm, recorded_arm::ArmRun};
 use crate::{
-    analysis::{agreement, checks::evidence},
+    analysis::agreement,
     dataset::Photo,
     files,
-    record::{Outcome, Unseen, UnseenRound},
+    record::{Unseen, UnseenRound},
     runtime::spec::Reads,
     vision::{changed::slightly_changed, encoded::Limits, face::Face},
     worker::{
@@ -240,12 +240,9 @@ impl Study {
         job: Job,
         run: &mut ArmRun,
     ) -> Result<(), ProcessError> {
-        let Some(first) = run.unseen.clone().filter(|first| !first.refused) else {
+        let Some(first) = run.unseen.clone() else {
             return Ok(());
         };
-        if run.failed || evidence::caching(&first, &run.blocks).outcome != Outcome::Failed {
-            return Ok(());
-        }
         let own: Vec<Option<PhotoAnswer>> = run.answers.iter().cloned().map(Some).collect();
         if let Some(again) = self.answer_unseen_apart((arm, environment), photos, &own, job, true)? {
             let rounds = first.rounds.into_iter().chain(again.rounds).collect();
