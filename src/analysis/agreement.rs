@@ -377,9 +377,9 @@ mod tests {
         let reference = faces(200);
         let with = |change: &dyn Fn(usize, &mut Face)| {
             let mut arm = reference.clone();
-            arm.iter_mut()
-                .enumerate()
-                .for_each(|(number, face)| change(number, face));
+            for (number, face) in arm.iter_mut().enumerate() {
+                change(number, face);
+            }
             let accuracy = one_photo(&reference, &arm);
             let counts = accuracy.embeddings.unwrap();
             let check = check(&accuracy, &Limits::PEER);
@@ -423,7 +423,9 @@ mod tests {
         assert_eq!(one_photo(&twins, &twins).embeddings.unwrap().repeated, 0);
         // Photos without embeddings in the reference ask for none.
         let mut bare = reference.clone();
-        bare.iter_mut().for_each(|face| face.embedding = None);
+        for face in &mut bare {
+            face.embedding = None;
+        }
         assert_eq!(one_photo(&bare, &bare).embeddings, None);
     }
 

@@ -103,7 +103,7 @@ impl RecordFile {
     /// Writes `record` into it; an error names it.
     pub fn save(&mut self, record: &Record) -> io::Result<()> {
         let named =
-            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.path.shown()));
         record.save(&self.path).map_err(named)?;
         self.is_blank = false;
         Ok(())
@@ -149,10 +149,7 @@ pub fn default_output(record: &Record, name: &str) -> PathBuf {
 pub fn try_export(path: &Path) -> Result<(), Failure> {
     try_output(path)?;
     if path.exists() {
-        notify(&format!(
-            "{} is there already and will be replaced",
-            path.display()
-        ));
+        notify(&format!("{} is there already and will be replaced", path.shown()));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
     record::{Arm, Host, Record, Resumption},
     report::read,
     study::plan::Plan,
+    text::ShownPath,
 };
 
 /// A study that was ended before its time.
@@ -173,7 +174,7 @@ impl Earlier {
     }
 
     fn refused(&self, why: &str) -> Failure {
-        Failure::Usage(format!("--resume {}: {why}", self.path.display()))
+        Failure::Usage(format!("--resume {}: {why}", self.path.shown()))
     }
 }
 

@@ -160,7 +160,10 @@ fn a_gate_refuses_what_is_short_or_of_a_busy_machine() {
     });
     quiet(&path("busy.json"), &|record| {
         for block in record["arms"][0]["blocks"].as_array_mut().unwrap() {
-            block["conditions"]["busy_seconds"] = 1.into();
+            // Long enough to be counted.
+            block["seconds"] = 10.into();
+            block["elapsed_seconds"] = 10.into();
+            block["conditions"]["busy_seconds"] = 10.into();
             block["conditions"]["own_cpu_seconds"] = 0.into();
         }
     });
