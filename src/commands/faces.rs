@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::{Failure, cpu, progress::notify, request::NetworkRequest, workload::networks};
 use crate::{
@@ -251,8 +252,7 @@ fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Re
         };
         draw_face(&mut picture, named.face, &caption);
     }
-    // The name keeps its ending, so that a.jpg and a.png do not overwrite each other.
-    let path: PathBuf = folder.join(format!("{}.png", photo.name));
+    let path: PathBuf = folder.join(drawn_name(&photo.name));
     let written = path
         .parent()
         .map_or(Ok(()), std::fs::create_dir_all)
@@ -263,6 +263,27 @@ fn draw(photo: &Photo, faces: &[Named<'_>], folder: &Path, limits: Limits) -> Re
             path: path.clone(),
             source: std::io::Error::other(error.to_string()),
         })
+}
+
+/// The name of the drawn photo. It keeps the photo's ending, so that a.jpg and a.png do not overwrite each other. Where that
+/// is longer than file names may be, a hash stands for the end of it.
+fn drawn_name(photo: &str) -> String {
+    /// Most bytes that file systems allow.
+    const LONGEST: usize = 255;
+    let (folder, name) = photo
+        .rsplit_once('/')
+        .map_or(("", photo), |(folder, name)| (folder, name));
+    let mut drawn = format!("{name}.png");
+    if drawn.len() > LONGEST {
+        let hash = base16ct::lower::encode_string(&Sha256::digest(name)[..8]);
+        let end = format!("-{hash}.png");
+        drawn = name[..name.floor_char_boundary(LONGEST - end.len())].to_owned() + &end;
+    }
+    if folder.is_empty() {
+        drawn
+    } else {
+        format!("{folder}/{drawn}")
+    }
 }
 
 type Answer = Result<Vec<Face>, String>;
@@ -336,5 +357,24 @@ fn recognise(pipeline: &mut Pipeline, photo: &Photo) -> Result<Answer, ModelErro
 impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Self {
         Self::Model(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::drawn_name;
+
+    #[test]
+    fn drawn_photos_have_names_that_file_systems_take() {
+        assert_eq!(drawn_name("a/b.jpg"), "a/b.jpg.png");
+        let long = |last: char| format!("{}{last}.jpg", "é".repeat(124));
+        let names = ['a', 'b'].map(|last| drawn_name(&format!("folder/{}", long(last))));
+        assert_ne!(names[0], names[1]);
+        for name in names {
+            let name = name.strip_prefix("folder/").unwrap();
+            let name = name.strip_suffix(".png").unwrap();
+            assert!(name.len() <= 251, "{name}");
+            assert!(name.starts_with(&"é".repeat(116)), "{name}");
+        }
     }
 }

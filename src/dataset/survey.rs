@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Bytes by which a format is recognised.
-const HEAD: usize = 64;
+const HEAD: usize = 512;
 
 /// Files that lie beside photos and are passed over silently.
 const PASSED_OVER: [&str; 5] = ["csv", "json", "toml", "txt", "md"];
@@ -249,11 +249,12 @@ fn read(candidate: &Candidate, limits: Limits) -> Result<Photo, Refusal> {
     let length = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(HEAD);
     (&mut file).take(HEAD as u64).read_to_end(&mut bytes)?;
-    if bytes.is_empty() {
-        return Err(Refusal::NotAnImage(DecodeError::Empty.to_string()));
-    }
-    if sniff(&bytes).is_none() {
-        return Err(Refusal::NotAnImage(DecodeError::NotAnImage.to_string()));
+    match sniff(&bytes) {
+        Ok(_) => {}
+        Err(error @ (DecodeError::Empty | DecodeError::NotAnImage)) => {
+            return Err(Refusal::NotAnImage(error.to_string()));
+        }
+        Err(error) => return Err(Refusal::Other(error.to_string())),
     }
     if length > MAX_FILE_BYTES {
         return Err(Refusal::Other(format!(

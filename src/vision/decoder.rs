@@ -4,10 +4,10 @@
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, RgbImage, metadata::Orientation};
 
 use super::{
-    encoded::{
-        DecodeError, Limits, broken, check_size, format_of, is_turned, jpeg_is_whole, open, truncated,
-    },
+    encoded::{DecodeError, Limits, broken, check_size, is_turned, open, orientation, sniff},
+    jpeg::{JpegDecoder, Structure},
     photo::{DecodedPhoto, Scale},
+    tiff::Tiff,
 };
 
 /// Whether this program can decode a JPEG smaller than it is.
@@ -19,8 +19,7 @@ pub const JPEG_DECODER: &str = if SCALES { "libjpeg-turbo" } else { "zune-jpeg" 
 /// A decoder with its memory; each stream has one.
 pub struct Decoder {
     limits: Limits,
-    #[cfg(feature = "turbojpeg")]
-    turbo: Option<turbojpeg::Decompressor>,
+    jpeg: JpegDecoder,
 }
 
 impl Decoder {
@@ -28,8 +27,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            #[cfg(feature = "turbojpeg")]
-            turbo: turbojpeg::Decompressor::new().ok(),
+            jpeg: JpegDecoder::new(),
         }
     }
 
@@ -43,83 +41,51 @@ impl Decoder {
         scale: impl FnOnce((u32, u32)) -> Scale,
         photo: &mut DecodedPhoto,
     ) -> Result<(), DecodeError> {
-        let format = format_of(bytes)?;
-        let mut decoder = open(bytes, format)?;
-        let (width, height) = check_size(decoder.dimensions(), self.limits)?;
-        // zune-jpeg fills what is missing with grey and says nothing, so a cut JPEG is recognised by its missing end mark.
-        if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-            return Err(truncated(format));
-        }
-        let mut allocation = image::Limits::default();
-        // 16-bit RGBA is 8 bytes a pixel; a decoder may hold a second copy.
-        allocation.max_alloc = Some(self.limits.max_pixels.saturating_mul(16));
-        decoder.set_limits(allocation).map_err(|e| broken(format, &e))?;
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        photo.size = if is_turned(orientation) {
-            (height, width)
-        } else {
-            (width, height)
-        };
         photo.scale = Scale::Full;
         let memory = std::mem::take(&mut photo.pixels).into_raw();
-        let pixels = match self.turbo(bytes, format, scale(photo.size), memory) {
-            Ok((pixels, scale)) => {
+        let (pixels, orientation) = match sniff(bytes)? {
+            ImageFormat::Jpeg => {
+                let structure = Structure::of(bytes)?;
+                let size = check_size((structure.frame.width, structure.frame.height), self.limits)?;
+                let orientation = structure.orientation();
+                photo.size = as_seen(size, orientation);
+                let (pixels, scale) = self.jpeg.decode(bytes, &structure, scale(photo.size), memory)?;
                 photo.scale = scale;
-                pixels
+                let divided = |side: u32| side.div_ceil(scale.divisor());
+                let picture = RgbImage::from_raw(divided(size.0), divided(size.1), pixels);
+                (picture.unwrap_or_default(), orientation)
             }
-            Err(memory) => whole(decoder, memory).map_err(|e| broken(format, &e))?,
+            ImageFormat::Tiff => {
+                let tiff = Tiff::open(bytes)?;
+                let orientation = tiff.orientation();
+                let pixels = tiff.decode(self.limits)?;
+                photo.size = as_seen(pixels.dimensions(), orientation);
+                (pixels, orientation)
+            }
+            format => {
+                let mut decoder = open(bytes, format)?;
+                let size = check_size(decoder.dimensions(), self.limits)?;
+                let mut allocation = image::Limits::default();
+                // 16-bit RGBA is 8 bytes a pixel; a decoder may hold a second copy.
+                allocation.max_alloc = Some(self.limits.max_pixels.saturating_mul(16));
+                decoder.set_limits(allocation).map_err(|e| broken(format, &e))?;
+                let orientation = orientation(bytes, format);
+                photo.size = as_seen(size, orientation);
+                let pixels = whole(decoder, memory).map_err(|e| broken(format, &e))?;
+                (pixels, orientation)
+            }
         };
         photo.pixels = oriented(pixels, orientation);
         Ok(())
     }
+}
 
-    /// Decodes a JPEG by libjpeg-turbo. Gives the memory back where that is not for it: another format, colours that it
-    /// does not convert, data that it warns of, which the other decoder then reports or accepts.
-    #[cfg(feature = "turbojpeg")]
-    fn turbo(
-        &mut self,
-        bytes: &[u8],
-        format: ImageFormat,
-        scale: Scale,
-        mut memory: Vec<u8>,
-    ) -> Result<(RgbImage, Scale), Vec<u8>> {
-        use turbojpeg::{Image, PixelFormat, ScalingFactor};
-        let Some(turbo) = self.turbo.as_mut().filter(|_| format == ImageFormat::Jpeg) else {
-            return Err(memory);
-        };
-        let factor = ScalingFactor::new(1, scale.divisor() as usize);
-        let Ok(header) = turbo.read_header(bytes) else {
-            return Err(memory);
-        };
-        if turbo.set_scaling_factor(factor).is_err() {
-            return Err(memory);
-        }
-        let (width, height) = (factor.scale(header.width), factor.scale(header.height));
-        memory.resize(width * height * 3, 0);
-        let image = Image {
-            pixels: &mut memory[..],
-            width,
-            pitch: width * 3,
-            height,
-            format: PixelFormat::RGB,
-        };
-        if turbo.decompress(bytes, image).is_err() {
-            return Err(memory);
-        }
-        let pixels = RgbImage::from_raw(width as u32, height as u32, memory).unwrap_or_default();
-        Ok((pixels, scale))
-    }
-
-    #[cfg(not(feature = "turbojpeg"))]
-    #[expect(clippy::unused_self, reason = "with the feature there is a decoder in it")]
-    fn turbo(
-        &mut self,
-        _: &[u8],
-        _: ImageFormat,
-        _: Scale,
-        memory: Vec<u8>,
-    ) -> Result<(RgbImage, Scale), Vec<u8>> {
-        Err(memory)
+/// Width and height of a picture that is stored in `size`.
+fn as_seen((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
+    if is_turned(orientation) {
+        (height, width)
+    } else {
+        (width, height)
     }
 }
 
@@ -158,7 +124,11 @@ mod tests {
     use image::{GrayImage, ImageBuffer, Rgb, Rgba};
 
     use super::{
-        super::encoded::{FORMATS, probe},
+        super::{
+            encoded::{FORMATS, probe},
+            jpeg::encoder::{Drawing, segment},
+            tiff::tests::file as tiff_file,
+        },
         *,
     };
 
@@ -267,6 +237,178 @@ mod tests {
             );
             let header = probe(&bytes, Limits::default()).unwrap();
             assert_eq!((header.width, header.height), decoded.dimensions());
+        }
+    }
+
+    /// An EXIF segment with an orientation of this type.
+    fn exif(orientation: u8, kind: u8) -> Vec<u8> {
+        let head = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01";
+        let entry = [kind, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0];
+        segment(0xE1, &[&head[..], &entry].concat())
+    }
+
+    #[test]
+    fn the_first_exif_counts_of_whatever_type_wherever_it_stands() {
+        let drawn = Drawing::new(32, 16, &[(1, 1); 3]);
+        let jfif = segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+        let xmp = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>");
+        let thumbnail = segment(0xE2, &drawn.write());
+        for (segments, turned) in [
+            (exif(6, 3), true),
+            (exif(6, 4), true),
+            (exif(6, 1), true),
+            ([exif(6, 3), exif(1, 3)].concat(), true),
+            ([exif(1, 3), exif(6, 3)].concat(), false),
+            ([jfif.clone(), xmp, thumbnail, exif(8, 4)].concat(), true),
+            (jfif, false),
+        ] {
+            let drawing = Drawing {
+                segments,
+                ..drawn.clone()
+            };
+            for (progressive, end) in [(false, true), (true, true), (false, false)] {
+                let bytes = Drawing {
+                    progressive,
+                    end,
+                    ..drawing.clone()
+                }
+                .write();
+                let size = if turned { (16, 32) } else { (32, 16) };
+                assert_eq!(decode(&bytes, Limits::default()).unwrap().dimensions(), size);
+                let header = probe(&bytes, Limits::default()).unwrap();
+                assert_eq!((header.width, header.height), size);
+            }
+        }
+    }
+
+    #[test]
+    fn png_and_webp_are_turned_by_their_exif() {
+        let block = &exif(6, 4)[10..];
+        for format in [ImageFormat::Png, ImageFormat::WebP] {
+            let mut bytes = encode(&DynamicImage::from(gradient(6, 4)), format);
+            if format == ImageFormat::Png {
+                // After the pixels, before the end.
+                let named = [b"eXIf", block].concat();
+                let chunk = [
+                    &(block.len() as u32).to_be_bytes()[..],
+                    &named,
+                    &png_crc(&named).to_be_bytes(),
+                ];
+                let end = bytes.len() - 12;
+                bytes.splice(end..end, chunk.concat());
+            } else {
+                bytes.splice(
+                    12..12,
+                    [b"VP8X\x0A\0\0\0\x08\0\0\0\x05\0\0\x03\0\0".as_slice()].concat(),
+                );
+                bytes.extend([b"EXIF", &(block.len() as u32).to_le_bytes()[..], block].concat());
+                let length = (bytes.len() as u32 - 8).to_le_bytes();
+                bytes[4..8].copy_from_slice(&length);
+            }
+            let picture = decode(&bytes, Limits::default()).unwrap();
+            assert_eq!(picture, image::imageops::rotate90(&gradient(6, 4)), "{format:?}");
+            let header = probe(&bytes, Limits::default()).unwrap();
+            assert_eq!((header.width, header.height), (4, 6));
+        }
+    }
+
+    #[test]
+    fn formats_that_are_not_read_are_named() {
+        let error = decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Limits::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "HEIC is not supported (convert it to JPEG or PNG)"
+        );
+    }
+
+    /// Pictures of all formats and of the kinds of JPEG and TIFF that have code of their own here.
+    fn pictures() -> Vec<Vec<u8>> {
+        let photo = DynamicImage::from(gradient(24, 16));
+        let mut pictures: Vec<_> = FORMATS.map(|format| encode(&photo, format)).into();
+        for sampling in [[(1, 1); 3], [(2, 2), (1, 1), (1, 1)], [(1, 1), (2, 2), (2, 1)]] {
+            for (progressive, restart) in [(false, 0), (true, 0), (false, 1), (true, 2)] {
+                for scans in [vec![vec![0, 1, 2]], vec![vec![0], vec![1, 2]]] {
+                    let drawing = Drawing {
+                        scans,
+                        progressive,
+                        restart,
+                        segments: exif(6, 4),
+                        ..Drawing::new(24, 16, &sampling)
+                    };
+                    pictures.push(drawing.write());
+                    pictures.push(
+                        Drawing {
+                            end: false,
+                            ..drawing
+                        }
+                        .write(),
+                    );
+                }
+            }
+        }
+        let jpeg = Drawing::new(24, 16, &[(1, 1); 3]).write();
+        let tags = |photometric, compression, bits| {
+            [
+                (262, vec![photometric]),
+                (259, vec![compression]),
+                (277, vec![3]),
+                (258, vec![bits; 3]),
+            ]
+        };
+        pictures.push(tiff_file((24, 16), &tags(6, 7, 8), &jpeg));
+        pictures.push(tiff_file((24, 16), &tags(2, 1, 16), &[77; 24 * 16 * 6]));
+        let palette = [(262, vec![3]), (258, vec![4]), (320, vec![999; 48])];
+        pictures.push(tiff_file((24, 16), &palette, &[0x5A; 12 * 16]));
+        pictures
+    }
+
+    /// Changes that break files in the ways in which they break: cuts, bits, bytes that mean something, parts moved.
+    fn broken_in_some_way(bytes: &mut Vec<u8>, random: &mut rand_chacha::ChaCha8Rng) {
+        use rand::RngExt;
+        const MEANINGFUL: [u8; 12] = [0, 1, 2, 0x7F, 0x80, 0xFF, 0xC0, 0xC2, 0xC4, 0xD8, 0xD9, 0xDA];
+        for _ in 0..random.random_range(1..6) {
+            let at = random.random_range(0..bytes.len());
+            let other = random.random_range(0..bytes.len());
+            match random.random_range(0..7) {
+                0 => bytes.truncate(at.max(4)),
+                1 => bytes[at] ^= 1 << (other % 8),
+                2 => bytes[at] = MEANINGFUL[other % MEANINGFUL.len()],
+                3 => bytes.swap(at, other),
+                4 => bytes[at..].rotate_left(1),
+                5 => {
+                    let part = bytes[at.min(other)..at.max(other)].to_vec();
+                    bytes.splice(at..at, part);
+                }
+                _ => {
+                    bytes.drain(at..(at + 1 + other % 16).min(bytes.len()));
+                }
+            }
+            if bytes.len() < 4 || bytes.len() > 100_000 {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn broken_pictures_end_soon_and_in_order() {
+        use rand::SeedableRng;
+        let limits = Limits {
+            max_pixels: 1_000_000,
+        };
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(17);
+        for picture in pictures() {
+            decode(&picture, limits).unwrap();
+            for _ in 0..60 {
+                let mut bytes = picture.clone();
+                broken_in_some_way(&mut bytes, &mut random);
+                let begun = std::time::Instant::now();
+                let header = probe(&bytes, limits);
+                if let Ok(decoded) = decode(&bytes, limits) {
+                    let header = header.unwrap();
+                    assert_eq!((header.width, header.height), decoded.dimensions());
+                }
+                assert!(begun.elapsed().as_secs() < 5);
+            }
         }
     }
 

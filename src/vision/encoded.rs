@@ -5,6 +5,13 @@ use std::io::Cursor;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageReader, metadata::Orientation};
 use thiserror::Error;
 
+use super::{
+    foreign, ifd,
+    jpeg::{self, Fault},
+    metadata::{png_exif, webp_exif},
+    tiff::Tiff,
+};
+
 /// The formats that a photo may have, recognised by content.
 pub const FORMATS: [ImageFormat; 6] = [
     ImageFormat::Jpeg,
@@ -49,6 +56,12 @@ pub enum DecodeError {
     /// The content is none of [`FORMATS`].
     #[error("not an image (JPEG, PNG, WebP, BMP, TIFF and GIF are recognised by content, not by name)")]
     NotAnImage,
+    /// A whole picture of a kind that is not read.
+    #[error("{what} is not supported (convert it to JPEG or PNG)")]
+    Unsupported {
+        /// The kind's name.
+        what: String,
+    },
     /// A side is 0.
     #[error("declares {width}x{height} pixels: nothing to see")]
     NoPixels {
@@ -86,28 +99,72 @@ pub enum DecodeError {
     },
 }
 
-/// The format of `bytes` by their first bytes, where it is one of [`FORMATS`].
-pub fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
+/// The format of `bytes` by their first few hundred, where it is one of [`FORMATS`].
+pub fn sniff(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    // Some raw files begin as TIFF does.
+    if let Some(name) = foreign::name(bytes) {
+        let what = name.to_owned();
+        return Err(DecodeError::Unsupported { what });
+    }
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Ok(ImageFormat::Tiff);
+    }
     image::guess_format(bytes)
         .ok()
         .filter(|format| FORMATS.contains(format))
+        .ok_or(DecodeError::NotAnImage)
 }
 
 /// Reads the header alone and checks it against `limits`.
 pub fn probe(bytes: &[u8], limits: Limits) -> Result<Header, DecodeError> {
-    let format = format_of(bytes)?;
-    let mut decoder = open(bytes, format)?;
-    let (width, height) = check_size(decoder.dimensions(), limits)?;
-    Ok(
-        if is_turned(decoder.orientation().unwrap_or(Orientation::NoTransforms)) {
-            Header {
-                width: height,
-                height: width,
-            }
-        } else {
-            Header { width, height }
-        },
-    )
+    let (size, orientation) = match sniff(bytes)? {
+        ImageFormat::Jpeg => {
+            let header = jpeg::header(bytes)?;
+            ((header.frame.width, header.frame.height), header.orientation())
+        }
+        ImageFormat::Tiff => {
+            let tiff = Tiff::open(bytes)?;
+            (tiff.size()?, tiff.orientation())
+        }
+        format => (open(bytes, format)?.dimensions(), orientation(bytes, format)),
+    };
+    let (width, height) = check_size(size, limits)?;
+    Ok(if is_turned(orientation) {
+        Header {
+            width: height,
+            height: width,
+        }
+    } else {
+        Header { width, height }
+    })
+}
+
+/// The orientation of a picture that is neither JPEG nor TIFF.
+pub(super) fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
+    let exif = match format {
+        ImageFormat::Png => png_exif(bytes),
+        ImageFormat::WebP => webp_exif(bytes),
+        _ => None,
+    };
+    exif.map_or(Orientation::NoTransforms, ifd::orientation)
+}
+
+impl From<Fault> for DecodeError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Short => truncated(ImageFormat::Jpeg),
+            Fault::Unsupported(what) => Self::Unsupported {
+                what: what.to_owned(),
+            },
+            Fault::Broken(reason) => Self::Broken {
+                format: name(ImageFormat::Jpeg),
+                reason: reason.to_owned(),
+            },
+        }
+    }
 }
 
 /// Whether a photo of this orientation is shown with its sides exchanged.
@@ -119,13 +176,6 @@ pub(super) fn is_turned(orientation: Orientation) -> bool {
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH
     )
-}
-
-pub(super) fn format_of(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
-    if bytes.is_empty() {
-        return Err(DecodeError::Empty);
-    }
-    sniff(bytes).ok_or(DecodeError::NotAnImage)
 }
 
 pub(super) fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder + '_, DecodeError> {
@@ -147,7 +197,7 @@ pub(super) fn check_size((width, height): (u32, u32), limits: Limits) -> Result<
 }
 
 /// The data of a photo stops early.
-pub(super) fn truncated(format: ImageFormat) -> DecodeError {
+fn truncated(format: ImageFormat) -> DecodeError {
     DecodeError::Truncated { format: name(format) }
 }
 
@@ -180,23 +230,4 @@ fn name(format: ImageFormat) -> &'static str {
         ImageFormat::Gif => "GIF",
         _ => "image",
     }
-}
-
-/// Whether the entropy-coded data of a JPEG reaches an end-of-image mark. Segments before the first scan are
-/// stepped over, for an EXIF thumbnail in them has an end mark of its own.
-pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xDA;
-    let mut at = 2;
-    while let [0xFF, marker, rest @ ..] = &bytes[at.min(bytes.len())..] {
-        match marker {
-            0xFF => at += 1,
-            0x01 | 0xD0..=0xD8 => at += 2,
-            &START_OF_SCAN => return bytes[at..].windows(2).rev().any(|pair| pair == [0xFF, 0xD9]),
-            _ => match rest {
-                [high, low, ..] => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
-                _ => return false,
-            },
-        }
-    }
-    false
 }

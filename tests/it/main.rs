@@ -28,6 +28,7 @@ mod monitor;
 mod networks;
 mod outside;
 mod peers;
+mod pictures;
 mod quantize;
 mod records;
 mod report;
