@@ -21,8 +21,8 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         text,
         "# facebench: {}\n\n{}\n\n{}\n",
         escape(name),
-        escape(&sentence),
-        escape(&headline(record))
+        paragraph(&sentence),
+        paragraph(&headline(record))
     );
     table(&mut text, &arms::grid(record));
     let remarks = remarks::list(record);
@@ -30,9 +30,9 @@ pub fn render(record: &Record, answer: Option<&str>) -> String {
         text.push_str("\n## Remarks\n\n");
     }
     for remark in remarks {
-        let _ = writeln!(text, "- {}", escape(&remark.text));
+        let _ = writeln!(text, "- {}", paragraph(&remark.text));
         for detail in remark.details {
-            let _ = writeln!(text, "  - {}", escape(&detail));
+            let _ = writeln!(text, "  - {}", paragraph(&detail));
         }
     }
     for (_, grid) in sections(record) {
@@ -83,10 +83,7 @@ fn escape(text: &str) -> String {
             ':' if rest.starts_with("://") => safe.push_str("\\:"),
             '.' if before.eq_ignore_ascii_case(&'w') => safe.push_str("\\."),
             // An empty comment parts the sign from the name; `100ms@p99` is neither a person nor an address.
-            '@' if !before.is_alphanumeric() || word(rest).contains('.') => safe.push_str("@<!-- -->"),
-            // What begins a list at the head of a line.
-            '-' | '+' if place == 0 && rest[1..].starts_with(' ') => safe.extend(['\\', c]),
-            '.' | ')' if rest[1..].starts_with(' ') && is_number(&text[..place]) => safe.extend(['\\', c]),
+            '@' if calls(before, &rest[1..]) => safe.push_str("@<!-- -->"),
             c => safe.push(c),
         }
         before = c;
@@ -94,13 +91,28 @@ fn escape(text: &str) -> String {
     safe
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// Whether an `@` between these makes a call of a person or an address of mail.
+fn calls(before: char, rest: &str) -> bool {
+    let word = rest.split(' ').next().unwrap_or_default();
+    !word.is_empty() && (!before.is_alphanumeric() || word.contains('.'))
 }
 
-/// `text` up to its first space.
-fn word(text: &str) -> &str {
-    text.split(' ').next().unwrap_or(text)
+/// [`escape`] for the head of a line, where a list would begin.
+fn paragraph(text: &str) -> String {
+    let safe = escape(text);
+    let digits = safe.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = safe.split_at(digits);
+    let begins = |marks: &[&str]| marks.iter().any(|mark| rest.starts_with(mark));
+    let is_list = if number.is_empty() {
+        begins(&["- ", "+ "])
+    } else {
+        begins(&[". ", ") "])
+    };
+    if is_list {
+        format!("{number}\\{rest}")
+    } else {
+        safe
+    }
 }
 
 #[cfg(test)]
@@ -136,12 +148,18 @@ mod tests {
                 "@<!-- -->team, a@<!-- -->b.example, 100ms@p99",
             ),
             ("#12 $x$ ![a](b)", "\\#12 \\$x\\$ \\!\\[a\\](b)"),
-            ("- one", "\\- one"),
-            ("1. one", "1\\. one"),
-            ("-1.5", "-1.5"),
+            ("CPU @ 2.5GHz", "CPU @ 2.5GHz"),
             ("a\u{1b}b\nc", "a\\\\u001bb c"),
         ] {
             assert_eq!(escape(text), safe);
+        }
+        for (text, safe) in [
+            ("- one", "\\- one"),
+            ("1. one", "1\\. one"),
+            ("-1.5", "-1.5"),
+            ("12", "12"),
+        ] {
+            assert_eq!(paragraph(text), safe);
         }
     }
 }

@@ -112,7 +112,7 @@ fn nothing_hidden_reaches_any_format() {
         sound("terminal", &table::render(&record));
         let markdown = markdown::render(&record, Some(&answer::general(&record)));
         sound("Markdown", &markdown);
-        assert!(!markdown.contains("](x"), "a link in Markdown");
+        assert!(!markdown.replace("\\]", "").contains("]("), "a link in Markdown");
         sound("CSV", &csv::render(&record).unwrap());
         sound(
             "page",

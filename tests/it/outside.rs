@@ -258,15 +258,16 @@ fn a_reader_that_goes_away_is_no_error_and_a_full_disk_is_one() {
             status.code().is_some_and(|code| code < 100),
             "{arguments:?}: {status}"
         );
-        // Nor does a closed standard error end it.
+    }
+    // What cannot be said on standard error is no panic either.
+    for (arguments, code) in [(["report", "--no-such"], 2), (["report", "none.json"], 1)] {
         let mut child = facebench()
-            .args(&arguments)
-            .arg("--no-such")
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         drop(child.stderr.take());
-        assert_eq!(child.wait().unwrap().code(), Some(2), "{arguments:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{arguments:?}");
     }
 }
 
