@@ -323,7 +323,8 @@ exported! {
     fn nvmlDeviceGetCount_v2(place: *mut c_uint) {
         match answer_of(Object::System, "nvmlDeviceGetCount_v2") {
             Err(error) if error != NOT_SUPPORTED => Err(error),
-            _ => put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint),
+            Ok(count) => put(place, number(&count)? as c_uint),
+            Err(_) => put(place, world()?["devices"].as_array().map_or(0, Vec::len) as c_uint),
         }
     }
 

@@ -1,6 +1,18 @@
 //! Files written whole or not at all, and known again by their hash. It stands at the crate's root because every module
 //! that keeps something needs these rules, and they share no other.
 
+mod address;
+mod kept_folder;
+mod lock;
+mod scratch;
+
+pub use self::{
+    address::without_secrets,
+    kept_folder::{KeptFolderError, keep},
+    lock::{lock, sweep},
+    scratch::Scratch,
+};
+
 use std::{
     fs::{File, Permissions},
     io::{self, Read, Write},

@@ -11,11 +11,14 @@ use facebench::{
     cli::{Cli, Command, DatasetsCommand, ModelsCommand},
     commands::{self, Failure, home, progress::notify},
     model::fetch::FetchOptions,
+    runtime::onnxruntime::telemetry,
     text::{self, VisibleWriter},
     worker,
 };
 
 fn main() -> ExitCode {
+    // Before anything starts a thread.
+    telemetry::switch_off();
     // A panic's words may quote what came from outside.
     std::panic::set_hook(Box::new(|panic| notify(&format!("internal error: {panic}"))));
     match run() {
@@ -138,6 +141,7 @@ fn models(command: ModelsCommand, out: &mut dyn Write) -> Result<(), Failure> {
                 sha256: args.sha256,
                 url: args.url,
                 timeout: args.timeout,
+                within: args.within,
             };
             let bar = io::stderr().is_terminal().then(|| indicatif::ProgressBar::new(0));
             let mut progress = |done: u64, total: Option<u64>| {

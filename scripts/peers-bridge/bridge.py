@@ -18,6 +18,8 @@ import traceback
 # Before numpy: its pools would compete with the other processes for the same cores.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
+# Before any process loads ONNX Runtime: its API switches telemetry off too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import multiprocessing
 from multiprocessing.connection import wait

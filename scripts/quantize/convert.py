@@ -9,20 +9,29 @@ not a network that can be converted; any other failure is a fault of this script
 
 import argparse
 import json
+import os
 import platform
 import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import TensorProto
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
+# Before ONNX Runtime is loaded: its API switches telemetry off too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+from google.protobuf.message import DecodeError  # noqa: E402
+from onnx import TensorProto  # noqa: E402
+from onnxruntime.quantization import (  # noqa: E402
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: E402
+from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16  # noqa: E402
+from onnxruntime.transformers.onnx_model import OnnxModel  # noqa: E402
 
 LIBRARIES = ["onnx", "onnxruntime", "numpy", "protobuf"]
 SIXTEEN_BITS = [TensorProto.FLOAT16, TensorProto.BFLOAT16]

@@ -3,14 +3,18 @@
 import argparse
 import itertools
 import json
+import os
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
-import onnx
-import onnxruntime
-from onnx import numpy_helper
+# Before ONNX Runtime is loaded: its API switches telemetry off too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
 
 CANVAS = 640
 STRIDES = (8, 16, 32)

@@ -41,9 +41,12 @@ pub struct FetchArgs {
     /// Another address to download the file from
     #[arg(long)]
     pub url: Option<String>,
-    /// Give up when the server has sent nothing for this long
+    /// Give up when the server has sent nothing for this long, or less than 1 kB for each of these seconds
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,
+    /// Give up when the file is not whole after this long; the next run resumes it
+    #[arg(long, value_name = "DURATION", default_value = "2h", value_parser = duration)]
+    pub within: Duration,
 }
 
 /// `facebench models quantize`.

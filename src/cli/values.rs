@@ -10,10 +10,8 @@ use crate::{
         install::Flavor,
         values::{nearest, parse_duration, parse_share, parse_size},
     },
+    sharing::coordination::MOST_MACHINES,
 };
-
-/// Each machine is a thread of the barrier server, and a turn of every round.
-const MOST_MACHINES: usize = 256;
 
 /// A price, of one arm or of all.
 #[derive(Debug, Clone, PartialEq)]

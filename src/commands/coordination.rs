@@ -43,8 +43,9 @@ pub fn join(
         offer,
         terms: terms(study),
     };
-    let join =
-        |address: &str, token: &Token| Participant::join(address, token, hello, &study.interruption, &notify);
+    let join = |address: &str, token: &Token| {
+        Participant::join(address, token, &hello, &study.interruption, &notify)
+    };
     if let (Some(address), Some(machines)) = (args.lead, args.machines) {
         let (server, own) = lead(address, machines, token)?;
         let participant = join(&within_reach(server.address()).to_string(), &own)?;

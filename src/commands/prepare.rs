@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dataset::Shard,
-    machine::{Gpus, Nvml},
+    machine::{Gpus, Nvml, Quota},
     pipeline::Networks,
     record::{self, Host, Price, Record, Unavailable, limits::MARGIN},
     runtime::spec::BackendSpec,
@@ -49,6 +49,8 @@ pub struct PreparedStudy {
 impl PreparedStudy {
     /// What `request` asks for, with the arms that can run.
     pub fn new(request: StudyRequest, home: &Path) -> Result<Self, Failure> {
+        // What killed studies have left.
+        Quota::sweep();
         let host = machine::host(false);
         let mut plan = plan(&request, &host)?;
         let backends: Vec<&str> = plan.arms.iter().map(|arm| arm.spec.word.as_str()).collect();

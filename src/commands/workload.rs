@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -17,6 +16,7 @@ use crate::{
         manifest::{self, Manifest},
         render::{RENDERER_VERSION, render_dataset},
     },
+    files::{self, KeptFolderError},
     model::{
         Role,
         network::{Network, NetworkName},
@@ -150,32 +150,21 @@ pub fn networks(request: &NetworkRequest, home: &Path) -> Result<Networks, Failu
     })
 }
 
-/// The folder of the demo's photos below `home`, rendered now unless they are there.
+/// The folder of the demo's photos below `home`: as they were drawn, or drawn now.
 pub fn demo_photos(home: &Path) -> Result<PathBuf, Failure> {
     let folder = home.join(format!(
         "datasets/demo-v{RENDERER_VERSION}-{DEMO_SEED}-{DEMO_PHOTOS}"
     ));
-    render(&folder)?;
-    Ok(folder)
-}
-
-/// Renders the demo's photos unless they are there. They go into a temporary folder that is then renamed, so that a folder
-/// of this name is always complete, even if a process is stopped or two of them render at the same time.
-fn render(folder: &Path) -> Result<(), Failure> {
-    if folder.join(manifest::FILE_NAME).exists() {
-        return Ok(());
-    }
-    let unwritable = Failure::output(folder);
-    let parent = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(&unwritable)?;
-    let beside = tempfile::tempdir_in(parent).map_err(&unwritable)?;
-    notify(&format!("rendering {DEMO_PHOTOS} photos into {}", folder.shown()));
-    let progress = Progress::new(DEMO_PHOTOS as u64);
-    let rendered = render_dataset(DEMO_SEED, DEMO_PHOTOS, beside.path(), || progress.step());
-    progress.finish();
-    rendered?;
-    match fs::rename(beside.path(), folder) {
-        Err(error) if !folder.join(manifest::FILE_NAME).exists() => Err(unwritable(error)),
-        _ => Ok(()),
+    let draw = |into: &Path| {
+        notify(&format!("rendering {DEMO_PHOTOS} photos into {}", folder.shown()));
+        let progress = Progress::new(DEMO_PHOTOS as u64);
+        let drawn = render_dataset(DEMO_SEED, DEMO_PHOTOS, into, || progress.step());
+        progress.finish();
+        drawn.map(drop)
+    };
+    match files::keep(&folder, "the demo's photos", &notify, draw) {
+        Ok(()) => Ok(folder),
+        Err(KeptFolderError::Io { path, source }) => Err(Failure::Output { path, source }),
+        Err(KeptFolderError::Make(error)) => Err(error.into()),
     }
 }

@@ -28,7 +28,7 @@ use std::path::Path;
 pub use counters::{Counters, fastest_clock_mhz};
 pub use cpu_list::{format_cpu_list, parse_cpu_list};
 pub use gpu::{GpuCounters, Gpus, Nvml, NvmlFault};
-pub use openstack::metadata;
+pub use openstack::{metadata, read_untrusted as read_untrusted_metadata};
 pub use process::{peak_rss_bytes, storage_bytes};
 pub use quota::Quota;
 

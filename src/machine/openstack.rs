@@ -9,7 +9,7 @@ use serde::Deserialize;
 use ureq::Agent;
 
 use super::Reading;
-use crate::record::Fact;
+use crate::{files::without_secrets, record::Fact};
 
 /// The most bytes of an answer that are read; a real one has a few thousand.
 const LIMIT: u64 = 1 << 20;
@@ -31,7 +31,7 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
         .build()
         .new_agent();
     let read = |path: &str| -> Reading<String> {
-        let failed = |error: ureq::Error| format!("{base}{path}: {error}");
+        let failed = |error: ureq::Error| without_secrets(&format!("{base}{path}: {error}"));
         let mut answer = agent.get(format!("{base}{path}")).call().map_err(failed)?;
         answer
             .body_mut()
@@ -41,8 +41,8 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
             .map_err(failed)
     };
     let path = "/openstack/latest/meta_data.json";
-    let data: MetaData = serde_json::from_str(&read(path)?)
-        .map_err(|error| format!("{base}{path} is not OpenStack metadata: {error}"))?;
+    let data = parse(&read(path)?)
+        .map_err(|error| without_secrets(&format!("{base}{path} is not OpenStack metadata: {error}")))?;
     let mut facts = Vec::new();
     let mut keep = |kind: &str, value: Option<String>, path: &str| {
         let value = value.filter(|value| is_name(value));
@@ -57,6 +57,25 @@ pub fn metadata(base: &str, limit: Duration) -> Reading<Vec<Fact>> {
         path,
     );
     Ok(facts)
+}
+
+/// What is kept of a `meta_data.json`.
+fn parse(text: &str) -> serde_json::Result<MetaData> {
+    serde_json::from_str(text)
+}
+
+/// Takes any bytes for an answer of the service: for fuzzing.
+#[doc(hidden)]
+pub fn read_untrusted(answer: &[u8]) {
+    let text = String::from_utf8_lossy(answer);
+    let kept = parse(&text).ok().and_then(|data| data.availability_zone);
+    for name in kept
+        .into_iter()
+        .chain([text.trim().to_owned()])
+        .filter(|name| is_name(name))
+    {
+        assert!(!name.chars().any(char::is_control) && name.len() <= 255);
+    }
 }
 
 /// A name is one short line of letters, digits and few signs; anything else is an error page or something else.
@@ -121,6 +140,27 @@ mod tests {
         assert_eq!(kinds(&[(PATH, r#"{"availability_zone": "<b>\n"}"#)]), Ok(1));
         let page = ("/latest/meta-data/instance-type", "{\"password\": \"hunter2\"}");
         assert_eq!(kinds(&[(PATH, "{}"), page]), Ok(1));
+    }
+
+    #[test]
+    fn an_answer_without_end_and_one_of_deep_brackets_are_reasons() {
+        let endless: &'static str = Box::leak(format!("\"{}\"", "a".repeat(2 << 20)).into_boxed_str());
+        let deep: &'static str = Box::leak("[".repeat(100_000).into_boxed_str());
+        for page in [
+            endless,
+            deep,
+            "",
+            "null",
+            "[]",
+            "{\"availability_zone\": 5}",
+            "\u{fffe}",
+        ] {
+            assert!(facts_of(&[(PATH, page)]).is_err(), "{page:.20}");
+        }
+        // A password in the address is not kept with the reason.
+        let with_password = serve(&[]).replace("http://", "http://user:secret@");
+        let reason = metadata(&with_password, Duration::from_secs(5)).unwrap_err();
+        assert!(!reason.contains("secret"), "{reason}");
     }
 
     #[test]

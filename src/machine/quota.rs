@@ -18,6 +18,9 @@ use crate::text::ShownPath;
 /// The kernel's usual period of a quota, microseconds.
 const PERIOD_US: u64 = 100_000;
 
+/// How the name of a group begins, before the number of the process that made it.
+const PREFIX: &str = "facebench-";
+
 /// A control group with a quota. It is removed when dropped, which works once its processes are gone.
 #[derive(Debug)]
 pub struct Quota {
@@ -25,12 +28,21 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// Removes the groups that killed processes have left.
+    pub fn sweep() {
+        for (_, parent) in writable(&Tree::new(Path::new("/"))).into_iter().flatten() {
+            sweep(Path::new(&parent));
+        }
+    }
+
     /// Makes a group that gets the time of at most `cores` host cores (above 0).
     pub fn new(cores: f64) -> Reading<Self> {
         let quota_us = ((cores * PERIOD_US as f64) as u64).max(1_000);
         let mut reasons = Vec::new();
         for (version, parent) in writable(&Tree::new(Path::new("/")))? {
-            let made = tempfile::Builder::new().prefix("facebench-").tempdir_in(&parent);
+            sweep(Path::new(&parent));
+            let prefix = format!("{PREFIX}{}-", std::process::id());
+            let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent);
             let quota = match made {
                 // The kernel owns the files in it, so only the folder is removed: by `drop` below.
                 Ok(folder) => Self {
@@ -87,6 +99,23 @@ impl Drop for Quota {
     }
 }
 
+/// Removes the groups below `parent` whose processes are gone, and the process that made them.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let Some(id) = id.and_then(|(id, _)| id.parse::<u32>().ok()) else {
+            continue;
+        };
+        if !Path::new("/proc").join(id.to_string()).exists() {
+            // The kernel keeps a group that has processes.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
 fn put(path: &Path, text: &str) -> Reading<()> {
     fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.shown()))
 }
@@ -96,6 +125,29 @@ mod tests {
     use std::{process::Command, time::Instant};
 
     use super::*;
+
+    #[test]
+    fn groups_of_processes_that_are_gone_are_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut gone = Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let own = format!("facebench-{}-a", std::process::id());
+        for name in [
+            &format!("facebench-{}-a", gone.id()),
+            &own,
+            "facebench-x-a",
+            "other-1-a",
+        ] {
+            fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        sweep(parent.path());
+        let left = fs::read_dir(parent.path()).unwrap();
+        let mut left: Vec<_> = left
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, [own.as_str(), "facebench-x-a", "other-1-a"]);
+    }
 
     /// A busy loop under half a core gets half of the time, by the kernel's own count.
     #[test]

@@ -1,9 +1,13 @@
 //! A file system below a chosen root: the real one, or a planted one.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Reading;
+
+/// The largest file that is read. `/proc/cpuinfo` of a machine with thousands of processors has a few megabytes.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// Reads absolute paths as if `root` were `/`.
 pub(super) struct Tree {
@@ -23,7 +27,24 @@ impl Tree {
     }
 
     pub(super) fn bytes(&self, path: &str) -> Reading<Vec<u8>> {
-        fs::read(self.real(path)).map_err(|error| format!("cannot read {path}: {error}"))
+        let real = self.real(path);
+        let failed = |error: io::Error| format!("cannot read {path}: {error}");
+        // A pipe or a device may never end, nor even begin.
+        if !fs::metadata(&real).map_err(failed)?.is_file() {
+            return Err(format!("cannot read {path}: it is no file"));
+        }
+        let mut bytes = Vec::new();
+        let file = fs::File::open(&real).map_err(failed)?;
+        file.take(MOST_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(format!(
+                "cannot read {path}: it has more than {} MB",
+                MOST_BYTES >> 20
+            ));
+        }
+        Ok(bytes)
     }
 
     /// The last component of a link's target.

@@ -13,7 +13,7 @@ use crate::{
     record::{BeforeLoad, TenantsRound},
     study::{LOAD_PATIENCE, Study, check_pass::Prepared, recorded_arm::ArmRun},
     worker::{
-        call::{Finish, PrepareBackgroundLoad},
+        call::PrepareBackgroundLoad,
         process::{ProcessError, WorkerProcess},
         protocol::{Completions, StartBackgroundLoad, WarmUp, WorkInWindow},
     },
@@ -199,7 +199,7 @@ impl Study {
             let weights = runs[group.arms[place]].photo_seconds();
             images_before.extend(before.map(|before| within(completions, before, &weights).images));
             let mut tenant = within(completions, counted, &weights);
-            tenant.rss_peak_bytes = worker.call(Finish, self.plan.patience)?.ok();
+            tenant.rss_peak_bytes = worker.finish(self.plan.patience)?.ok();
             tenant.device_memory_bytes = memory[place];
             tenants.push(tenant);
         }

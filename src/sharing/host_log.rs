@@ -12,6 +12,11 @@ use crate::{
 /// By how much the clocks of guest and host may differ: both are kept by NTP as a rule, and are then milliseconds apart.
 pub const TOLERANCE: Duration = Duration::from_secs(2);
 
+/// What one board or vGPU cannot exceed: the log is a file from another machine. A driver may count a little more than all.
+const MOST_USE: f64 = 2.0;
+const MOST_MHZ: f64 = 100_000.0;
+const MOST_WATTS: f64 = 100_000.0;
+
 /// Joins `log`, of the file `file`, to every arm of `record` whose GPU it saw and whose time it covers; what follows for the
 /// arm's checks is for [`crate::analysis::derive`]. Reports each arm on a GPU that it could not be joined to, and why.
 pub fn attach(record: &mut Record, file: &str, log: &HostLog) -> Vec<String> {
@@ -203,6 +208,15 @@ fn value<T>(value: Option<T>, field: &str, sample: &BoardSample) -> Result<T, Op
     value.ok_or_else(|| sample.unavailable.get(field).cloned())
 }
 
+/// A number of a sample that can be: not below 0, and at most `most`; or why it is missing.
+fn number(found: Option<f64>, most: f64, field: &str, sample: &BoardSample) -> Result<f64, Option<String>> {
+    let found = value(found, field, sample)?;
+    if (0.0..=most).contains(&found) {
+        return Ok(found);
+    }
+    Err(Some(format!("the log has a {field} of {found}, which cannot be")))
+}
+
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
@@ -227,8 +241,9 @@ fn other_vgpus(summary: &mut HostLogSummary, samples: &[&BoardSample], uuid: &st
         others(sample)?
             .iter()
             .map(|vgpu| {
-                vgpu.utilization
-                    .ok_or_else(|| vgpu.unavailable.get("utilization").cloned())
+                let missing = || vgpu.unavailable.get("utilization").cloned();
+                let used = vgpu.utilization.ok_or_else(missing)?;
+                number(Some(used), MOST_USE, "utilization", sample)
             })
             .sum::<Result<f64, _>>()
     };
@@ -239,12 +254,12 @@ fn other_vgpus(summary: &mut HostLogSummary, samples: &[&BoardSample], uuid: &st
 }
 
 fn condition(summary: &mut HostLogSummary, samples: &[&BoardSample]) {
-    let clock = |sample: &BoardSample| value(sample.sm_clock_mhz, "sm_clock_mhz", sample);
+    let clock = |sample: &BoardSample| number(sample.sm_clock_mhz, MOST_MHZ, "sm_clock_mhz", sample);
     if let Some(clocks) = summary.all(&["sm_clock_mhz_min", "sm_clock_mhz_median"], samples, clock) {
         summary.sm_clock_mhz_min = clocks.iter().copied().reduce(f64::min);
         summary.sm_clock_mhz_median = statistics::median(&clocks);
     }
-    let power = |sample: &BoardSample| value(sample.power_watts, "power_watts", sample);
+    let power = |sample: &BoardSample| number(sample.power_watts, MOST_WATTS, "power_watts", sample);
     let watts = summary.all(&["power_watts_median"], samples, power);
     summary.power_watts_median = watts.and_then(|watts| statistics::median(&watts));
     let reasons = |sample: &BoardSample| value(sample.throttled_by.clone(), "throttled_by", sample);
@@ -321,6 +336,24 @@ mod tests {
         assert_eq!((summary.power_watts_median, summary.slowed_share), (None, None));
         assert!(summary.unavailable.contains_key("power_watts_median"));
         assert_eq!(summary.licensed, Some(true));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_missing() {
+        for (mhz, use_of_other) in [(-1.0, 1e308), (1e300, f64::INFINITY), (f64::NAN, -0.1)] {
+            let mut bad = sample(&[("me", Some(0.9), None), ("other", Some(use_of_other), None)]);
+            bad.sm_clock_mhz = Some(mhz);
+            let samples = [&bad, &bad];
+            let mut summary = HostLogSummary::default();
+            other_vgpus(&mut summary, &samples, "me");
+            condition(&mut summary, &samples);
+            assert_eq!(
+                (summary.other_vgpus_use_mean, summary.sm_clock_mhz_min),
+                (None, None)
+            );
+            let why = &summary.unavailable["sm_clock_mhz_min"];
+            assert!(why.contains("cannot be"), "{why}");
+        }
     }
 
     #[test]

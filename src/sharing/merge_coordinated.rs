@@ -66,7 +66,11 @@ impl MachineRecord {
     }
 
     fn name(&self) -> &str {
-        &self.run.machines[self.index]
+        // A record may name a place that it has no machine for.
+        self.run
+            .machines
+            .get(self.index)
+            .map_or("a machine without a name", String::as_str)
     }
 
     /// Its group of the machines of `other`, beside the same load.

@@ -16,7 +16,7 @@ use crate::{
     dataset::{Dataset, Photo, manifest},
     record::{Record, Scenario, Skipped, StratumFacts},
     worker::{
-        call::{Finish, Observe},
+        call::Observe,
         environment::ArmEnvironment,
         process::ProcessError,
         protocol::{PhotoAnswer, Reply},
@@ -240,7 +240,7 @@ impl Study {
             None => {}
         }
         // Its memory is not the measured processes' memory.
-        let _peak = worker.call(Finish, self.plan.patience)?;
+        let _peak = worker.finish(self.plan.patience)?;
         if with_unseen && !here {
             let both = (arm, environment);
             run.unseen = self.answer_unseen_apart(both, all, &answers, job, false)?;

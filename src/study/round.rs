@@ -13,7 +13,6 @@ use crate::{
     pipeline::StageTimes,
     record::{Block, CeilingRun, Conditions, Scenario, Seconds, Stages},
     worker::{
-        call::Finish,
         process::{ProcessError, WorkerProcess},
         protocol::{self, MeasureCeiling, WarmUp},
     },
@@ -106,7 +105,7 @@ impl Study {
         }
         for (arm, worker) in workers.into_iter().enumerate() {
             let Some(mut worker) = worker else { continue };
-            match worker.call(Finish, self.plan.patience) {
+            match worker.finish(self.plan.patience) {
                 Ok(peak) => runs[arm].rss_peak_bytes.push(peak),
                 Err(ProcessError::Interrupted) => {}
                 Err(error) => {

@@ -22,7 +22,7 @@ use crate::{
     runtime::spec::Reads,
     vision::{changed::slightly_changed, encoded::Limits, face::Face},
     worker::{
-        call::{Finish, Observe},
+        call::Observe,
         environment::ArmEnvironment,
         process::{ProcessError, WorkerProcess},
         protocol::{Job, PhotoAnswer, Reply, WarmUp},
@@ -227,7 +227,7 @@ impl Study {
         }
         let unseen = self.answer_unseen(&mut worker, arm, &photos, &own)?;
         // Its memory is not the measured processes' memory, and whether it ends well is no part of its answers.
-        let _ = worker.call(Finish, self.plan.patience);
+        let _ = worker.finish(self.plan.patience);
         Ok(Some(unseen))
     }
 

@@ -17,6 +17,8 @@ mod measure;
 mod null_stream;
 pub mod parallel;
 mod photos;
+mod pipes;
+mod plausible;
 pub mod process;
 pub mod protocol;
 mod reply_writer;
@@ -29,4 +31,6 @@ mod system;
 pub use answer_queries::answer_queries;
 pub use error::WorkerError;
 pub use null_stream::null_answer;
+#[doc(hidden)]
+pub use process::read_untrusted;
 pub use request_loop::main;

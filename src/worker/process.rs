@@ -2,12 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, BufReader, Read, Write},
+    io,
     path::Path,
-    process::{ChildStdin, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError},
+        Arc, Mutex, Once, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::{Duration, Instant},
@@ -15,16 +15,23 @@ use std::{
 
 use thiserror::Error;
 
-use super::{call::Call, interruption::Interruption, protocol::Reply};
-use crate::machine::Quota;
+use super::{
+    call::{Call, Finish},
+    interruption::Interruption,
+    pipes::{self, Line},
+    plausible::impossible,
+    protocol::Reply,
+};
+use crate::{files::Scratch, machine::Quota};
 
-/// Lines of a worker's standard error that are kept for the reason of its exit.
-const KEPT_LINES: usize = 8;
+/// Bytes of a reply: a tenant reports every photo of a turn in one. Tests wait for fewer.
+const LONGEST_REPLY: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
-/// Bytes of a line of it; the rest of a longer one is passed over.
-const LONGEST_WORD: u64 = 4096;
-/// Bytes of a reply: a block of a million photos has less.
-const LONGEST_REPLY: u64 = 256 << 20;
+/// Characters of a reason that a worker gives.
+const LONGEST_REASON: usize = 2000;
+
+/// How long the output of a worker that has ended is listened to.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How soon an interruption is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -55,6 +62,9 @@ pub enum ProcessError {
     /// Something that is no answer to the request.
     #[error("the worker's answer does not belong to the request: {0}")]
     Protocol(String),
+    /// A number that cannot be.
+    #[error("the worker said what cannot be: {0}")]
+    Impossible(String),
     /// The user stopped the study, or its time is over.
     #[error("interrupted")]
     Interrupted,
@@ -63,9 +73,10 @@ pub enum ProcessError {
 /// A running worker; ended when dropped.
 pub struct WorkerProcess {
     process: std::process::Child,
-    requests: Option<ChildStdin>,
-    /// Each line with the time when it came.
-    replies: Receiver<(Instant, String)>,
+    /// To a thread that writes them: a worker that reads nothing must not hold up its study.
+    requests: Option<Sender<Vec<u8>>>,
+    /// One at a time: a worker that says more than it is asked waits.
+    replies: Receiver<Line>,
     /// When the last call was sent, when its worker said that it began, and when the last reply came.
     sent: Instant,
     begun: Option<Instant>,
@@ -74,6 +85,8 @@ pub struct WorkerProcess {
     interruption: Interruption,
     /// Goes after the process.
     quota: Option<Quota>,
+    /// Where it keeps temporary files, which it cannot remove when it is killed.
+    _scratch: Option<Scratch>,
 }
 
 impl WorkerProcess {
@@ -84,7 +97,14 @@ impl WorkerProcess {
         environment: &[(String, String)],
         interruption: &Interruption,
     ) -> Result<Self, ProcessError> {
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(Scratch::sweep);
         let mut command = Command::new(program);
+        // Where none can be made the worker finds out whether it needs one.
+        let scratch = Scratch::new().ok();
+        if let Some(scratch) = &scratch {
+            command.env("TMPDIR", scratch.path());
+        }
         // A backtrace would push the reason out of the lines that are kept.
         command
             .arg("worker")
@@ -101,36 +121,15 @@ impl WorkerProcess {
         let missing = || ProcessError::Spawn(io::Error::other("a pipe is missing"));
         let output = process.stdout.take().ok_or_else(missing)?;
         let errors = process.stderr.take().ok_or_else(missing)?;
-        let mut failed = |error| {
-            let _ = process.kill();
-            let _ = process.wait();
-            ProcessError::Spawn(error)
-        };
-        let (sender, replies) = mpsc::channel();
-        start(move || {
-            for line in lines(BufReader::new(output), LONGEST_REPLY) {
-                if sender.send((Instant::now(), line)).is_err() {
-                    break;
-                }
-            }
-        })
-        .map_err(&mut failed)?;
+        let input = process.stdin.take().ok_or_else(missing)?;
+        let (sender, replies) = mpsc::sync_channel(1);
+        let (requests, unsent) = mpsc::channel::<Vec<u8>>();
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&stderr);
-        start(move || {
-            for line in lines(BufReader::new(errors), LONGEST_WORD) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.push_back(line);
-                if kept.len() > KEPT_LINES {
-                    kept.pop_front();
-                }
-            }
-        })
-        .map_err(&mut failed)?;
-        let requests = process.stdin.take();
-        Ok(Self {
+        // Ended when dropped, should a thread be refused.
+        let worker = Self {
             process,
-            requests,
+            requests: Some(requests),
             replies,
             sent: Instant::now(),
             begun: None,
@@ -138,7 +137,13 @@ impl WorkerProcess {
             stderr,
             interruption: interruption.clone(),
             quota: None,
-        })
+            _scratch: scratch,
+        };
+        let started = pipes::start("replies", move || pipes::pass_on(output, LONGEST_REPLY, &sender))
+            .and_then(|()| pipes::start("standard error", move || pipes::keep_last(errors, &kept)))
+            .and_then(|()| pipes::start("requests", move || pipes::write_all(input, unsent)));
+        started.map_err(ProcessError::Spawn)?;
+        Ok(worker)
     }
 
     /// Lets it have `cores` host cores' time at most, from now on.
@@ -174,15 +179,27 @@ impl WorkerProcess {
             serde_json::to_vec(&call.request()).map_err(|e| ProcessError::Protocol(e.to_string()))?;
         line.push(b'\n');
         (self.sent, self.begun) = (Instant::now(), None);
-        let sent = match &mut self.requests {
-            Some(requests) => requests.write_all(&line).and_then(|()| requests.flush()),
-            None => Err(io::Error::other("no pipe")),
-        };
-        // A broken pipe means a dead worker, and its standard error explains more than the pipe does.
-        sent.or_else(|_| {
-            self.reply(Duration::from_secs(5))
-                .and_then(|reply| Err(unexpected(&reply)))
-        })
+        // What is there already answers no request: it would be taken for the answer to this one.
+        while let Ok(line) = self.replies.try_recv() {
+            match parse(&line)? {
+                Reply::Progress { .. } => {}
+                reply => return Err(unasked(&reply)),
+            }
+        }
+        // Where nobody writes any more the worker is gone, which its reply will tell.
+        if let Some(requests) = &self.requests {
+            let _ = requests.send(line);
+        }
+        Ok(())
+    }
+
+    /// Lets it end: its peak of memory, or why that is not known. It has nothing to say after that.
+    pub fn finish(&mut self, patience: Duration) -> Result<Result<u64, String>, ProcessError> {
+        let rss_peak_bytes = self.call(Finish, patience)?;
+        match self.replies.recv_timeout(LAST_WORDS) {
+            Ok(line) => Err(unasked(&parse(&line)?)),
+            Err(_) => Ok(rss_peak_bytes),
+        }
     }
 
     /// Waits for the answer to a call that was sent, at most `patience` from each sign of life.
@@ -215,13 +232,9 @@ impl WorkerProcess {
                 return Err(ProcessError::Interrupted);
             }
             match self.replies.recv_timeout(POLL_INTERVAL.min(patience)) {
-                Ok((received, line)) => {
-                    self.received = received;
-                    return match serde_json::from_str(&line) {
-                        Ok(Reply::Failed { reason }) => Err(ProcessError::Refused(reason)),
-                        Ok(reply) => Ok(reply),
-                        Err(_) => Err(ProcessError::Protocol(line.chars().take(200).collect())),
-                    };
+                Ok(line) => {
+                    self.received = line.came;
+                    return parse(&line);
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(self.exit_reason()),
                 Err(RecvTimeoutError::Timeout) if asked.elapsed() >= patience => {
@@ -275,27 +288,52 @@ impl Drop for WorkerProcess {
     }
 }
 
-/// The lines of `reader`, which need not be UTF-8, each cut after `most` bytes: what a process prints is its own affair, and
-/// no reason for its parent to run out of memory or to stop reading.
-fn lines(mut reader: impl BufRead, most: u64) -> impl Iterator<Item = String> {
-    std::iter::from_fn(move || {
-        let mut line = Vec::new();
-        let got = reader.by_ref().take(most).read_until(b'\n', &mut line).ok()?;
-        if got == 0 {
-            return None;
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else {
-            reader.skip_until(b'\n').ok()?;
-        }
-        Some(String::from_utf8_lossy(&line).into_owned())
-    })
+/// The reply in a line.
+fn parse(line: &Line) -> Result<Reply, ProcessError> {
+    let Line { text, is_whole, .. } = line;
+    if !is_whole {
+        return Err(ProcessError::Protocol(format!(
+            "a line of more than {} MB that begins {}",
+            LONGEST_REPLY >> 20,
+            beginning(text)
+        )));
+    }
+    match serde_json::from_slice(text) {
+        Ok(Reply::Failed { reason }) => Err(ProcessError::Refused(
+            reason.chars().take(LONGEST_REASON).collect(),
+        )),
+        Ok(reply) => match impossible(&reply) {
+            None => Ok(reply),
+            Some(what) => Err(ProcessError::Impossible(what)),
+        },
+        Err(_) => Err(ProcessError::Protocol(beginning(text))),
+    }
 }
 
-/// Does `work` on a thread of its own.
-fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().spawn(work).map(drop)
+/// Takes any bytes for what a worker says: for fuzzing.
+#[doc(hidden)]
+pub fn read_untrusted(line: &[u8]) {
+    let line = Line {
+        text: line.to_vec(),
+        is_whole: true,
+        came: Instant::now(),
+    };
+    match parse(&line) {
+        Ok(reply) => drop(unexpected(&reply)),
+        Err(error) => assert!(error.to_string().len() < 10 * LONGEST_REASON),
+    }
+}
+
+/// The beginning of what a worker said.
+fn beginning(line: &[u8]) -> String {
+    let few = &line[..line.len().min(800)];
+    String::from_utf8_lossy(few).chars().take(200).collect()
+}
+
+/// The error for a reply that nobody asked for.
+fn unasked(reply: &Reply) -> ProcessError {
+    let text: String = format!("{reply:?}").chars().take(200).collect();
+    ProcessError::Protocol(format!("it said what it was not asked: {text}"))
 }
 
 /// The error for a reply that does not belong here.
@@ -322,17 +360,112 @@ fn describe(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
+    use crate::{
+        runtime::spec::BackendSpec,
+        worker::{call::Probe, protocol::Job},
+    };
+
+    /// A worker that does what a shell script says.
+    fn worker(script: &str) -> (WorkerProcess, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("worker");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let never = Interruption::new(Arc::default());
+        (WorkerProcess::spawn(&program, &[], &never).unwrap(), folder)
+    }
+
+    fn probe() -> Probe {
+        Probe(Job::new(BackendSpec::reference()))
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const PROBED: &str = r#"read request; echo '{"type":"probed"}'"#;
+
+    /// Why a worker that does what `script` says has not answered.
+    fn reason(script: &str, patience: Duration) -> String {
+        worker(script).0.call(probe(), patience).unwrap_err().to_string()
+    }
 
     #[test]
-    fn lines_are_cut_and_need_not_be_utf_8() {
-        let text = b"one\nlonger than eight\n\xff\x80\n\nlast";
-        let read: Vec<String> = lines(&text[..], 8).collect();
-        assert_eq!(read, ["one", "longer t", "\u{fffd}\u{fffd}", "", "last"]);
-        let endless = io::repeat(b'x').take(1 << 20);
-        assert_eq!(
-            lines(BufReader::new(endless), 16).collect::<Vec<_>>(),
-            ["x".repeat(16)]
+    fn output_without_end_is_an_error_at_once() {
+        let reason = reason("read request; exec cat /dev/zero", PATIENCE);
+        assert!(reason.contains("a line of more than 1 MB"), "{reason}");
+    }
+
+    #[test]
+    fn what_is_no_reply_is_shown_in_part_whatever_its_bytes() {
+        let reason = reason(r"read request; printf '\377\376%01000d\n' 7", PATIENCE);
+        assert!(
+            reason.contains("does not belong to the request") && reason.len() < 400,
+            "{reason}"
         );
+    }
+
+    #[test]
+    fn standard_error_without_end_is_cut_off() {
+        let reason = reason(
+            "head -c 3000000 /dev/zero | tr '\\0' a >&2; echo last >&2; exit 7",
+            PATIENCE,
+        );
+        assert!(
+            reason.contains("the worker died (exit status: 7): "),
+            "{reason:.200}"
+        );
+        assert!(reason.len() < 20_000, "{} bytes", reason.len());
+    }
+
+    #[test]
+    fn a_worker_that_reads_nothing_holds_nobody_up() {
+        let (mut silent, _folder) = worker("exec sleep 60");
+        let mut job = Job::new(BackendSpec::reference());
+        // More than a pipe holds.
+        job.weights = vec![1.0; 1_000_000];
+        let began = Instant::now();
+        let reason = silent.call(Probe(job), Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(reason, ProcessError::Silent { .. }), "{reason}");
+        drop(silent);
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_was_not_asked_is_no_answer_to_the_next_request() {
+        let (mut eager, _folder) = worker(&format!(
+            "{PROBED}; echo '{{\"type\":\"probed\"}}'; read more; sleep 60"
+        ));
+        eager.call(probe(), PATIENCE).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        let reason = eager.call(probe(), PATIENCE).unwrap_err().to_string();
+        assert!(
+            reason.contains("it said what it was not asked: Probed"),
+            "{reason}"
+        );
+        // That it is alive it may say at any time.
+        let alive = format!("{PROBED}; echo '{{\"type\":\"progress\",\"images\":1}}'; {PROBED}");
+        let (mut alive, _folder) = worker(&alive);
+        alive.call(probe(), PATIENCE).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        alive.call(probe(), PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end() {
+        const FINISHED: &str = r#"read request; echo '{"type":"finished","rss_peak_bytes":{"Ok":5}}'"#;
+        assert_eq!(worker(FINISHED).0.finish(PATIENCE).unwrap(), Ok(5));
+        let (mut late, _folder) = worker(&format!("{FINISHED}; echo '{{\"type\":\"probed\"}}'"));
+        let reason = late.finish(PATIENCE).unwrap_err().to_string();
+        assert!(reason.contains("not asked"), "{reason}");
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_an_error_that_names_them() {
+        let reason = reason(
+            r#"read request; echo '{"type":"warmed-up","images":1,"seconds":-5.0,"steady":null}'"#,
+            PATIENCE,
+        );
+        assert_eq!(reason, "the worker said what cannot be: seconds is -5");
     }
 }

@@ -238,3 +238,181 @@ fn what_cannot_be_packed_is_reported_before_anything_is_written() {
     let answer = unpack(&full, folder.path());
     assert_ne!(answer.code(), 0);
 }
+
+/// One member of a tar archive: its name, what it is, its mode, and where it leads or what is in it.
+type Member<'a> = (&'a str, tar::EntryType, u32, &'a str);
+
+/// A bundle of one part with `members` before a `bundle.json`.
+fn bundle_of(folder: &Path, members: &[Member<'_>]) -> PathBuf {
+    let bundle = folder.join("bundle");
+    fs::create_dir_all(&bundle).unwrap();
+    let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::fast(),
+    ));
+    let last = (
+        "facebench-bundle/bundle.json",
+        tar::EntryType::Regular,
+        0o644,
+        "{}",
+    );
+    let next = (
+        "facebench-bundle/next",
+        tar::EntryType::Regular,
+        0o644,
+        "    ./facebench devices\n",
+    );
+    for (name, kind, mode, text) in members.iter().copied().chain([next, last]) {
+        let mut header = tar::Header::new_gnu();
+        // Not by `set_path`, which refuses what a hostile archive has.
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        let is_link = matches!(kind, tar::EntryType::Symlink | tar::EntryType::Link);
+        let body = if is_link { "" } else { text };
+        if is_link {
+            header.as_old_mut().linkname[..text.len()].copy_from_slice(text.as_bytes());
+        }
+        header.set_size(body.len() as u64);
+        header.set_device_major(1).unwrap();
+        header.set_device_minor(3).unwrap();
+        header.set_cksum();
+        archive.append(&header, body.as_bytes()).unwrap();
+    }
+    let bytes = archive.into_inner().unwrap().finish().unwrap();
+    let part = bundle.join("facebench.tar.gz.000");
+    fs::write(&part, bytes).unwrap();
+    let sum = facebench::files::sha256(&part).unwrap();
+    fs::write(
+        bundle.join("SHA256SUMS"),
+        format!("{sum}  facebench.tar.gz.000\n"),
+    )
+    .unwrap();
+    fs::copy(common::package("scripts/bundle/unpack"), bundle.join("unpack")).unwrap();
+    bundle
+}
+
+#[test]
+fn unpacking_keeps_to_its_folder() {
+    use tar::EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
+    let sound = ("facebench-bundle/home/file", Regular, 0o644, "x");
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    fs::write(folder.path().join("outside"), "untouched").unwrap();
+    let long = "facebench-bundle/".to_owned() + &"../".repeat(20) + "tmp/x";
+    let hostile: &[(&str, &[Member<'_>])] = &[
+        ("a file beside", &[(".bashrc", Regular, 0o644, "x")]),
+        ("another folder beside", &[("other/file", Regular, 0o644, "x")]),
+        (
+            "an absolute path",
+            &[("/tmp/facebench-bundle-x", Regular, 0o644, "x")],
+        ),
+        (
+            "a way up",
+            &[("facebench-bundle/../outside", Regular, 0o644, "x")],
+        ),
+        ("a long way up", &[(&long, Regular, 0o644, "x")]),
+        ("a way up behind a dot", &[("./../outside", Regular, 0o644, "x")]),
+        (
+            "a set-user-id file",
+            &[("facebench-bundle/su", Regular, 0o4755, "x")],
+        ),
+        (
+            "a set-group-id file",
+            &[("facebench-bundle/sg", Regular, 0o2755, "x")],
+        ),
+        (
+            "a file that all may write",
+            &[("facebench-bundle/w", Regular, 0o666, "x")],
+        ),
+        (
+            "a link",
+            &[sound, ("facebench-bundle/link", Symlink, 0o777, "home/file")],
+        ),
+        (
+            "a link out",
+            &[("facebench-bundle/link", Symlink, 0o777, "/etc/passwd")],
+        ),
+        (
+            "a file behind a link",
+            &[
+                ("facebench-bundle/link", Symlink, 0o777, "../../"),
+                ("facebench-bundle/link/outside", Regular, 0o644, "x"),
+            ],
+        ),
+        (
+            "a hard link",
+            &[
+                sound,
+                ("facebench-bundle/link", Link, 0o644, "facebench-bundle/home/file"),
+            ],
+        ),
+        (
+            "a hard link out",
+            &[("facebench-bundle/link", Link, 0o644, "../outside")],
+        ),
+        ("a device", &[("facebench-bundle/null", Char, 0o666, "")]),
+        ("a disk", &[("facebench-bundle/disk", Block, 0o666, "")]),
+        ("a pipe", &[("facebench-bundle/pipe", Fifo, 0o644, "")]),
+        ("a name twice", &[sound, sound]),
+    ];
+    for (what, members) in hostile {
+        let bundle = bundle_of(folder.path(), members);
+        let answer = unpack(&bundle, &there);
+        assert_eq!(answer.code(), 1, "{what}: {}", answer.all());
+        assert!(answer.stderr().contains("error: "), "{what}: {}", answer.all());
+        assert_eq!(
+            fs::read_dir(&there).unwrap().count(),
+            0,
+            "{what} leaves something"
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join("outside")).unwrap(),
+            "untouched",
+            "{what}"
+        );
+        assert!(!Path::new("/tmp/facebench-bundle-x").exists());
+    }
+}
+
+#[test]
+fn only_parts_are_unpacked_and_what_a_killed_run_left_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    fs::create_dir(&there).unwrap();
+    fs::write(folder.path().join("outside"), "untouched").unwrap();
+    let sound = ("facebench-bundle/home/file", tar::EntryType::Regular, 0o644, "x");
+    // Sums that name something else than parts.
+    let bundle = bundle_of(folder.path(), &[sound]);
+    let sums = fs::read_to_string(bundle.join("SHA256SUMS")).unwrap();
+    for part in [
+        "../outside",
+        "/etc/passwd",
+        "unpack",
+        "facebench.tar.gz.0/../../outside",
+        "facebench.tar.gz.x",
+    ] {
+        fs::write(
+            bundle.join("SHA256SUMS"),
+            sums.replace("facebench.tar.gz.000", part),
+        )
+        .unwrap();
+        let answer = unpack(&bundle, &there);
+        assert!(
+            answer.stderr().contains("something else than a part"),
+            "{part}: {}",
+            answer.all()
+        );
+    }
+    // What a killed run has left goes, and a sound bundle is unpacked.
+    fs::write(bundle.join("SHA256SUMS"), sums).unwrap();
+    fs::create_dir_all(there.join(".facebench-unpacking/facebench-bundle")).unwrap();
+    let answer = unpack(&bundle, &there);
+    assert_eq!(answer.code(), 0, "{}", answer.all());
+    let names: Vec<_> = fs::read_dir(&there)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["facebench-bundle"]);
+}

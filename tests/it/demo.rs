@@ -1,6 +1,12 @@
 //! `facebench demo` as it runs on a fresh machine: without photos, networks or an internet connection.
 
-use crate::common::{self, facebench, few_photos, run};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use crate::common::{self, facebench, few_photos, run, signal, until};
 
 /// A home with the runtime in it and nothing else, as `facebench setup cpu` leaves it.
 fn clean_home() -> tempfile::TempDir {
@@ -82,4 +88,67 @@ fn other_networks_are_compared_with_the_truth_too() {
     let record = common::sound(&answer, &path);
     let accuracy = &record["arms"][0]["accuracy"];
     assert!(accuracy["detection_ap"].as_f64().unwrap() > 0.9, "{accuracy}");
+}
+
+/// What lies in the folder of the drawn photos below `home`, besides locks.
+fn drawn(home: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.join("datasets"));
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_none_or(|ending| ending != "lock"))
+        .collect()
+}
+
+#[test]
+fn the_demos_photos_are_drawn_once_and_mend_themselves() {
+    let home = clean_home();
+    // A study up to its plan: its photos are drawn, and nothing is measured.
+    let study = || {
+        let mut command = facebench();
+        command
+            .args(["run", "-b", "cpu", "--dry-run"])
+            .env("FACEBENCH_HOME", home.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut killed = study().spawn().unwrap();
+    until("the first photo", || {
+        drawn(home.path())
+            .iter()
+            .any(|folder| folder.join("made").exists())
+    });
+    signal(killed.id(), "-9");
+    killed.wait().unwrap();
+    assert_eq!(drawn(home.path()).len(), 1, "what was killed leaves its folder");
+
+    let studies: Vec<_> = (0..4).map(|_| study().spawn().unwrap()).collect();
+    let mut said = String::new();
+    for one in studies {
+        let output = one.wait_with_output().unwrap();
+        assert!(output.status.success());
+        said += &String::from_utf8_lossy(&output.stderr);
+    }
+    assert_eq!(said.matches("rendering 120 photos").count(), 1, "{said}");
+    let folders = drawn(home.path());
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    let photos = || {
+        fs::read_dir(&folders[0])
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension() == Some("jpg".as_ref()))
+            .count()
+    };
+    assert_eq!(photos(), 120);
+
+    // 10 of 120 are no demo.
+    for number in 10..120 {
+        fs::remove_file(folders[0].join(format!("photo-{number:05}.jpg"))).unwrap();
+    }
+    let mended = run(&mut study());
+    assert_eq!(mended.code(), 0, "{}", mended.all());
+    assert!(
+        mended.stderr().contains("the demo's photos in") && mended.stderr().contains("are damaged"),
+        "{}",
+        mended.all()
+    );
+    assert_eq!((photos(), drawn(home.path()).len()), (120, 1));
 }

@@ -608,3 +608,93 @@ fn a_home_that_cannot_be_made_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_server_that_trickles_is_given_up_and_its_bytes_are_kept() {
+    let case = Case::new();
+    let server = Server::new(|_, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\n{}ETag: \"v1\"\r\n\r\n", length(file().len()));
+        stream.write_all(head.as_bytes()).unwrap();
+        for byte in file() {
+            // Faster than a read waits, and slower than anybody should.
+            if stream.write_all(&[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let started = Instant::now();
+    let options = FetchOptions {
+        timeout: Duration::from_secs(1),
+        ..FetchOptions::default()
+    };
+    let error = case.fetch_with(&server, options.clone()).unwrap_err();
+    assert!(matches!(error, FetchError::Slow { .. }), "{error}");
+    let message = error.to_string();
+    assert!(
+        message.contains("brought") && message.contains("--within"),
+        "{message}"
+    );
+    // The overall time likewise.
+    let within = FetchOptions {
+        within: Duration::from_secs(1),
+        ..FetchOptions::default()
+    };
+    let error = case.fetch_with(&server, within).unwrap_err();
+    assert!(
+        matches!(error, FetchError::Slow { .. } | FetchError::Interrupted { .. }),
+        "{error}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(part_length(&case.place(".part")) > 0);
+    // What is there is resumed.
+    let quick = Server::new(|request, stream| serve(request, stream, "\"v1\"", &file()));
+    case.assert_fetched(case.fetch(&quick));
+    assert!(quick.requests()[0].range().unwrap() > 0);
+}
+
+#[test]
+fn a_broken_version_beside_a_part_mends_itself() {
+    for broken in [
+        "",
+        "\"v",
+        "\"v1\"\r\nX: 1",
+        "v1",
+        "\u{0}\u{1}",
+        &"\"a".repeat(5000),
+    ] {
+        let case = Case::new();
+        case.leave_part(&file()[..5000], Some(broken));
+        let server = Server::new(|request, stream| serve(request, stream, "\"v1\"", &file()));
+        case.assert_fetched(case.fetch(&server));
+        assert_eq!(server.requests()[0].range(), None, "{broken:?}");
+    }
+    // Not even text.
+    let case = Case::new();
+    case.leave_part(&file()[..5000], None);
+    fs::write(case.place(".part.etag"), [0xff, 0xfe]).unwrap();
+    let server = Server::new(|request, stream| serve(request, stream, "\"v1\"", &file()));
+    case.assert_fetched(case.fetch(&server));
+}
+
+#[test]
+fn passwords_in_addresses_are_not_shown() {
+    let case = Case::new();
+    let server = Server::new(|_, stream| respond(stream, "404 Not Found", &length(0), b""));
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = server.address.replace("http://", "http://user:s3cret@");
+    for url in [
+        format!("{address}/net.onnx?key=s3cret"),
+        format!("http://user:s3cret@{gone}/net.onnx"),
+        "ftp://user:s3cret@example.org/net.onnx".to_owned(),
+        "http://user:s3cret@[::1/net.onnx".to_owned(),
+    ] {
+        let options = FetchOptions {
+            url: Some(url.clone()),
+            ..FetchOptions::default()
+        };
+        let error = fetch(&case.entry, case.home.path(), &options, &mut |_, _| {}).unwrap_err();
+        let texts = format!("{error} {error:?}");
+        assert!(!texts.contains("s3cret"), "{url}: {texts}");
+    }
+}

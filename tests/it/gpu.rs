@@ -300,6 +300,37 @@ fn two_gpus_are_two_and_a_lost_one_does_not_hide_the_others() {
 }
 
 #[test]
+fn answers_that_cannot_be_are_reasons_and_move_no_cursor() {
+    let mut many = driver(&[h100()]);
+    many["nvmlDeviceGetCount_v2"] = json!(4_000_000_000_u32);
+    let found = devices(&World::new(&many));
+    let reason = found["gpus_reason"].as_str().unwrap();
+    assert!(
+        reason.contains("4000000000 GPUs, which no machine has"),
+        "{reason}"
+    );
+    let escapes = json!({
+        "nvmlDeviceGetName": "\u{1b}[2JGPU", "nvmlDeviceGetUUID": "GPU-1\u{7}\n", "nvmlDeviceGetPowerUsage": u32::MAX,
+        "nvmlDeviceGetClockInfo": u32::MAX, "nvmlDeviceGetTemperature": u32::MAX,
+    });
+    let mut planted = driver(&[with(h100(), escapes)]);
+    planted["nvmlSystemGetDriverVersion"] = json!("580\u{9b}2J");
+    let found = devices(&World::new(&planted));
+    let gpu = &found["gpus"][0];
+    assert_eq!(
+        (&gpu["name"], &gpu["uuid"], &gpu["driver"]),
+        (&"NVIDIA GPU".into(), &Value::Null, &Value::Null)
+    );
+    for field in ["uuid", "driver"] {
+        let reason = gpu["unavailable"][field].as_str().unwrap();
+        assert!(
+            reason.contains("the driver answers") && !reason.contains(char::is_control),
+            "{reason:?}"
+        );
+    }
+}
+
+#[test]
 fn a_driver_that_does_not_start_is_reported_with_a_fix() {
     for (error, reason, fix) in [
         (

@@ -7,7 +7,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use crate::common::{self, until};
 use facebench::runtime::install::{Fault, Flavor, InstallError, LibraryStore, Origin, RuntimeLibrary};
 
 /// A home, and a Python whose pip does what its script says.
@@ -294,6 +296,67 @@ fn a_wheel_with_a_library_for_another_machine_is_refused() {
     let error = stage.install().unwrap_err();
     assert!(matches!(error.fault, Fault::NotALibrary { .. }), "{error}");
     assert!(stage.installed().is_empty());
+}
+
+#[test]
+fn a_wheel_writes_plain_files_in_its_folder_and_nothing_else() {
+    let link = "deliver; ln -s /etc/passwd \"$site/onnxruntime/capi/libx.so\"";
+    let hard = "deliver; ln \"$site/onnxruntime/LICENSE\" \"$site/onnxruntime/NOTICE\"";
+    let set_id = "deliver; chmod 4755 \"$site/onnxruntime/LICENSE\"";
+    let beside = "deliver; echo x >\"$site/../.bashrc\"";
+    let pipe = "deliver; mkfifo \"$site/onnxruntime/libpipe.so\"";
+    // Blocks that no wheel of 28 MB has.
+    let large = "deliver; head -c 450000000 /dev/zero >\"$site/onnxruntime/large\"; sleep 20";
+    for (pip, what) in [
+        (link, "libx.so, which is no plain file"),
+        (hard, "a link to another file"),
+        (set_id, "LICENSE with the mode 4755"),
+        (beside, "a file beside its folder, .bashrc"),
+        (pipe, "no plain file"),
+        (large, "more than"),
+    ] {
+        let stage = Stage::new(pip);
+        let started = Instant::now();
+        let error = stage.install().unwrap_err();
+        assert!(matches!(error.fault, Fault::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains(what), "{error} lacks {what}");
+        assert!(stage.installed().is_empty(), "{:?}", stage.installed());
+        assert!(started.elapsed() < Duration::from_secs(15), "{what}");
+    }
+}
+
+#[test]
+fn pip_ends_with_the_process_that_started_it() {
+    // It says which process it is, and then waits for longer than any test.
+    let stage = Stage::new("echo $$ >\"$here/pid\"; exec sleep 300");
+    for signal in ["-KILL", "-INT", "-TERM"] {
+        let _ = fs::remove_file(stage.path("bin/pid"));
+        let mut installer = stage.spawn();
+        let pip = || {
+            fs::read_to_string(stage.path("bin/pid"))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        until("pip's number", || !pip().is_empty());
+        let pip = pip();
+        common::signal(installer.id(), signal);
+        installer.wait().unwrap();
+        let alive = || Path::new("/proc").join(&pip).join("exe").read_link().is_ok();
+        until("pip's end", || !alive());
+    }
+}
+
+#[test]
+fn passwords_in_what_pip_says_are_not_shown() {
+    let said = "ERROR: Could not fetch URL https://user:s3cret@mirror.example/simple/?key=s3cret: 403";
+    let stage = Stage::new(&format!("echo '{said}' >&2; exit 1"));
+    let error = stage.install().unwrap_err();
+    let texts = format!("{error} {error:?}");
+    assert!(
+        texts.contains("https://***@mirror.example/simple/") && !texts.contains("s3cret"),
+        "{texts}"
+    );
 }
 
 #[test]

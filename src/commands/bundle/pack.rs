@@ -50,7 +50,8 @@ impl Pack {
         let mut tar = Builder::new(GzEncoder::new(parts, LEVEL));
         // The same files make the same bundle, whoever packs them and when.
         tar.mode(HeaderMode::Deterministic);
-        tar.follow_symlinks(false);
+        // A bundle has no links: whoever unpacks it need not ask where they lead.
+        tar.follow_symlinks(true);
         Self {
             folder: folder.to_path_buf(),
             tar,
@@ -66,7 +67,7 @@ impl Pack {
     }
 
     /// Packs the folder `from` with all below it as `to`, without what lies in a folder called `nvidia` unless
-    /// `nvidia` is set. Links stay links.
+    /// `nvidia` is set. Links are resolved.
     pub(super) fn folder(&mut self, from: &Path, to: &Path, nvidia: bool) -> Result<(), PackError> {
         let is_wanted = |entry: &walkdir::DirEntry| {
             nvidia || !(entry.file_type().is_dir() && entry.file_name() == OsStr::new(NVIDIA))

@@ -6,6 +6,7 @@ use nvml_wrapper::{
     enum_wrappers::device::{Clock, TemperatureSensor},
     enums::device::UsedGpuMemory,
     error::NvmlError,
+    struct_wrappers::device::ProcessInfo,
 };
 
 use super::super::Reading;
@@ -63,6 +64,18 @@ pub(super) fn read(device: &Device<'_>, board: Option<&Device<'_>>, pid: Option<
     }
 }
 
+/// More processes than run on any device: the wrapper makes space for as many as the driver announces.
+const MOST_PROCESSES: u32 = 1 << 16;
+
+/// The processes that compute on `device`.
+pub(super) fn processes(device: &Device<'_>) -> Result<Vec<ProcessInfo>, NvmlError> {
+    match device.running_compute_processes_count()? {
+        0 => Ok(Vec::new()),
+        count if count > MOST_PROCESSES => Err(NvmlError::InsufficientSize(Some(count as usize))),
+        _ => device.running_compute_processes(),
+    }
+}
+
 fn kept(reasons: ThrottleReasons) -> Vec<Throttle> {
     REASONS
         .iter()
@@ -73,9 +86,7 @@ fn kept(reasons: ThrottleReasons) -> Vec<Throttle> {
 
 /// Memory of one process. Inside a container it may be known by another pid, or be unknown.
 fn process_memory(device: &Device<'_>, pid: u32) -> Reading<u64> {
-    let processes = device
-        .running_compute_processes()
-        .map_err(|error| reason(&error))?;
+    let processes = processes(device).map_err(|error| reason(&error))?;
     let found = processes
         .iter()
         .find(|process| process.pid == pid)

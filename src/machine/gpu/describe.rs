@@ -9,8 +9,11 @@ use nvml_wrapper::{
 };
 
 use super::super::{Gaps, Reading};
-use super::{fault, license};
-use crate::record::{CoTenant, Gpu, GpuMode, License, VgpuProfile, mig_profile, mig_profile_of};
+use super::{counters, fault, license};
+use crate::{
+    record::{CoTenant, Gpu, GpuMode, License, VgpuProfile, mig_profile, mig_profile_of},
+    text::{is_visible, visible},
+};
 
 /// Values that only the driver knows; where it does not answer, all are missing for the same reason.
 pub(super) const BY_DRIVER: &[&str] = &[
@@ -32,6 +35,9 @@ pub(super) const BY_DRIVER: &[&str] = &[
     "co_tenants",
 ];
 
+/// More MIG devices than a board can have: seven, as of today.
+const MOST_PARTS: u32 = 64;
+
 /// The board with that index, and its MIG devices.
 pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
     let board = match nvml.device_by_index(index) {
@@ -41,7 +47,7 @@ pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
     let mode = board.virtualization_mode();
     let whole = describe(nvml, &board, None, index, &mode);
     let parts = if whole.mig_enabled == Some(true) {
-        board.mig_device_count().unwrap_or(0)
+        board.mig_device_count().unwrap_or(0).min(MOST_PARTS)
     } else {
         0
     };
@@ -51,6 +57,15 @@ pub(super) fn board_and_parts(nvml: &Nvml, index: u32) -> Vec<Gpu> {
         .map(|(index, part)| describe(nvml, &part, Some((&board, &whole)), index, &mode))
         .collect();
     std::iter::once(whole).chain(parts).collect()
+}
+
+/// A text of the driver as it may be shown and kept: a damaged answer moves no cursor.
+pub(super) fn plain(text: String) -> Reading<String> {
+    if is_visible(&text) {
+        Ok(text)
+    } else {
+        Err(format!("the driver answers `{}`", visible(&text)))
+    }
 }
 
 /// A board that the driver counts, but does not describe.
@@ -85,7 +100,8 @@ fn describe(
         other => fault::reason(&other),
     };
     let mut gaps = Gaps::default();
-    let name = device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
+    let name = device.name().map_err(failed).and_then(plain);
+    let name = name.unwrap_or_else(|_| "NVIDIA GPU".to_owned());
     let vgpu = VgpuProfile::of(board.map_or(name.as_str(), |(_, board)| &board.name));
     let memory = device.memory_info().map(|memory| memory.total);
     let memory_bytes = gaps.keep("memory_bytes", memory.map_err(failed));
@@ -113,11 +129,14 @@ fn describe(
         Some(_) => Err("only the whole board's power can be read".to_owned()),
     };
     Gpu {
-        uuid: gaps.keep("uuid", device.uuid().map_err(failed)),
+        uuid: gaps.keep("uuid", device.uuid().map_err(failed).and_then(plain)),
         index: Some(index),
         parent: board.and_then(|(_, board)| board.uuid.clone()),
         pci: gaps.keep("pci", whole.pci_info().map(|info| address(&info)).map_err(failed)),
-        driver: gaps.keep("driver", nvml.sys_driver_version().map_err(failed)),
+        driver: gaps.keep(
+            "driver",
+            nvml.sys_driver_version().map_err(failed).and_then(plain),
+        ),
         cuda_driver: gaps.keep(
             "cuda_driver",
             nvml.sys_cuda_driver_version().map(cuda).map_err(failed),
@@ -234,7 +253,7 @@ fn cuda(version: i32) -> String {
 
 /// Other processes that compute on the device, directly or through MPS.
 fn co_tenants(device: &Device<'_>) -> Result<Vec<CoTenant>, NvmlError> {
-    let mut processes = device.running_compute_processes()?;
+    let mut processes = counters::processes(device)?;
     // An old driver knows no MPS list.
     processes.extend(device.mps_running_compute_processes().unwrap_or_default());
     let mut others: Vec<CoTenant> = processes

@@ -17,6 +17,17 @@ use nvml_wrapper_sys::bindings::{
     nvmlVgpuInstanceUtilizationSample_t, nvmlVgpuSchedulerGetState_t,
 };
 
+/// More vGPUs, or samples of them, than any board has.
+const MOST: u32 = 1 << 16;
+
+/// A number of things that the driver announces, before there is space for them.
+fn counted(count: u32) -> Result<usize, NvmlError> {
+    if count > MOST {
+        return Err(NvmlError::InsufficientSize(Some(count as usize)));
+    }
+    Ok(count as usize)
+}
+
 /// The features of `device` that can be licensed, and whether they are.
 pub(super) fn licensable_features(
     nvml: &Nvml,
@@ -69,7 +80,7 @@ pub(super) fn active_vgpus(nvml: &Nvml, device: &Device<'_>) -> Result<Vec<nvmlV
     let mut count = 0;
     // SAFETY: the symbol has this signature; with no space for answers it only counts.
     unsafe { nvml_try_count(function(device.handle(), &raw mut count, ptr::null_mut()))? };
-    let mut list = vec![0; count as usize];
+    let mut list = vec![0; counted(count)?];
     if count > 0 {
         // SAFETY: there is space for as many numbers as are announced.
         unsafe { nvml_try(function(device.handle(), &raw mut count, list.as_mut_ptr()))? };
@@ -103,7 +114,7 @@ pub(super) fn vgpu_utilization(
     nvml_try_count(ask(&mut count, ptr::null_mut()))?;
     // SAFETY: a sample is integers and a union of numbers, for which zeroes are a valid value.
     let nothing: nvmlVgpuInstanceUtilizationSample_t = unsafe { MaybeUninit::zeroed().assume_init() };
-    let mut samples = vec![nothing; count as usize];
+    let mut samples = vec![nothing; counted(count)?];
     match nvml_try(ask(&mut count, samples.as_mut_ptr())) {
         // There is no younger sample.
         Err(NvmlError::NotFound) => return Ok(Vec::new()),

@@ -28,6 +28,14 @@ pub use fault::NvmlFault;
 pub use nvml::Nvml;
 pub use smi::scheduler as scheduler_by_smi;
 
+/// Takes any bytes for a PCI configuration space: for fuzzing.
+#[doc(hidden)]
+pub fn read_untrusted_config(config: &[u8]) {
+    if let Ok(Some(Some(driver))) = pci::vgpu(config) {
+        assert!(driver.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+}
+
 use super::tree::Tree;
 use crate::record::{Gpu, GpuMode};
 

@@ -1,7 +1,7 @@
 //! A board as its hypervisor sees it: its scheduler, its vGPUs, its clocks and its power. A guest sees none of them.
 
 use super::super::{Gaps, Reading};
-use super::{counters, fault::reason, ffi};
+use super::{counters, describe::plain, fault::reason, ffi};
 use crate::record::{BoardSample, HostBoard, Scheduler, SchedulerPolicy, VgpuSample};
 use nvml_wrapper::{
     Device, Nvml,
@@ -73,7 +73,10 @@ fn scheduler(library: &Nvml, device: &Device<'_>) -> Reading<Scheduler> {
 
 fn types(device: &Device<'_>) -> Reading<Vec<String>> {
     let types = device.vgpu_supported_types().map_err(|error| reason(&error))?;
-    let name = |kind: &VgpuType<'_>| kind.name().unwrap_or_else(|_| format!("type {}", kind.id()));
+    let name = |kind: &VgpuType<'_>| {
+        let name = kind.name().map_err(|error| reason(&error)).and_then(plain);
+        name.unwrap_or_else(|_| format!("type {}", kind.id()))
+    };
     Ok(types.iter().map(name).collect())
 }
 
@@ -101,7 +104,7 @@ pub(super) fn sample(library: &Nvml, index: u32, since: &mut u64) -> BoardSample
     let said = |error: NvmlError| reason(&error);
     let read = counters::read(&device, None, None);
     BoardSample {
-        uuid: gaps.keep("uuid", device.uuid().map_err(said)),
+        uuid: gaps.keep("uuid", device.uuid().map_err(said).and_then(plain)),
         sm_clock_mhz: gaps.keep("sm_clock_mhz", read.sm_clock_mhz),
         memory_clock_mhz: gaps.keep(
             "memory_clock_mhz",
@@ -168,7 +171,7 @@ fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>)
     };
     VgpuSample {
         id,
-        uuid: gaps.keep("uuid", instance.uuid().map_err(said)),
+        uuid: gaps.keep("uuid", instance.uuid().map_err(said).and_then(plain)),
         vm: gaps.keep(
             "vm",
             instance
@@ -176,14 +179,16 @@ fn vgpu(instance: &VgpuInstance<'_>, id: u32, used: &Reading<Vec<ffi::VgpuUse>>)
                 .map(|vm| match vm {
                     VmId::Domain(id) | VmId::Uuid(id) => id,
                 })
-                .map_err(said),
+                .map_err(said)
+                .and_then(plain),
         ),
         vgpu_type: gaps.keep(
             "vgpu_type",
             instance
                 .instance_type()
                 .and_then(|kind| kind.name())
-                .map_err(said),
+                .map_err(said)
+                .and_then(plain),
         ),
         memory_used_bytes: gaps.keep("memory_used_bytes", instance.fb_usage().map_err(said)),
         utilization: gaps.keep("utilization", utilization),

@@ -28,6 +28,9 @@ const PLACES: &[&str] = &[
     "/run/opengl-driver/lib",
 ];
 
+/// More than any machine has: each is asked for.
+const MOST_BOARDS: u32 = 1024;
+
 /// NVML, loaded and started. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Nvml {
@@ -63,13 +66,22 @@ impl Nvml {
     /// Every device that the driver shows, each MIG device after its board. A board about which the driver
     /// reports nothing stands there with the reasons.
     pub fn gpus(&self) -> Reading<Vec<Gpu>> {
+        let count = self.count()?;
+        Ok((0..count)
+            .flat_map(|index| describe::board_and_parts(&self.library, index))
+            .collect())
+    }
+
+    /// How many boards the driver shows.
+    fn count(&self) -> Reading<u32> {
         let count = self
             .library
             .device_count()
             .map_err(|error| fault::reason(&error))?;
-        Ok((0..count)
-            .flat_map(|index| describe::board_and_parts(&self.library, index))
-            .collect())
+        if count > MOST_BOARDS {
+            return Err(format!("the driver counts {count} GPUs, which no machine has"));
+        }
+        Ok(count)
     }
 
     /// Whether the vGPU `uuid` (or the vGPU that the MIG device `uuid` is a part of) is licensed to compute.
@@ -87,10 +99,7 @@ impl Nvml {
 
     /// Every board, as its hypervisor sees it.
     pub fn host_boards(&self) -> Reading<Vec<HostBoard>> {
-        let count = self
-            .library
-            .device_count()
-            .map_err(|error| fault::reason(&error))?;
+        let count = self.count()?;
         Ok((0..count)
             .map(|index| monitor::board(&self.library, index))
             .collect())

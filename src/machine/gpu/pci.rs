@@ -101,8 +101,9 @@ fn host_driver(mut records: &[u8]) -> HostDriver {
     while let [number, length, rest @ ..] = records {
         if *number == 0 {
             let text = String::from_utf8_lossy(rest.get(..10)?);
-            let version = text.trim_matches('\0').to_owned();
-            return (!version.is_empty()).then_some(version);
+            let version = text.trim_matches('\0');
+            let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_graphic());
+            return is_version.then(|| version.to_owned());
         }
         records = records
             .get(usize::from(*length)..)
@@ -166,6 +167,12 @@ pub(super) mod tests {
         // A record of length 0 would be read for ever.
         assert_eq!(vgpu(&config(b"VF\x05\x00\xaa\xbb")), Ok(Some(None)));
         assert_eq!(vgpu(&config(b"VF\x00\x16460")), Ok(Some(None)));
+        // Whatever else is in its place: it is shown on terminals.
+        assert_eq!(vgpu(&config(b"VF\x00\x16\x1b[2J\0\0\0\0\0\0")), Ok(Some(None)));
+        assert_eq!(
+            vgpu(&config(b"VF\x00\x16\xff\xff\0\0\0\0\0\0\0\0")),
+            Ok(Some(None))
+        );
         let mut long = config(b"VF");
         long[0xb2] = 0xff;
         assert!(vgpu(&long).is_ok());

@@ -70,13 +70,13 @@ pub enum FetchError {
     },
     /// No answer.
     #[error(
-        "{url}: {source}; see whether this machine reaches it (HTTPS_PROXY is obeyed), then run the command again, or name a mirror with --url"
+        "{url}: {reason}; see whether this machine reaches it (HTTPS_PROXY is obeyed), then run the command again, or name a mirror with --url"
     )]
     Request {
         /// As asked.
         url: String,
-        /// What failed.
-        source: Box<ureq::Error>,
+        /// What failed. Text, without the passwords that an error may have in it.
+        reason: String,
     },
     /// Redirected in a circle, or too far.
     #[error("{url}: more than {most} redirects; name a mirror with --url")]
@@ -93,6 +93,22 @@ pub enum FetchError {
         url: String,
         /// What was refused.
         to: String,
+    },
+    /// The file came too slowly.
+    #[error(
+        "{url}: {got} bytes of {expected} are here, and {why}; run the command again to resume from {part}, with a longer --within where the line is slow, or name a mirror with --url"
+    )]
+    Slow {
+        /// As asked.
+        url: String,
+        /// Bytes that are safe.
+        got: u64,
+        /// Bytes of the file, or "an unknown number".
+        expected: String,
+        /// What took too long.
+        why: String,
+        /// Where they are.
+        part: PathBuf,
     },
     /// Any other answer than the file.
     #[error("{url}: the server answers {status}; {fix}")]

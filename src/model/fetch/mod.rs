@@ -9,8 +9,7 @@ mod http;
 mod partial;
 
 use std::{
-    fs::{self, OpenOptions},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,8 +32,11 @@ pub struct FetchOptions {
     pub sha256: Option<String>,
     /// A mirror that serves the bare file.
     pub url: Option<String>,
-    /// Longest wait for the server: to connect, to answer, and between two reads.
+    /// Longest wait for the server: to connect, to answer, and between two reads. In each stretch of this length at least
+    /// a thousand bytes a second must come.
     pub timeout: Duration,
+    /// Longest time for all of it.
+    pub within: Duration,
 }
 
 impl Default for FetchOptions {
@@ -44,6 +46,7 @@ impl Default for FetchOptions {
             sha256: None,
             url: None,
             timeout: Duration::from_secs(30),
+            within: Duration::from_hours(2),
         }
     }
 }
@@ -110,21 +113,19 @@ pub fn fetch(
     let folder = home.join("models");
     fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
     let lock_path = beside(&target, ".lock");
-    let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
-    let lock = lock.map_err(io_error("open", &lock_path))?;
     // Held until the file is closed.
-    lock.lock().map_err(io_error("lock", &lock_path))?;
+    let _lock = files::lock(&lock_path, options.within, &|| {}).map_err(io_error("lock", &lock_path))?;
     if is_there() {
         return Ok(target);
     }
 
     let mut part = PartialFile::open(beside(&target, ".part"))?;
-    download(&mut part, url, entry.bytes, options.timeout, progress)?;
+    download(&mut part, url, entry.bytes, options, progress)?;
     let found = part.sha256();
     if found != sha256 {
         part.remove()?;
         return Err(FetchError::Hash {
-            url: url.into(),
+            url: files::without_secrets(url),
             found,
             expected: sha256,
         });
@@ -171,7 +172,9 @@ fn permitted_url<'a>(
     }
     match options.url.as_deref().or(entry.url.as_deref()) {
         Some(url) if url.starts_with("https://") || url.starts_with("http://") => Ok(url),
-        Some(url) => Err(FetchError::BadUrl { url: url.into() }),
+        Some(url) => Err(FetchError::BadUrl {
+            url: files::without_secrets(url),
+        }),
         None => Err(FetchError::Packed {
             file: entry.file.clone(),
             pack: entry.pack.clone().unwrap_or_else(|| entry.source.clone()),

@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::error::{FetchError, io_error};
-use crate::files::hash_into;
+use crate::files::{hash_into, write_atomic};
 
 /// A file that is not yet whole: its bytes so far, their running hash, and the version they belong to.
 pub(super) struct PartialFile {
@@ -33,14 +33,20 @@ impl PartialFile {
         let mut file = file.map_err(io_error("open", &path))?;
         let mut hasher = Sha256::new();
         let bytes = hash_into(&mut file, &mut hasher).map_err(io_error("read", &path))?;
-        let etag = fs::read_to_string(beside(&path, ".etag")).ok();
-        Ok(Self {
+        let beside = fs::read(beside(&path, ".etag"));
+        let etag = beside.as_ref().ok().and_then(|bytes| strong_etag(bytes));
+        let mut part = Self {
             path,
             file,
             hasher,
             bytes,
             etag,
-        })
+        };
+        if beside.is_ok() && part.etag.is_none() {
+            // Half of one, as a killed run or a full disk leaves it: nobody knows which version the bytes are of.
+            part.restart()?;
+        }
+        Ok(part)
     }
 
     /// SHA-256 of the bytes so far: 64 lower-case hex digits.
@@ -69,7 +75,7 @@ impl PartialFile {
     pub(super) fn remember(&mut self, etag: Option<&str>) -> Result<(), FetchError> {
         let path = beside(&self.path, ".etag");
         match etag {
-            Some(etag) => fs::write(&path, etag),
+            Some(etag) => write_atomic(&path, etag.as_bytes()),
             None => remove_if_there(&path),
         }
         .map_err(io_error("write", &path))?;
@@ -97,9 +103,45 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// The strong `ETag` that `bytes` are: visible characters between quotes, which may stand in a header.
+pub(super) fn strong_etag(bytes: &[u8]) -> Option<String> {
+    const LONGEST: usize = 1000;
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.len() <= LONGEST)?;
+    let inside = text.strip_prefix('"')?.strip_suffix('"')?;
+    let is_sound = inside.chars().all(|c| c.is_ascii_graphic() && c != '"');
+    is_sound.then(|| text.to_owned())
+}
+
 fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_stand_in_a_header_is_a_version() {
+        assert_eq!(strong_etag(b"\"v1-a\"").as_deref(), Some("\"v1-a\""));
+        let long = format!("\"{}\"", "a".repeat(2000));
+        for broken in [
+            "",
+            "\"",
+            "\"v1",
+            "v1",
+            "W/\"v1\"",
+            "\"v\r\nX: 1\"",
+            "\"a\"b\"",
+            "\"\u{e9}\"",
+            &long,
+        ] {
+            assert_eq!(strong_etag(broken.as_bytes()), None, "{broken:?}");
+        }
+        assert_eq!(strong_etag(b"\"\xff\""), None);
     }
 }

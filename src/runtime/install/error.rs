@@ -106,6 +106,12 @@ pub enum Fault {
         /// The error of the system.
         cause: io::Error,
     },
+    /// pip has written what no wheel of this has.
+    #[error("pip has installed what does not belong there, and all of it was removed: {what}")]
+    Foreign {
+        /// What.
+        what: String,
+    },
     /// pip failed in a way of its own.
     #[error("pip could not install ONNX Runtime. Its last words:\n{output}")]
     Pip {
@@ -143,6 +149,9 @@ impl InstallError {
             Fault::NoNetwork { .. } => {
                 format!("give pip its proxy or mirror (`pip config`), or {elsewhere}")
             }
+            Fault::Foreign { .. } => format!(
+                "see which pip and which package index this is (`pip --version`, `pip config list`), and use another, or {own}"
+            ),
             Fault::HashMismatch { .. } => format!(
                 "try again; if it stays, the mirror or proxy alters files: use another (`pip config`), or {own}"
             ),

@@ -6,7 +6,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+mod bounds;
 mod cache;
+mod child;
 mod error;
 mod library;
 mod pins;

@@ -1,26 +1,50 @@
 //! Python's installer: finds it, runs it, and makes sense of its complaints.
 
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::Fault;
+use super::{
+    Fault,
+    bounds::{excess, foreign, most_bytes},
+    child::end_with_parent,
+};
+use crate::files::without_secrets;
 
-/// Lets pip download the wheels that `requirements_text` names with their hashes, check them and unpack them to
-/// `staging/site`; all its traces stay in `staging`. `target` are pip's words for another machine or Python than the
-/// one it runs on (`--platform` and its like), if any.
+/// How often it is looked how much pip has written.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Lines of pip's stderr that are kept, and bytes of one of them.
+const MOST_LINES: usize = 1000;
+const LONGEST_LINE: u64 = 4000;
+
+/// What pip installs.
+#[derive(Clone, Copy)]
+pub(super) struct Packages<'a> {
+    /// What `pip install -r` reads: releases and the hashes of their wheels.
+    pub(super) requirements: &'a str,
+    /// How much is downloaded, about.
+    pub(super) bytes: u64,
+    /// pip's words for another machine or Python than the one it runs on (`--platform` and its like), if any.
+    pub(super) target: &'a [&'a str],
+}
+
+/// Lets pip download the wheels of `packages`, check their hashes and unpack them to `staging/site`; all its traces stay in
+/// `staging`, and it ends with this process.
 pub(super) fn install(
     python: PathBuf,
-    requirements_text: &str,
-    target: &[&str],
+    packages: Packages<'_>,
     staging: &Path,
     progress: &dyn Fn(&str),
 ) -> Result<PathBuf, Fault> {
-    let [site, temporary, requirements] = ["site", "tmp", "requirements.txt"].map(|name| staging.join(name));
+    const NAMES: [&str; 3] = ["site", "tmp", "requirements.txt"];
+    let [site, temporary, requirements] = NAMES.map(|name| staging.join(name));
     std::fs::create_dir(&temporary).map_err(Fault::at(&temporary))?;
-    std::fs::write(&requirements, requirements_text).map_err(Fault::at(&requirements))?;
+    std::fs::write(&requirements, packages.requirements).map_err(Fault::at(&requirements))?;
 
     let mut command = Command::new(&python);
     command
@@ -34,7 +58,7 @@ pub(super) fn install(
             "--no-deps",
         ])
         .args(["--only-binary=:all:", "--require-hashes"])
-        .args(target)
+        .args(packages.target)
         .args([
             OsStr::new("--target"),
             site.as_os_str(),
@@ -54,14 +78,29 @@ pub(super) fn install(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let (succeeded, output) = run_to_end(command, progress).map_err(|cause| Fault::BrokenPython {
-        python: python.clone(),
-        cause,
+    end_with_parent(&mut command);
+    let most = most_bytes(packages.bytes);
+    let (succeeded, output) = run_to_end(command, progress, &|| match excess(staging, most) {
+        Some(what) => Err(Fault::Foreign { what }),
+        None => Ok(()),
+    })
+    .map_err(|failed| match failed {
+        Failed::ToRun(cause) => Fault::BrokenPython {
+            python: python.clone(),
+            cause,
+        },
+        Failed::Bounds(fault) => fault,
     })?;
-    if succeeded {
-        Ok(site)
-    } else {
-        Err(diagnose(&output, python, staging))
+    if !succeeded {
+        return Err(diagnose(&output, python, staging));
+    }
+    if !site.is_dir() {
+        let cause = io::Error::other("it has installed nothing, and calls that a success");
+        return Err(Fault::BrokenPython { python, cause });
+    }
+    match foreign(staging, &NAMES).map_err(Fault::at(staging))? {
+        Some(what) => Err(Fault::Foreign { what }),
+        None => Ok(site),
     }
 }
 
@@ -83,25 +122,77 @@ pub(super) fn pythons(search_path: &OsStr, names: &'static [&str]) -> impl Itera
         .filter(runs)
 }
 
-/// Runs the command to its end and returns its stderr; pip retries for a minute or more, so the first retry is reported.
-fn run_to_end(mut command: Command, progress: &dyn Fn(&str)) -> io::Result<(bool, Vec<String>)> {
-    let mut child = command.spawn()?;
-    let mut output = Vec::new();
-    let mut reported = false;
-    for line in child
-        .stderr
-        .take()
-        .into_iter()
-        .flat_map(|stderr| BufReader::new(stderr).split(b'\n'))
-    {
-        let line = String::from_utf8_lossy(&line?).trim().to_owned();
-        if line.contains("WARNING: Retrying") && !reported {
-            progress("pip cannot reach its package index, and tries again");
-            reported = true;
+/// Why a command came to no end of its own.
+enum Failed {
+    ToRun(io::Error),
+    Bounds(Fault),
+}
+
+/// Runs the command to its end and returns its stderr; pip retries for a minute or more, so the first retry is reported. It is
+/// killed where `look` finds that it does what it may not.
+fn run_to_end(
+    mut command: Command,
+    progress: &dyn Fn(&str),
+    look: &dyn Fn() -> Result<(), Fault>,
+) -> Result<(bool, Vec<String>), Failed> {
+    let mut child = command.spawn().map_err(Failed::ToRun)?;
+    let ended = |child: &mut std::process::Child, failed| {
+        let _ = child.kill();
+        let _ = child.wait();
+        Err(failed)
+    };
+    let (sender, lines) = mpsc::channel();
+    if let Some(stderr) = child.stderr.take() {
+        let reader = thread::Builder::new().spawn(move || pass_on(stderr, &sender));
+        if let Err(error) = reader {
+            return ended(&mut child, Failed::ToRun(error));
         }
-        output.push(line);
     }
-    Ok((child.wait()?.success(), output))
+    let mut output: Vec<String> = Vec::new();
+    let mut reported = false;
+    let mut looked = Instant::now();
+    loop {
+        match lines.recv_timeout(LOOK_INTERVAL) {
+            Ok(line) => {
+                if line.contains("WARNING: Retrying") && !reported {
+                    progress("pip cannot reach its package index, and tries again");
+                    reported = true;
+                }
+                output.push(line);
+                if output.len() > MOST_LINES {
+                    // The first lines name the cause as a rule, the last ones how it ended.
+                    output.remove(MOST_LINES / 2);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if looked.elapsed() >= LOOK_INTERVAL {
+            if let Err(fault) = look() {
+                return ended(&mut child, Failed::Bounds(fault));
+            }
+            looked = Instant::now();
+        }
+    }
+    let status = child.wait().map_err(Failed::ToRun)?;
+    look().map_err(Failed::Bounds)?;
+    Ok((status.success(), output))
+}
+
+/// Passes on each line of `stderr` to its end, without passwords; of a long line, parts.
+fn pass_on(stderr: impl Read, lines: &Sender<String>) {
+    let mut stderr = BufReader::new(stderr);
+    loop {
+        let mut line = Vec::new();
+        match stderr.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            Ok(count) if count > 0 => {}
+            _ => return,
+        }
+        let line = without_secrets(String::from_utf8_lossy(&line).trim());
+        if lines.send(line).is_err() {
+            return;
+        }
+    }
 }
 
 /// What pip's stderr means, by words that have stood in pip for years.

@@ -8,11 +8,8 @@ use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    Fault, pip,
-    wheel::{lock, sweep},
-};
-use crate::text::ShownPath;
+use super::{Fault, pip, wheel::lock};
+use crate::{files, text::ShownPath};
 
 /// A script's libraries.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +97,7 @@ impl Tool {
             return Ok(Interpreter { python, site });
         }
         let prefix = format!(".{name}.installing-");
-        sweep(&parent, &prefix).map_err(Fault::at(&parent))?;
+        files::sweep(&parent, &prefix).map_err(Fault::at(&parent))?;
         let staging = tempfile::Builder::new()
             .prefix(&prefix)
             .tempdir_in(&parent)
@@ -111,7 +108,12 @@ impl Tool {
             self.megabytes,
             site.shown()
         ));
-        let installed = pip::install(python.clone(), self.requirements, &[], staging.path(), progress)?;
+        let packages = pip::Packages {
+            requirements: self.requirements,
+            bytes: u64::from(self.megabytes) * 1_000_000,
+            target: &[],
+        };
+        let installed = pip::install(python.clone(), packages, staging.path(), progress)?;
         fs::rename(&installed, &site).map_err(Fault::at(&site))?;
         Ok(Interpreter { python, site })
     }
@@ -243,6 +245,9 @@ impl ToolError {
                 ),
                 Fault::NoNetwork { .. } => {
                     format!("give pip its proxy or mirror (`pip config`), {elsewhere}")
+                }
+                Fault::Foreign { .. } => {
+                    format!("see which pip and which package index this is (`pip config list`), {elsewhere}")
                 }
                 Fault::HashMismatch { .. } => {
                     format!(

@@ -1,9 +1,10 @@
 //! Puts the pinned runtime into the cache: whole or not at all, and once, however many ask for it together.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use walkdir::WalkDir;
 
@@ -12,7 +13,7 @@ use super::{
     library::{Origin, RuntimeLibrary},
     pip,
 };
-use crate::text::ShownPath;
+use crate::{files, text::ShownPath};
 
 pub(super) fn install(
     flavor: Flavor,
@@ -40,7 +41,7 @@ pub(super) fn install(
     }
 
     let prefix = format!(".{name}.installing-");
-    sweep(&parent, &prefix).map_err(Fault::at(&parent))?;
+    files::sweep(&parent, &prefix).map_err(Fault::at(&parent))?;
     let staging = tempfile::Builder::new()
         .prefix(&prefix)
         .tempdir_in(&parent)
@@ -66,7 +67,12 @@ pub(super) fn install(
         "--abi",
         "cp311",
     ]);
-    let site = pip::install(python, flavor.requirements(), &target, staging.path(), progress)?;
+    let packages = pip::Packages {
+        requirements: flavor.requirements(),
+        bytes: flavor.download_bytes().unwrap_or(wheel.bytes),
+        target: &target,
+    };
+    let site = pip::install(python, packages, staging.path(), progress)?;
     prune(&site).map_err(Fault::at(&site))?;
     let library = PathBuf::from(format!("onnxruntime/capi/libonnxruntime.so.{}", flavor.version()));
     cache::write_record(&site, &library, flavor, wheel)?;
@@ -78,28 +84,13 @@ pub(super) fn install(
     RuntimeLibrary::read(&folder.join(library), flavor, Origin::Installed)
 }
 
+/// How long another installation is waited for: hundreds of megabytes by a slow line.
+const LOCK_PATIENCE: Duration = Duration::from_hours(1);
+
 /// Holds until the returned file is dropped, or its process dies; reports the wait for `what`.
 pub(super) fn lock(path: &Path, what: &str, progress: &dyn Fn(&str)) -> Result<File, Fault> {
-    let file = File::create(path).map_err(Fault::at(path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            progress(&format!("another facebench is installing {what}; waiting for it"));
-            file.lock().map_err(Fault::at(path))?;
-        }
-        tried => tried.map_err(|error| Fault::at(path)(error.into()))?,
-    }
-    Ok(file)
-}
-
-/// Removes what killed installations have left.
-pub(super) fn sweep(parent: &Path, prefix: &str) -> io::Result<()> {
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(prefix) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
+    let waiting = || progress(&format!("another facebench is installing {what}; waiting for it"));
+    files::lock(path, LOCK_PATIENCE, &waiting).map_err(Fault::at(path))
 }
 
 /// Keeps the libraries and the licences where they lie, and drops the Python around them.

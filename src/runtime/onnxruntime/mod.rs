@@ -3,6 +3,7 @@
 mod binding;
 mod failure;
 pub mod providers;
+pub mod telemetry;
 
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -64,6 +65,12 @@ impl OnnxRuntime {
                 return Err(failed(format!("this process runs on {} already", loaded.shown())));
             }
             None => {
+                if !telemetry::is_off() {
+                    return Err(failed(format!(
+                        "it would send telemetry: start this process with {}=1 in its environment",
+                        telemetry::VARIABLE
+                    )));
+                }
                 provider.prepare(library);
                 let environment = ort::init_from(library)
                     .map_err(|e| failed(e.to_string()))?

@@ -2,27 +2,42 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Offer;
+use crate::text::visible;
 
 /// The longest line, with room for what each of many machines sends.
-pub(super) const LONGEST_LINE: usize = 256 << 10;
+pub(super) const LONGEST_LINE: usize = 512 << 10;
+/// Whoever says nothing for so long is gone, whatever its connection looks like: a machine that froze, a process that was
+/// stopped, a network that was cut. Tests do not wait for it as long.
+pub(super) const SILENCE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
+/// How often a participant says that it is there, and the server answers.
+pub(super) const HEARTBEAT: Duration = Duration::from_millis(SILENCE.as_millis() as u64 / 10);
+/// Longest time in which the other side takes what it is sent.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// From a participant to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum ClientMessage {
     /// The answer to [`ServerMessage::Challenge`], and the first message.
-    Hello {
-        /// That the participant has the token.
+    Prove {
+        /// What the server is to prove that it has the token.
+        challenge: String,
+        /// That the participant has it.
         proof: String,
-        /// Who it is.
+    },
+    /// Who it is, once the server has proved that it has the token too.
+    Hello {
+        /// What it is called, and what it measures.
         hello: Hello,
     },
+    /// That it is there; answered at once by [`ServerMessage::Alive`].
+    Alive,
     /// Answered at once by [`ServerMessage::Pong`].
     Ping {
         /// Comes back.
@@ -83,6 +98,13 @@ pub(super) enum ServerMessage {
         /// New for each connection.
         challenge: String,
     },
+    /// The answer to [`ClientMessage::Prove`].
+    Proven {
+        /// That the server has the token.
+        proof: String,
+    },
+    /// That it is there.
+    Alive,
     /// All are there.
     Welcome {
         /// The coordinated run's name.
@@ -115,7 +137,15 @@ pub(super) enum ServerMessage {
     Left {
         /// Its name.
         name: String,
+        /// Whether it was dropped, because it said nothing for so long.
+        silent: bool,
     },
+}
+
+/// `text` of another machine as it may be shown and kept here: the first `most` characters of its visible form.
+pub(super) fn shown(text: &str, most: usize) -> String {
+    let beginning: String = text.chars().take(most).collect();
+    visible(&beginning).chars().take(most).collect()
 }
 
 /// What came over a connection.
@@ -174,8 +204,8 @@ impl<R: Read> Receiver<R> {
         }
         let line = std::mem::take(&mut self.line);
         serde_json::from_slice(&line).map(Received::Message).or_else(|_| {
-            let text: String = String::from_utf8_lossy(&line).chars().take(100).collect();
-            invalid(text.trim())
+            let text = String::from_utf8_lossy(&line);
+            invalid(&shown(text.trim(), 100))
         })
     }
 }
@@ -196,23 +226,6 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// A machine that vanishes is noticed within half a minute, by the system's own probes.
-pub(super) fn keep_alive(stream: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::net::sockopt;
-        // Where the system refuses, a lost machine is waited for until the user stops.
-        let _ = sockopt::set_socket_keepalive(stream, true);
-        let _ = sockopt::set_tcp_keepidle(stream, std::time::Duration::from_secs(10));
-        let _ = sockopt::set_tcp_keepintvl(stream, std::time::Duration::from_secs(5));
-        let _ = sockopt::set_tcp_keepcnt(stream, 3);
-        // The probes are for quiet connections; data that nobody acknowledges have a limit of their own.
-        let _ = sockopt::set_tcp_user_timeout(stream, 25_000);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = stream;
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -226,7 +239,6 @@ mod tests {
     #[test]
     fn messages_come_back_as_they_were_sent() {
         let hello = ClientMessage::Hello {
-            proof: "00".to_owned(),
             hello: Hello {
                 name: "vm1".to_owned(),
                 offer: Offer {
@@ -263,6 +275,13 @@ mod tests {
             }
         };
         assert_eq!(error.to_string(), "a line without end");
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_moves_no_cursor() {
+        assert_eq!(shown("K\u{f6}ln 2", 100), "K\u{f6}ln 2");
+        assert_eq!(shown("\u{1b}[2J", 100), "\\u001b[2J");
+        assert_eq!(shown(&"a".repeat(1000), 3), "aaa");
     }
 
     #[test]

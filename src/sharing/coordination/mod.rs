@@ -8,11 +8,15 @@
 mod admission;
 pub mod auth;
 pub mod clock;
+mod heartbeat;
 mod messages;
 pub mod participant;
 pub mod server;
 
+pub use admission::MOST_MACHINES;
 pub use messages::Hello;
+
+use std::time::Duration;
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -56,6 +60,31 @@ pub enum SyncError {
     /// One has left before the end.
     #[error("{0} has left")]
     Left(String),
+    /// One was dropped.
+    #[error("{name} has said nothing for {} s and was dropped", limit.as_secs())]
+    Silent {
+        /// Who.
+        name: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// Whoever answers there does not have the token.
+    #[error(
+        "the machine at {address} does not prove that it has the token, so it was told nothing: see that --join names the \
+         machine with --lead, and that both have the same token"
+    )]
+    Stranger {
+        /// Where.
+        address: String,
+    },
+    /// The server or another machine said what cannot be.
+    #[error("{address} sent what cannot be: {what}")]
+    Impossible {
+        /// Where.
+        address: String,
+        /// What, and by whom.
+        what: String,
+    },
     /// The server does not take this machine.
     #[error("the machine at {address} refuses this one: {reason}")]
     Refused {
@@ -143,6 +172,53 @@ pub fn turns(offers: &[Offer], seed: &str, round: usize) -> Vec<Turn> {
     seed.copy_from_slice(&digest);
     turns.shuffle(&mut ChaCha8Rng::from_seed(seed));
     turns
+}
+
+/// Takes any bytes for what another machine says, to the server and to a participant: for fuzzing.
+#[doc(hidden)]
+pub fn read_untrusted(bytes: &[u8]) {
+    use admission::{Welcome, unfit, unfit_welcome};
+    use messages::{ClientMessage, LONGEST_LINE, Received, Receiver, ServerMessage};
+    let mut said = Receiver::new(bytes, LONGEST_LINE);
+    while let Ok(received) = said.receive() {
+        match received {
+            Received::Closed => break,
+            Received::Message(ClientMessage::Hello { hello }) => drop(unfit(&hello)),
+            _ => {}
+        }
+    }
+    let mut said = Receiver::new(bytes, LONGEST_LINE);
+    while let Ok(received) = said.receive() {
+        let (id, place, machines, offers) = match received {
+            Received::Closed => break,
+            Received::Message(ServerMessage::Welcome {
+                id,
+                place,
+                machines,
+                offers,
+            }) => (id, place, machines, offers),
+            _ => continue,
+        };
+        let Some((name, offer)) = machines.get(place).zip(offers.get(place)) else {
+            continue;
+        };
+        let hello = Hello {
+            name: name.clone(),
+            offer: *offer,
+            terms: Vec::new(),
+        };
+        let welcome = Welcome {
+            id: &id,
+            place,
+            machines: &machines,
+            offers: &offers,
+        };
+        if unfit_welcome(&welcome, &hello).is_none() {
+            for turn in turns(&offers, &id, 0) {
+                assert!(turn.position(place) <= machines.len() && !turn.describe(&machines).is_empty());
+            }
+        }
+    }
 }
 
 /// `micros` later by `offset`, which may be negative.

@@ -8,15 +8,18 @@ use std::{
 
 use super::{
     Hello, Offer, Span, StepError, StepResult, SyncError, Turn,
-    auth::Token,
+    admission::{Welcome, unfit_welcome},
+    auth::{self, Challenges, Side, Token},
     clock::{self, Ping},
+    heartbeat::Writer,
     messages::{
-        ClientMessage, LONGEST_LINE, Received, Receiver, ServerMessage, StepMessage, keep_alive, send,
+        ClientMessage, LONGEST_LINE, Received, Receiver, SILENCE, ServerMessage, StepMessage, WRITE_TIMEOUT,
+        shown,
     },
     shifted, turns,
 };
 use crate::{
-    machine::wall_clock::now_us,
+    machine::wall_clock::{micros, now_us},
     record::{self, ClockReading},
     worker::interruption::Interruption,
 };
@@ -31,8 +34,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_mins(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a waiting machine looks whether the user wants to stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Characters of a reason that are sent to others.
-const LONGEST_REASON: usize = 300;
+/// Characters of a reason that are sent to others, or shown of theirs.
+pub(super) const LONGEST_REASON: usize = 300;
+/// How far from now a beginning may be. Machines propose a moment that is a fraction of a second ahead, once all are warm.
+const FURTHEST_BEGIN: Duration = Duration::from_mins(1);
+/// The latest time that a clock may show, microseconds since 1970: the year 2200. Differences of such times cannot overflow.
+const LATEST_US: u64 = 7_258_118_400_000_000;
 
 /// A machine that takes part. One that is dropped before it [leaves](Participant::leave) ends the run for all.
 ///
@@ -41,13 +48,15 @@ const LONGEST_REASON: usize = 300;
 pub struct Participant {
     address: String,
     receiver: Receiver<TcpStream>,
-    writer: TcpStream,
+    writer: Writer,
     interruption: Interruption,
     facts: record::CoordinatedRun,
     offers: Vec<Offer>,
     /// The common clock as it was read at the beginning of this turn, or what holds for all of it, and when that was.
     clock: ClockReading,
     read_at: Instant,
+    /// The same moment by this machine's clock.
+    read_us: u64,
 }
 
 impl Participant {
@@ -56,7 +65,7 @@ impl Participant {
     pub fn join(
         address: &str,
         token: &Token,
-        hello: Hello,
+        hello: &Hello,
         interruption: &Interruption,
         waiting: &dyn Fn(&str),
     ) -> Result<Self, SyncError> {
@@ -67,11 +76,11 @@ impl Participant {
         };
         stream.set_nodelay(true).map_err(lost)?;
         stream.set_read_timeout(Some(POLL_INTERVAL)).map_err(lost)?;
-        keep_alive(&stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT)).map_err(lost)?;
         let mut participant = Self {
             address: address.to_owned(),
             receiver: Receiver::new(stream.try_clone().map_err(lost)?, LONGEST_LINE),
-            writer: stream,
+            writer: Writer::beating(stream).map_err(lost)?,
             interruption: interruption.clone(),
             facts: record::CoordinatedRun {
                 id: String::new(),
@@ -84,18 +93,34 @@ impl Participant {
                 uncertainty_us: None,
             },
             read_at: Instant::now(),
+            read_us: now_us(),
         };
         participant.introduce(token, hello)?;
         Ok(participant)
     }
 
-    /// Answers the server's challenge, and takes its place once all are there.
-    fn introduce(&mut self, token: &Token, hello: Hello) -> Result<(), SyncError> {
-        let proof = match self.receive(Some(ANSWER_TIMEOUT))? {
-            ServerMessage::Challenge { challenge } => token.proof(&challenge),
-            other => return Err(self.unexpected(&other)),
+    /// Proves that it has the token once the server has asked, lets the server prove it too, and takes its place once all
+    /// are there.
+    fn introduce(&mut self, token: &Token, hello: &Hello) -> Result<(), SyncError> {
+        let server = match self.receive(Some(ANSWER_TIMEOUT))? {
+            ServerMessage::Challenge { challenge } if auth::is_challenge(&challenge) => challenge,
+            _ => return Err(self.stranger()),
         };
-        self.send(&ClientMessage::Hello { proof, hello })?;
+        let own = auth::challenge().map_err(|error| self.lost(error.to_string()))?;
+        let challenges = Challenges {
+            server: &server,
+            participant: &own,
+        };
+        self.send(&ClientMessage::Prove {
+            challenge: own.clone(),
+            proof: token.proof(Side::Participant, challenges),
+        })?;
+        match self.receive(Some(ANSWER_TIMEOUT))? {
+            ServerMessage::Proven { proof } if token.proves(Side::Server, challenges, &proof) => {}
+            ServerMessage::Refused { reason } => return Err(self.refused(&reason)),
+            _ => return Err(self.stranger()),
+        }
+        self.send(&ClientMessage::Hello { hello: hello.clone() })?;
         match self.receive(None)? {
             ServerMessage::Welcome {
                 id,
@@ -103,34 +128,49 @@ impl Participant {
                 machines,
                 offers,
             } => {
+                let welcome = Welcome {
+                    id: &id,
+                    place,
+                    machines: &machines,
+                    offers: &offers,
+                };
+                if let Some(what) = unfit_welcome(&welcome, hello) {
+                    return Err(self.impossible(what));
+                }
                 self.facts.id = id;
                 self.facts.machines = machines;
                 self.facts.machine_index = Some(place);
                 self.offers = offers;
                 Ok(())
             }
-            ServerMessage::Refused { reason } => Err(SyncError::Refused {
-                address: self.address.clone(),
-                reason,
-            }),
+            ServerMessage::Refused { reason } => Err(self.refused(&reason)),
             other => Err(self.unexpected(&other)),
         }
     }
 
     fn send(&mut self, message: &ClientMessage) -> Result<(), SyncError> {
-        let sent = send(&mut self.writer, message);
+        let sent = self.writer.send(message);
         sent.map_err(|error| self.lost(error.to_string()))
     }
 
-    /// The next message; waits for it, at most for `timeout`.
+    /// The next message; waits for it, at most for `timeout`, and no longer than the server says that it is there.
     fn receive(&mut self, timeout: Option<Duration>) -> Result<ServerMessage, SyncError> {
         let began = Instant::now();
+        let mut heard = began;
         loop {
             if self.interruption.is_asked() {
                 return Err(SyncError::Interrupted);
             }
             match self.receiver.receive() {
-                Ok(Received::Message(ServerMessage::Left { name })) => return Err(SyncError::Left(name)),
+                Ok(Received::Message(ServerMessage::Alive)) => heard = Instant::now(),
+                Ok(Received::Message(ServerMessage::Left { name, silent })) => {
+                    let name = shown(&name, LONGEST_REASON);
+                    return Err(if silent {
+                        SyncError::Silent { name, limit: SILENCE }
+                    } else {
+                        SyncError::Left(name)
+                    });
+                }
                 Ok(Received::Message(message)) => return Ok(message),
                 Ok(Received::Closed) => return Err(self.lost("it has closed the connection".to_owned())),
                 Ok(Received::Nothing) => {}
@@ -139,6 +179,29 @@ impl Participant {
             if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
                 return Err(self.lost("no answer".to_owned()));
             }
+            if heard.elapsed() >= SILENCE {
+                return Err(self.lost(format!("it has said nothing for {} s", SILENCE.as_secs())));
+            }
+        }
+    }
+
+    fn stranger(&self) -> SyncError {
+        SyncError::Stranger {
+            address: self.address.clone(),
+        }
+    }
+
+    fn refused(&self, reason: &str) -> SyncError {
+        SyncError::Refused {
+            address: self.address.clone(),
+            reason: shown(reason, 10 * LONGEST_REASON),
+        }
+    }
+
+    fn impossible(&self, what: String) -> SyncError {
+        SyncError::Impossible {
+            address: self.address.clone(),
+            what,
         }
     }
 
@@ -152,7 +215,7 @@ impl Participant {
     fn unexpected(&self, message: &ServerMessage) -> SyncError {
         SyncError::Unexpected {
             address: self.address.clone(),
-            message: format!("{message:?}").chars().take(100).collect(),
+            message: shown(&format!("{message:?}"), 100),
         }
     }
 
@@ -160,15 +223,22 @@ impl Participant {
     fn all_gather(&mut self, mine: StepResult<StepMessage>) -> Result<Vec<StepMessage>, StepError> {
         // All reasons go to all machines in one line.
         let message = mine.unwrap_or_else(|reason| StepMessage::Failed {
-            reason: reason.chars().take(LONGEST_REASON).collect(),
+            reason: shown(&reason, LONGEST_REASON),
         });
-        self.send(&ClientMessage::Step { message })?;
+        self.send(&ClientMessage::Step {
+            message: message.clone(),
+        })?;
         let messages = match self.receive(None)? {
             ServerMessage::All { messages } => messages,
             other => return Err(self.unexpected(&other).into()),
         };
+        if messages.len() != self.facts.machines.len() || messages.get(self.place()) != Some(&message) {
+            let what = "what all machines say at a step has another number of machines, or is not what this one said";
+            return Err(self.impossible(what.to_owned()).into());
+        }
         for (message, name) in messages.iter().zip(&self.facts.machines) {
             if let StepMessage::Failed { reason } = message {
+                let reason = shown(reason, LONGEST_REASON);
                 return Err(StepError::Failed(format!("{name}: {reason}")));
             }
         }
@@ -185,11 +255,18 @@ impl Participant {
                 ServerMessage::Pong {
                     sent_us: echoed,
                     server_us,
-                } if echoed == sent_us => pings.push(Ping {
-                    sent_us,
-                    there_us: server_us,
-                    way: sent.elapsed(),
-                }),
+                } if echoed == sent_us => {
+                    if server_us > LATEST_US {
+                        return Err(self.impossible(format!(
+                            "its clock shows {server_us} microseconds since 1970, a time after the year 2200"
+                        )));
+                    }
+                    pings.push(Ping {
+                        sent_us,
+                        there_us: server_us,
+                        way: sent.elapsed(),
+                    });
+                }
                 other => return Err(self.unexpected(&other)),
             }
         }
@@ -205,6 +282,11 @@ impl Participant {
     /// What is to be added to this machine's clock to get the common one.
     fn offset(&self) -> i64 {
         self.clock.offset_us.unwrap_or(0)
+    }
+
+    /// The common clock now, however this machine's own was set since it was read.
+    fn common_now(&self) -> u64 {
+        self.to_common(self.read_us) + micros(self.read_at.elapsed())
     }
 
     /// A time of this machine's clock by the common one, microseconds since 1970.
@@ -241,7 +323,7 @@ impl Participant {
     pub fn start_turn(&mut self) -> Result<(), SyncError> {
         // The clock is read before the barrier: until then no machine works, so nothing slows the pings down.
         self.clock = self.read_clock()?;
-        self.read_at = Instant::now();
+        (self.read_at, self.read_us) = (Instant::now(), now_us());
         self.barrier()
     }
 
@@ -274,11 +356,24 @@ impl Participant {
         };
         let mine = mine.map(proposal);
         let all = self.all_gather(mine)?;
-        let times = all.iter().filter_map(|message| match message {
-            StepMessage::Begin { at_us } => Some(*at_us),
-            _ => None,
-        });
-        let latest = times.max();
+        let mut latest = None;
+        let now = self.common_now();
+        for (message, name) in all.iter().zip(&self.facts.machines) {
+            let StepMessage::Begin { at_us } = message else {
+                continue;
+            };
+            if at_us.abs_diff(now) > micros(FURTHEST_BEGIN) {
+                let seconds = at_us.abs_diff(now) as f64 / 1e6;
+                let when = if *at_us > now { "from now" } else { "ago" };
+                return Err(self
+                    .impossible(format!(
+                        "{name} would begin {seconds:.0} s {when}; machines begin within {} s",
+                        FURTHEST_BEGIN.as_secs()
+                    ))
+                    .into());
+            }
+            latest = latest.max(Some(*at_us));
+        }
         let latest = latest.ok_or_else(|| StepError::Failed("nobody has a part in this turn".to_owned()))?;
         Ok(self.to_own(latest))
     }
@@ -376,7 +471,7 @@ mod tests {
         },
     };
 
-    use super::*;
+    use super::{super::messages::send, *};
 
     const HOUR: i64 = 3_600_000_000;
     const SECOND: u64 = 1_000_000;
@@ -385,51 +480,107 @@ mod tests {
         background_load: None,
     };
 
-    /// A server whose clock is `apart` microseconds from this machine's, and another machine there that sends `others`, one
-    /// message a step, in the server's time.
-    fn participant(apart: &Arc<AtomicI64>, others: Vec<StepMessage>) -> Participant {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (apart, token) = (Arc::clone(apart), Token::random().unwrap());
-        let shared = token.clone();
-        thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let challenge = "challenge".to_owned();
-            send(&mut stream, &ServerMessage::Challenge { challenge }).unwrap();
-            let mut receiver = Receiver::new(stream.try_clone().unwrap(), LONGEST_LINE);
-            let mut others = others.into_iter();
-            while let Ok(Received::Message(message)) = receiver.receive() {
-                let answer = match message {
-                    ClientMessage::Hello { proof, .. } => {
-                        assert!(shared.proves("challenge", &proof));
-                        ServerMessage::Welcome {
-                            id: "m".to_owned(),
-                            place: 1,
-                            machines: vec!["vm0".to_owned(), "vm1".to_owned()],
-                            offers: vec![ONE, ONE],
-                        }
-                    }
-                    ClientMessage::Ping { sent_us } => ServerMessage::Pong {
-                        sent_us,
-                        server_us: shifted(now_us(), apart.load(Ordering::Relaxed)),
-                    },
-                    ClientMessage::Step { message } => ServerMessage::All {
-                        messages: vec![others.next().unwrap_or(StepMessage::Ready), message],
-                    },
-                    ClientMessage::Leave => return,
-                };
-                send(&mut stream, &answer).unwrap();
-            }
-        });
-        let hello = Hello {
+    /// What this machine says of itself.
+    fn hello() -> Hello {
+        Hello {
             name: "vm1".to_owned(),
             offer: ONE,
             terms: Vec::new(),
-        };
+        }
+    }
+
+    /// A server that has the token and answers what comes after the proofs by `answer`; what came of joining it.
+    fn join(
+        mut answer: impl FnMut(ClientMessage) -> Option<ServerMessage> + Send + 'static,
+    ) -> Result<Participant, SyncError> {
+        let token = Token::random().unwrap();
+        let shared = token.clone();
+        join_at(&token, move |mut stream| {
+            let server = auth::challenge().unwrap();
+            let challenge = server.clone();
+            send(&mut stream, &ServerMessage::Challenge { challenge }).unwrap();
+            let mut receiver = Receiver::new(stream.try_clone().unwrap(), LONGEST_LINE);
+            while let Ok(Received::Message(message)) = receiver.receive() {
+                let answer = match message {
+                    ClientMessage::Prove { challenge, proof } => {
+                        let challenges = Challenges {
+                            server: &server,
+                            participant: &challenge,
+                        };
+                        assert!(shared.proves(Side::Participant, challenges, &proof));
+                        Some(ServerMessage::Proven {
+                            proof: shared.proof(Side::Server, challenges),
+                        })
+                    }
+                    message => answer(message),
+                };
+                if let Some(answer) = answer {
+                    send(&mut stream, &answer).unwrap();
+                }
+            }
+        })
+    }
+
+    /// What came of joining a server that does with a connection what `serve` says.
+    fn join_at(
+        token: &Token,
+        serve: impl FnOnce(TcpStream) + Send + 'static,
+    ) -> Result<Participant, SyncError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        thread::spawn(move || serve(listener.accept().unwrap().0));
         let never = Interruption::new(Arc::default());
-        let mut participant = Participant::join(&address, &token, hello, &never, &|_| {}).unwrap();
+        Participant::join(&address, token, &hello(), &never, &|_| {})
+    }
+
+    fn welcome() -> ServerMessage {
+        ServerMessage::Welcome {
+            id: "m".to_owned(),
+            place: 1,
+            machines: vec!["vm0".to_owned(), "vm1".to_owned()],
+            offers: vec![ONE, ONE],
+        }
+    }
+
+    /// A server whose clock is `apart` microseconds from this machine's, and another machine there that sends `others`, one
+    /// message a step, in the server's time.
+    fn participant(apart: &Arc<AtomicI64>, others: Vec<StepMessage>) -> Participant {
+        let apart = Arc::clone(apart);
+        let mut others = others.into_iter();
+        let mut participant = join(move |message| match message {
+            ClientMessage::Ping { sent_us } => Some(ServerMessage::Pong {
+                sent_us,
+                server_us: shifted(now_us(), apart.load(Ordering::Relaxed)),
+            }),
+            ClientMessage::Step { message } => Some(ServerMessage::All {
+                messages: vec![others.next().unwrap_or(StepMessage::Ready), message],
+            }),
+            other => usual(&other),
+        })
+        .unwrap();
         participant.start_turn().unwrap();
         participant
+    }
+
+    /// What any server answers.
+    fn usual(message: &ClientMessage) -> Option<ServerMessage> {
+        match message {
+            ClientMessage::Hello { .. } => Some(welcome()),
+            ClientMessage::Alive => Some(ServerMessage::Alive),
+            ClientMessage::Ping { sent_us } => Some(ServerMessage::Pong {
+                sent_us: *sent_us,
+                server_us: now_us(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Why a machine does not join a run.
+    fn refusal(joined: Result<Participant, SyncError>) -> String {
+        match joined {
+            Err(error) => error.to_string(),
+            Ok(_) => panic!("it has joined"),
+        }
     }
 
     /// `time` by the other clock.
@@ -495,5 +646,187 @@ mod tests {
         apart.store(-HOUR, Ordering::Relaxed);
         let reason = failure(participant.common_span(Ok(Some((now, now + SECOND)))));
         assert!(reason.starts_with("vm1: a clock was set"), "{reason}");
+    }
+
+    #[test]
+    fn a_server_without_the_token_is_told_nothing() {
+        let token = Token::random().unwrap();
+        let (sender, came) = std::sync::mpsc::channel();
+        let joined = join_at(&token, move |mut stream| {
+            let challenge = auth::challenge().unwrap();
+            send(&mut stream, &ServerMessage::Challenge { challenge }).unwrap();
+            let mut receiver = Receiver::new(stream.try_clone().unwrap(), LONGEST_LINE);
+            let Received::Message(ClientMessage::Prove { challenge, proof }) = receiver.receive().unwrap()
+            else {
+                panic!("no proof");
+            };
+            // A proof of its own making, and the participant's own.
+            let _ = challenge;
+            send(&mut stream, &ServerMessage::Proven { proof }).unwrap();
+            while let Ok(Received::Message::<ClientMessage>(message)) = receiver.receive() {
+                sender.send(format!("{message:?}")).unwrap();
+            }
+        });
+        let reason = refusal(joined);
+        assert!(
+            reason.contains("does not prove that it has the token"),
+            "{reason}"
+        );
+        assert_eq!(came.into_iter().collect::<Vec<_>>(), Vec::<String>::new());
+        // Whatever it says first.
+        for first in [
+            welcome(),
+            ServerMessage::Challenge {
+                challenge: "\n".repeat(32),
+            },
+        ] {
+            let joined = join_at(&token, move |mut stream| {
+                send(&mut stream, &first).unwrap();
+                thread::sleep(Duration::from_millis(200));
+            });
+            assert!(refusal(joined).contains("does not prove"));
+        }
+    }
+
+    #[test]
+    fn a_run_that_cannot_be_is_refused() {
+        let many = Offer {
+            tenant_groups: 1_000_000_000_000,
+            background_load: None,
+        };
+        let hostile: [(usize, Vec<&str>, Vec<Offer>); 4] = [
+            (1, vec!["vm0", "vm1"], vec![many, ONE]),
+            (1, vec!["vm0", "vm1"], vec![ONE, many]),
+            (usize::MAX, vec!["vm0", "vm1"], vec![ONE, ONE]),
+            (1, vec!["vm0", "vm1"], vec![ONE]),
+        ];
+        for (place, machines, offers) in hostile {
+            let welcome = ServerMessage::Welcome {
+                id: "m".to_owned(),
+                place,
+                machines: machines.into_iter().map(str::to_owned).collect(),
+                offers,
+            };
+            let reason = refusal(join(move |message| match message {
+                ClientMessage::Hello { .. } => Some(welcome.clone()),
+                other => usual(&other),
+            }));
+            assert!(reason.contains("sent what cannot be"), "{reason}");
+        }
+    }
+
+    /// Why a machine is in step no more.
+    fn fatal<T>(step: Result<T, StepError>) -> String {
+        match step {
+            Err(StepError::Sync(error)) => error.to_string(),
+            Err(StepError::Failed(reason)) => panic!("only the turn failed: {reason}"),
+            Ok(_) => panic!("it did not fail"),
+        }
+    }
+
+    #[test]
+    fn a_begin_far_away_is_refused() {
+        let now = now_us();
+        for (at_us, when) in [
+            (now + 3_600 * SECOND, "vm0 would begin 3600 s from now"),
+            (now - 3_600 * SECOND, "vm0 would begin 3600 s ago"),
+            (0, "s ago"),
+            (u64::MAX, "s from now"),
+        ] {
+            let others = vec![StepMessage::Ready, StepMessage::Begin { at_us }];
+            let mut participant = participant(&Arc::default(), others);
+            let reason = fatal(participant.agree_on_begin(Ok(Some(now))));
+            assert!(reason.contains(when), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_shows_no_time_of_this_age_is_refused() {
+        for server_us in [u64::MAX, i64::MAX as u64, LATEST_US + 1] {
+            let joined = join(move |message| match message {
+                ClientMessage::Ping { sent_us } => Some(ServerMessage::Pong { sent_us, server_us }),
+                other => usual(&other),
+            });
+            let reason = joined.unwrap().start_turn().unwrap_err().to_string();
+            assert!(reason.contains("a time after the year 2200"), "{reason}");
+        }
+        // One that is merely wrong is read like any other.
+        let mut joined = join(|message| match message {
+            ClientMessage::Ping { sent_us } => Some(ServerMessage::Pong {
+                sent_us,
+                server_us: 0,
+            }),
+            ClientMessage::Step { message } => Some(ServerMessage::All {
+                messages: vec![StepMessage::Ready, message],
+            }),
+            other => usual(&other),
+        })
+        .unwrap();
+        joined.start_turn().unwrap();
+    }
+
+    #[test]
+    fn what_all_say_has_a_place_for_each_and_this_machines_own_words() {
+        for messages in [
+            Vec::new(),
+            vec![StepMessage::Ready],
+            vec![StepMessage::Ready; 3],
+            vec![StepMessage::Ready, StepMessage::Begin { at_us: 0 }],
+        ] {
+            let joined = join(move |message| match message {
+                ClientMessage::Step { .. } => Some(ServerMessage::All {
+                    messages: messages.clone(),
+                }),
+                other => usual(&other),
+            });
+            let reason = joined.unwrap().start_turn().unwrap_err().to_string();
+            assert!(reason.contains("another number of machines"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn words_of_others_are_short_and_move_no_cursor() {
+        let others = vec![
+            StepMessage::Ready,
+            StepMessage::Failed {
+                reason: "\u{1b}[2J\u{202e}".repeat(1000),
+            },
+        ];
+        let mut participant = participant(&Arc::default(), others);
+        let reason = failure(participant.agree_on_begin(Ok(None)));
+        assert!(reason.chars().count() < LONGEST_REASON + 10, "{reason}");
+        assert!(!reason.contains(['\u{1b}', '\u{202e}']), "{reason:?}");
+        let refused = refusal(join(|message| match message {
+            ClientMessage::Hello { .. } => Some(ServerMessage::Refused {
+                reason: "\u{1b}]0;x\u{7}".to_owned(),
+            }),
+            other => usual(&other),
+        }));
+        assert!(!refused.contains('\u{1b}'), "{refused:?}");
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_more_is_left() {
+        let began = Instant::now();
+        let mut joined = join(|message| match message {
+            ClientMessage::Alive | ClientMessage::Step { .. } => None,
+            other => usual(&other),
+        })
+        .unwrap();
+        let reason = joined.start_turn().unwrap_err().to_string();
+        assert!(reason.contains("it has said nothing for"), "{reason}");
+        assert!(began.elapsed() < SILENCE + Duration::from_secs(5));
+        // One that only is slow is waited for.
+        let mut joined = join(|message| match message {
+            ClientMessage::Step { message } => {
+                thread::sleep(SILENCE / 2);
+                Some(ServerMessage::All {
+                    messages: vec![StepMessage::Ready, message],
+                })
+            }
+            other => usual(&other),
+        })
+        .unwrap();
+        joined.start_turn().unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! The barrier server of a coordinated run: takes so many machines, answers with its time, and at each step sends what all
 //! have sent to each of them. One thread a connection; it knows nothing of what is measured.
 //!
-//! It trusts every machine that has the run's token ([`super::auth`]). All others can hold one of `MOST_STRANGERS` connections for
-//! `AUTHENTICATION_TIMEOUT`, and nothing else. What is sent is not encrypted.
+//! Every machine that has the run's token ([`super::auth`]) may take part: it can end the run, and no more. All others can hold
+//! one of `MOST_STRANGERS` connections for `AUTHENTICATION_TIMEOUT`, and learn nothing. What is sent is not encrypted.
 
 use std::{
     collections::VecDeque,
@@ -19,10 +19,12 @@ use std::{
 use super::{
     Offer,
     admission::{differences, unfit},
-    auth::{self, Token},
+    auth::{self, Challenges, Side, Token},
     messages::{
-        ClientMessage, Hello, LONGEST_LINE, Received, Receiver, ServerMessage, StepMessage, keep_alive, send,
+        ClientMessage, Hello, LONGEST_LINE, Received, Receiver, SILENCE, ServerMessage, StepMessage,
+        WRITE_TIMEOUT, send, shown,
     },
+    participant::LONGEST_REASON,
 };
 use crate::machine::wall_clock::now_us;
 
@@ -30,10 +32,8 @@ use crate::machine::wall_clock::now_us;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest time for which the last messages of the others are waited for.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time in which a machine takes what it is sent.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time in which a connection proves that it has the token.
-const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time in which a connection proves that it has the token and says who it is. Tests do not wait for it as long.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 /// Connections that have not proved it; one more closes the oldest of them.
 const MOST_STRANGERS: usize = 32;
 /// The longest line of one that has not proved it, with room for a hello.
@@ -76,8 +76,6 @@ struct RunState {
     started: bool,
     /// What each has sent at this step.
     messages: Vec<Option<StepMessage>>,
-    /// Machines that have left at the end.
-    left: usize,
     /// Whether one was gone before.
     broken: bool,
 }
@@ -88,6 +86,8 @@ struct Connection {
     stream: TcpStream,
     /// Its connection's number, for places change until all are there.
     number: usize,
+    /// Whether it has left after the last step.
+    left: bool,
 }
 
 impl BarrierServer {
@@ -124,7 +124,7 @@ impl Drop for BarrierServer {
         let until = Instant::now() + LEAVE_TIMEOUT;
         let count = self.state.settings.count;
         let mut run = self.state.lock();
-        while run.started && !run.broken && run.left < count && Instant::now() < until {
+        while run.started && !run.broken && run.have_left() < count && Instant::now() < until {
             run = self.state.wait(run);
         }
         self.state.ended.store(true, Ordering::Relaxed);
@@ -170,105 +170,134 @@ impl ServerState {
             let state = Arc::clone(self);
             let spawned = thread::Builder::new().spawn(move || {
                 // What is wrong with a connection is no concern of the run, unless it takes part.
-                let _ = state.attend(&stream, number);
-                state.disconnected(number);
+                let is_silent = state.attend(&stream, number).unwrap_or(false);
+                state.disconnected(number, is_silent);
             });
             if spawned.is_err() {
-                self.disconnected(number);
+                self.disconnected(number, false);
             }
         }
     }
 
-    /// Listens to one machine until it leaves, is gone, or the server ends.
-    fn attend(&self, stream: &TcpStream, number: usize) -> io::Result<()> {
+    /// Listens to one machine until it leaves, is gone, or the server ends; whether it was there and said nothing any more.
+    fn attend(&self, stream: &TcpStream, number: usize) -> io::Result<bool> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(POLL_INTERVAL))?;
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-        keep_alive(stream);
         let mut receiver = Receiver::new(stream.try_clone()?, LONGEST_HELLO);
-        let Some((hello, own)) = self.authenticate(&mut receiver, stream)? else {
-            return Ok(());
+        let Some((hello, own)) = self.introduced(&mut receiver, stream)? else {
+            return Ok(false);
         };
         receiver.allow(LONGEST_LINE);
         self.lock().forget_stranger(number);
         if let Err(reason) = self.admit(hello, own, stream, number)? {
-            return refuse(stream, reason);
+            return refuse(stream, reason).map(|()| false);
         }
+        let mut heard = Instant::now();
         while !self.ended() {
-            match receiver.receive()? {
-                Received::Nothing => {}
-                Received::Closed => return Ok(()),
-                Received::Message(ClientMessage::Ping { sent_us }) => {
+            let message = match receiver.receive()? {
+                Received::Nothing if heard.elapsed() >= SILENCE => return Ok(true),
+                Received::Nothing => continue,
+                Received::Closed => return Ok(false),
+                Received::Message(message) => message,
+            };
+            heard = Instant::now();
+            match message {
+                ClientMessage::Ping { sent_us } => {
                     let pong = ServerMessage::Pong {
                         sent_us,
                         server_us: now_us(),
                     };
-                    // What is sent to all goes to the same socket.
-                    let _run = self.lock();
-                    send(&mut &*stream, &pong)?;
+                    self.answer(stream, &pong)?;
                 }
-                Received::Message(ClientMessage::Step { message }) => self.all_gather(message, number),
-                Received::Message(ClientMessage::Leave) => {
-                    let mut run = self.lock();
-                    if run.started {
-                        run.left += 1;
-                        self.changed.notify_all();
-                    }
-                    return Ok(());
+                ClientMessage::Alive => self.answer(stream, &ServerMessage::Alive)?,
+                ClientMessage::Step { message } => self.all_gather(message, number),
+                ClientMessage::Leave => {
+                    self.leave(number);
+                    return Ok(false);
                 }
-                Received::Message(ClientMessage::Hello { .. }) => {
+                ClientMessage::Prove { .. } | ClientMessage::Hello { .. } => {
                     return Err(io::Error::other("a second hello"));
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Challenges a connection; its hello and whether it is the server's own machine, or `None` where it does not have the
-    /// token, or takes too long to prove it.
-    fn authenticate(
+    /// Answers one machine.
+    fn answer(&self, stream: &TcpStream, message: &ServerMessage) -> io::Result<()> {
+        // What is sent to all goes to the same socket.
+        let _run = self.lock();
+        send(&mut &*stream, message)
+    }
+
+    /// The hello of a connection that has proved to have the token, and whether it is the server's own machine; `None` where
+    /// it does not have the token, or takes too long.
+    fn introduced(
         &self,
         receiver: &mut Receiver<TcpStream>,
         stream: &TcpStream,
     ) -> io::Result<Option<(Hello, bool)>> {
         let until = Instant::now() + AUTHENTICATION_TIMEOUT;
-        let challenge = auth::challenge()?;
+        let server = auth::challenge()?;
         send(
             &mut &*stream,
             &ServerMessage::Challenge {
-                challenge: challenge.clone(),
+                challenge: server.clone(),
             },
         )?;
+        let (participant, proof) = match self.first(receiver, stream, until)? {
+            None => return Ok(None),
+            Some(ClientMessage::Prove { challenge, proof }) if auth::is_challenge(&challenge) => {
+                (challenge, proof)
+            }
+            Some(_) => {
+                return refuse(stream, "a proof of the token comes first".to_owned()).map(|()| None);
+            }
+        };
+        let challenges = Challenges {
+            server: &server,
+            participant: &participant,
+        };
+        let Settings { token, own, .. } = &self.settings;
+        let has = |token: &Token| token.proves(Side::Participant, challenges, &proof);
+        let (is_own, has_token) = (has(own), has(token));
+        if !is_own && !has_token {
+            let reason = "its token is another one; give all machines the token of the one with --lead";
+            return refuse(stream, reason.to_owned()).map(|()| None);
+        }
+        let proof = if is_own { own } else { token }.proof(Side::Server, challenges);
+        send(&mut &*stream, &ServerMessage::Proven { proof })?;
+        match self.first(receiver, stream, until)? {
+            None => Ok(None),
+            Some(ClientMessage::Hello { hello }) => Ok(Some((hello, is_own))),
+            Some(_) => refuse(stream, "a hello comes first".to_owned()).map(|()| None),
+        }
+    }
+
+    /// The next message of a connection that takes no part yet; `None` where it closes or nothing comes `until` then, or what
+    /// comes is none.
+    fn first(
+        &self,
+        receiver: &mut Receiver<TcpStream>,
+        stream: &TcpStream,
+        until: Instant,
+    ) -> io::Result<Option<ClientMessage>> {
         while !self.ended() && Instant::now() < until {
-            let (proof, hello) = match receiver.receive() {
-                Ok(Received::Nothing) => continue,
+            match receiver.receive() {
+                Ok(Received::Nothing | Received::Message(ClientMessage::Alive)) => {}
                 Ok(Received::Closed) => return Ok(None),
-                Ok(Received::Message(ClientMessage::Hello { proof, hello })) => (proof, hello),
-                Ok(Received::Message(_)) => {
-                    refuse(stream, "a hello comes first".to_owned())?;
-                    return Ok(None);
-                }
+                Ok(Received::Message(message)) => return Ok(Some(message)),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let version = env!("CARGO_PKG_VERSION");
                     let reason = format!(
                         "it does not speak as facebench {version} does: have the same on all machines"
                     );
-                    refuse(stream, reason)?;
-                    return Ok(None);
+                    return refuse(stream, reason).map(|()| None);
                 }
                 Err(error) => return Err(error),
-            };
-            let Settings { token, own, .. } = &self.settings;
-            let (is_own, has_token) = (own.proves(&challenge, &proof), token.proves(&challenge, &proof));
-            if is_own || has_token {
-                return Ok(Some((hello, is_own)));
             }
-            refuse(
-                stream,
-                "its token is another one; give all machines the token of the one with --lead".to_owned(),
-            )?;
-            return Ok(None);
         }
         Ok(None)
     }
@@ -310,6 +339,7 @@ impl ServerState {
             hello,
             stream: stream.try_clone()?,
             number,
+            left: false,
         });
         if run.participants.len() == count {
             run.start(&self.settings.id);
@@ -320,6 +350,13 @@ impl ServerState {
 
     /// Keeps what one sent at this step, and sends all of it to all once all have.
     fn all_gather(&self, message: StepMessage, number: usize) {
+        // One that sends long reasons would make the others' line too long.
+        let message = match message {
+            StepMessage::Failed { reason } => StepMessage::Failed {
+                reason: shown(&reason, LONGEST_REASON),
+            },
+            other => other,
+        };
         let mut run = self.lock();
         let Some(place) = run.place(number).filter(|_| run.started) else {
             return;
@@ -329,24 +366,58 @@ impl ServerState {
             let messages = run.messages.iter_mut().filter_map(Option::take).collect();
             run.send_to_all(&ServerMessage::All { messages });
         }
+        self.end_if_one_left_early(&mut run);
+    }
+
+    /// The machine on the connection `number` has left.
+    fn leave(&self, number: usize) {
+        let mut run = self.lock();
+        if let Some(place) = run.place(number).filter(|_| run.started) {
+            run.participants[place].left = true;
+            self.end_if_one_left_early(&mut run);
+            self.changed.notify_all();
+        }
+    }
+
+    /// A step that some are at and that a machine which has left will never come to is the end of the run.
+    fn end_if_one_left_early(&self, run: &mut RunState) {
+        if run.broken || run.messages.iter().all(Option::is_none) {
+            return;
+        }
+        let left = run.participants.iter().find(|connection| connection.left);
+        if let Some(name) = left.map(|connection| connection.hello.name.clone()) {
+            run.broken = true;
+            run.send_to_all(&ServerMessage::Left { name, silent: false });
+        }
+        self.changed.notify_all();
     }
 
     /// A connection is over. Before all are there its machine is merely not there yet; afterwards the run is at its end,
     /// unless the machine has left after the last step.
-    fn disconnected(&self, number: usize) {
+    fn disconnected(&self, number: usize, silent: bool) {
         let mut run = self.lock();
         run.forget_stranger(number);
         let Some(place) = run.place(number) else {
             return;
         };
-        if !run.started {
-            let connection = run.participants.remove(place);
-            (self.report)(&format!("{} has gone again", connection.hello.name));
-        } else if run.left == 0 && !self.ended() {
-            // Once one has left all steps are done.
-            let name = run.participants[place].hello.name.clone();
+        let name = run.participants[place].hello.name.clone();
+        if silent {
+            let limit = SILENCE.as_secs();
+            (self.report)(&format!("{name} has said nothing for {limit} s and is dropped"));
+        } else if !run.started {
+            (self.report)(&format!("{name} has gone again"));
+        }
+        // Once one has left all steps are done.
+        if run.started && run.have_left() == 0 && !self.ended() {
             run.broken = true;
-            run.send_to_all(&ServerMessage::Left { name });
+            run.send_to_all(&ServerMessage::Left { name, silent });
+        }
+        if silent {
+            // After that, for it may read what happened when it goes on.
+            let _ = run.participants[place].stream.shutdown(Shutdown::Both);
+        }
+        if !run.started {
+            run.participants.remove(place);
         }
         self.changed.notify_all();
     }
@@ -358,6 +429,14 @@ impl RunState {
         self.participants
             .iter()
             .position(|connection| connection.number == number)
+    }
+
+    /// How many machines have left after the last step.
+    fn have_left(&self) -> usize {
+        self.participants
+            .iter()
+            .filter(|connection| connection.left)
+            .count()
     }
 
     fn forget_stranger(&mut self, number: usize) {
@@ -472,13 +551,41 @@ mod tests {
             reason
         }
 
-        fn hello(server: &BarrierServer, name: &str, token: &str) -> Self {
-            let mut client = Self::connect(server);
-            let proof = Token::parse(token).unwrap().proof(&client.challenge);
-            client.send(&ClientMessage::Hello {
+        /// Sends a proof of `token` over the server's challenge, or over another one.
+        fn prove(&mut self, token: &str, server: Option<&str>) {
+            let participant = "0".repeat(32);
+            let challenges = Challenges {
+                server: server.unwrap_or(&self.challenge),
+                participant: &participant,
+            };
+            let proof = Token::parse(token).unwrap().proof(Side::Participant, challenges);
+            self.send(&ClientMessage::Prove {
+                challenge: participant,
                 proof,
-                hello: hello(name),
             });
+        }
+
+        fn hello(server: &BarrierServer, name: &str, token: &str) -> Self {
+            Self::with(server, hello(name), token)
+        }
+
+        fn with(server: &BarrierServer, hello: Hello, token: &str) -> Self {
+            let mut client = Self::connect(server);
+            client.prove(token, None);
+            let Some(ServerMessage::Proven { proof }) = client.receive() else {
+                panic!("no proof");
+            };
+            let participant = "0".repeat(32);
+            let challenges = Challenges {
+                server: &client.challenge,
+                participant: &participant,
+            };
+            assert!(
+                Token::parse(token)
+                    .unwrap()
+                    .proves(Side::Server, challenges, &proof)
+            );
+            client.send(&ClientMessage::Hello { hello });
             client
         }
     }
@@ -495,25 +602,36 @@ mod tests {
         both
     }
 
+    fn left(name: &str, silent: bool) -> ServerMessage {
+        ServerMessage::Left {
+            name: name.to_owned(),
+            silent,
+        }
+    }
+
     #[test]
     fn without_the_token_nobody_takes_part() {
         let server = server(2);
         let mut first = Client::hello(&server, "vm0", OWN);
-        let wrong = Client::hello(&server, "vm1", "another token").refused();
+        let mut wrong = Client::connect(&server);
+        wrong.prove("another token", None);
+        let wrong = wrong.refused();
         assert!(wrong.contains("its token is another one"), "{wrong}");
         let mut replayed = Client::connect(&server);
-        let overheard = Token::parse(TOKEN).unwrap().proof("the challenge of another");
-        replayed.send(&ClientMessage::Hello {
-            proof: overheard,
-            hello: hello("vm1"),
-        });
+        replayed.prove(TOKEN, Some(&"1".repeat(32)));
         assert!(replayed.refused().contains("its token"));
         let mut none = Client::connect(&server);
-        none.send(&ClientMessage::Hello {
+        none.send(&ClientMessage::Prove {
+            challenge: "0".repeat(32),
             proof: String::new(),
-            hello: hello("vm1"),
         });
         assert!(none.refused().contains("its token"));
+        let mut unfit = Client::connect(&server);
+        unfit.send(&ClientMessage::Prove {
+            challenge: "short".to_owned(),
+            proof: String::new(),
+        });
+        assert!(unfit.refused().contains("a proof of the token comes first"));
         // The place is still free.
         let mut second = Client::hello(&server, "vm1", TOKEN);
         for client in [&mut first, &mut second] {
@@ -530,6 +648,7 @@ mod tests {
         for message in [
             ClientMessage::Leave,
             ClientMessage::Ping { sent_us: 1 },
+            ClientMessage::Hello { hello: hello("vm1") },
             ClientMessage::Step {
                 message: StepMessage::Failed {
                     reason: "spoilt".to_owned(),
@@ -538,7 +657,7 @@ mod tests {
         ] {
             let mut stranger = Client::connect(&server);
             stranger.send(&message);
-            assert_eq!(stranger.refused(), "a hello comes first");
+            assert_eq!(stranger.refused(), "a proof of the token comes first");
         }
         let mut browser = Client::connect(&server);
         browser.stream.write_all(b"GET / HTTP/1.1\n").unwrap();
@@ -550,10 +669,7 @@ mod tests {
             message: StepMessage::Ready,
         });
         drop(second);
-        let left = ServerMessage::Left {
-            name: "vm1".to_owned(),
-        };
-        assert_eq!(first.receive(), Some(left));
+        assert_eq!(first.receive(), Some(left("vm1", false)));
     }
 
     #[test]
@@ -581,5 +697,94 @@ mod tests {
         assert!(began.elapsed() >= AUTHENTICATION_TIMEOUT);
         assert!(began.elapsed() < AUTHENTICATION_TIMEOUT + Duration::from_secs(5));
         started(&server);
+    }
+
+    #[test]
+    fn nobody_learns_the_terms_without_the_token() {
+        let server = server(2);
+        let secret = Hello {
+            terms: vec![("the photos".to_owned(), "secret".to_owned())],
+            ..hello("vm0")
+        };
+        let _first = Client::with(&server, secret, OWN);
+        let mut stranger = Client::connect(&server);
+        stranger.prove("another token", None);
+        assert!(!stranger.refused().contains("secret"));
+        // With the token it is told what differs, and in no more than it may have said itself.
+        let mut other = Client::with(&server, hello("vm1"), TOKEN);
+        assert!(other.refused().contains("the photos (none against secret)"));
+    }
+
+    #[test]
+    fn a_participant_that_says_nothing_is_dropped_and_named() {
+        let server = server(2);
+        let [mut first, mut second] = started(&server);
+        let began = Instant::now();
+        // The first one says that it is there; the second is stopped, and its connection stays.
+        let ended = loop {
+            first.send(&ClientMessage::Alive);
+            match first.receive() {
+                Some(ServerMessage::Alive) => thread::sleep(SILENCE / 10),
+                other => break other,
+            }
+            assert!(began.elapsed() < SILENCE + Duration::from_secs(5));
+        };
+        assert_eq!(ended, Some(left("vm1", true)));
+        assert_eq!(second.receive(), Some(left("vm1", true)));
+        assert_eq!(second.receive(), None, "its connection is closed");
+    }
+
+    #[test]
+    fn a_machine_that_says_nothing_while_others_are_awaited_is_dropped_too() {
+        let server = server(3);
+        let _first = Client::hello(&server, "vm0", OWN);
+        let began = Instant::now();
+        let mut mute = Client::hello(&server, "vm1", TOKEN);
+        assert_eq!(mute.receive(), None, "its connection is closed");
+        assert!(began.elapsed() < SILENCE + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn one_that_leaves_before_the_end_ends_the_run_and_is_named() {
+        for at_a_step in [false, true] {
+            let server = server(2);
+            let [mut first, mut second] = started(&server);
+            let ready = ClientMessage::Step {
+                message: StepMessage::Ready,
+            };
+            if at_a_step {
+                first.send(&ready);
+                thread::sleep(POLL_INTERVAL);
+            }
+            second.send(&ClientMessage::Leave);
+            thread::sleep(POLL_INTERVAL);
+            if !at_a_step {
+                first.send(&ready);
+            }
+            assert_eq!(first.receive(), Some(left("vm1", false)));
+        }
+    }
+
+    #[test]
+    fn a_long_reason_of_one_does_not_cut_off_the_others() {
+        let server = server(2);
+        let mut both = started(&server);
+        both[0].send(&ClientMessage::Step {
+            message: StepMessage::Failed {
+                reason: "\u{1b}".repeat(60_000),
+            },
+        });
+        both[1].send(&ClientMessage::Step {
+            message: StepMessage::Ready,
+        });
+        for client in &mut both {
+            let Some(ServerMessage::All { messages }) = client.receive() else {
+                panic!("not all");
+            };
+            let [StepMessage::Failed { reason }, StepMessage::Ready] = &messages[..] else {
+                panic!("{messages:?}");
+            };
+            assert_eq!(*reason, "\\u001b".repeat(LONGEST_REASON / 6));
+        }
     }
 }

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     record::{Block, Candidate, Conditions, Record, Tune},
     worker::{
-        call::Finish,
         process::{ProcessError, WorkerProcess},
         protocol::{BlockSpec, LoadPattern},
     },
@@ -261,7 +260,7 @@ impl Workers<'_> {
         self.last = None;
         for (_, mut worker) in std::mem::take(&mut self.alive) {
             // Their peak of memory is of no use.
-            let _ = worker.process.call(Finish, self.study.plan.patience);
+            let _ = worker.process.finish(self.study.plan.patience);
         }
     }
 }
