@@ -8,6 +8,7 @@ use super::{Failure, progress::notify};
 use crate::{
     files::write_atomic,
     record::{Comparison, Host, Record, Status, limits::MARGIN},
+    text::ShownPath,
 };
 
 const FILE: &str = "noise-floor.json";
@@ -61,8 +62,17 @@ pub fn known(host: &Host, cores: &[usize], backends: &[&str], home: &Path) -> Op
 }
 
 fn read(home: &Path) -> Vec<Kept> {
-    let text = fs::read(home.join(FILE)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    let path = home.join(FILE);
+    let Ok(text) = fs::read(&path) else {
+        return Vec::new();
+    };
+    serde_json::from_slice(&text).unwrap_or_else(|error| {
+        notify(&format!(
+            "{}: {error}; no noise floor is known until it is measured again (run --noise-floor)",
+            path.shown()
+        ));
+        Vec::new()
+    })
 }
 
 /// The floor that an A/A comparison shows: the far end of its interval.

@@ -108,7 +108,7 @@ impl BarrierServer {
             ended: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&state);
-        thread::spawn(move || accepting.accept(&listener));
+        thread::Builder::new().spawn(move || accepting.accept(&listener))?;
         Ok(Self { state, address })
     }
 
