@@ -72,6 +72,8 @@ impl From<TiffError> for DecodeError {
             TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 Self::Truncated { format: "TIFF" }
             }
+            // The only limit that a picture of an allowed size meets: a strip, a tile or a list longer than the file.
+            TiffError::LimitsExceeded => Self::Truncated { format: "TIFF" },
             TiffError::UnsupportedError(error) => unsupported(&format!("of this kind ({error})")),
             error => broken(&error.to_string()),
         }

@@ -233,6 +233,20 @@ fn what_is_not_read_is_named() {
 }
 
 #[test]
+fn a_cut_file_is_cut() {
+    let tags = [one(BITS, 8), one(PHOTOMETRIC, 1)];
+    let whole = file((20, 20), &tags, &[5; 400]);
+    assert_eq!(read(&whole).len(), 1200);
+    for length in [whole.len() - 1, whole.len() - 200, whole.len() - 400] {
+        let answer = decode(&whole[..length], Limits::default());
+        assert!(
+            matches!(answer, Err(DecodeError::Truncated { .. })),
+            "{length}: {answer:?}"
+        );
+    }
+}
+
+#[test]
 fn tiles_far_larger_than_the_picture_are_refused() {
     let tags = [
         one(BITS, 8),
