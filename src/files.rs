@@ -14,9 +14,9 @@ pub use self::{
 };
 
 use std::{
-    fs::{File, Permissions},
+    fs::{File, Metadata, Permissions},
     io::{self, Read, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
 };
 
@@ -63,6 +63,22 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// What a file is that is no regular one, in words; `None` for a regular file. Pipes and devices may never end.
+pub fn special(facts: &Metadata) -> Option<&'static str> {
+    let kind = facts.file_type();
+    if kind.is_file() {
+        None
+    } else if kind.is_dir() {
+        Some("a folder")
+    } else if kind.is_fifo() {
+        Some("a pipe")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
 }
 
 /// SHA-256 of the file at `path`: 64 lower-case hex digits, as `sha256sum` prints them.

@@ -20,7 +20,7 @@ use std::{
 use facebench::{
     dataset::render::render_photo,
     model::{
-        Family, Role,
+        Family, InputChoice, Role,
         gallery::{Gallery, Matcher},
         network::Network,
     },
@@ -192,8 +192,11 @@ fn network(name: &str, role: Role, family: Family) -> Network {
         role,
         path: name.into(),
         sha256: String::new(),
+        external: Vec::new(),
         family: Some(family),
         settings: None,
+        own_normalization: None,
+        input: InputChoice::default(),
         license: None,
     }
 }

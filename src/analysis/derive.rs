@@ -3,7 +3,7 @@
 use super::{
     agreement, ceiling, checks,
     comparisons::{self, Terms},
-    figures, fleet, tenants,
+    figures, fleet, likeness, tenants,
 };
 use crate::{
     record::{
@@ -276,6 +276,7 @@ fn answers(arm: &Arm, plan: &PlanSummary) -> Vec<Check> {
         None => {}
     }
     list.push(checks::repeatable(&arm.blocks, pass));
+    list.extend(pass.likeness.as_ref().map(likeness::check));
     list.extend(checks::evidence::counts(
         &arm.blocks,
         arm.streams * arm.batch,

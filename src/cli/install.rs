@@ -4,9 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::values::{ByteSize, count, duration, flavor, part_size};
+use super::values::{ByteSize, canvas, count, duration, flavor, part_size};
 use crate::{
-    model::{derived::Target, network::NetworkName},
+    model::{InputChoice, derived::Target, network::NetworkName},
     runtime::install::Flavor,
 };
 
@@ -125,4 +125,13 @@ pub struct BundleArgs {
     /// Recognizer to pack [default: facebench-rec]
     #[arg(long, value_name = "NAME|PATH")]
     pub recognizer: Option<NetworkName>,
+    /// Size of the detector's canvas in the bundle's studies, such as 320 or 640x480
+    #[arg(long, value_name = "SIDE|WxH", value_parser = canvas)]
+    pub canvas: Option<(u32, u32)>,
+    /// How the detector is fed there: channels=rgb|bgr, mean=NUMBER, divisor=NUMBER
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub detector_input: Option<InputChoice>,
+    /// How the recognizer is fed there, likewise
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub recognizer_input: Option<InputChoice>,
 }

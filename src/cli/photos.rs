@@ -1,11 +1,11 @@
 //! Photos and networks: the arguments that every command with a pipeline shares, and `faces`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::values::share;
-use crate::model::network::NetworkName;
+use super::values::{canvas, duration, share};
+use crate::model::{InputChoice, network::NetworkName};
 
 /// The two networks and how photos are read for them.
 #[derive(Debug, Clone, Args)]
@@ -17,6 +17,17 @@ pub struct NetworkArgs {
     /// Recognizer, in the same forms (arcface:net.onnx) [default: facebench-rec]
     #[arg(long, value_name = "NAME|PATH")]
     pub recognizer: Option<NetworkName>,
+    /// Size of the detector's canvas, into which a photo is fitted, such as 320 or 640x480, in multiples of 32 [default: the
+    /// catalog's, else 640]
+    #[arg(long, value_name = "SIDE|WxH", value_parser = canvas)]
+    pub canvas: Option<(u32, u32)>,
+    /// How the detector is fed: channels=rgb|bgr, mean=NUMBER, divisor=NUMBER, joined by commas; a pixel becomes (pixel -
+    /// mean) / divisor [default: the catalog's, else what its graph shows, else its family's]
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub detector_input: Option<InputChoice>,
+    /// How the recognizer is fed, likewise, such as channels=bgr
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub recognizer_input: Option<InputChoice>,
     /// Lowest score of a face, 0 to 1 [default: the catalog's, else 0.6]
     #[arg(long, value_parser = share)]
     pub score: Option<f32>,
@@ -70,4 +81,7 @@ pub struct FacesArgs {
     /// Lowest cosine similarity at which two faces are the same person [default: the catalog's, else 0.4]
     #[arg(long, value_name = "COSINE", value_parser = share)]
     pub match_threshold: Option<f32>,
+    /// End with an error when no photo is answered for this long
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub patience: Duration,
 }

@@ -87,6 +87,9 @@ pub struct ServeArgs {
     /// Host cores to use
     #[arg(long, value_name = "LIST", value_parser = core_list)]
     pub host_cores: Option<CoreList>,
+    /// End with an error when a photo is not answered for this long
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub patience: Duration,
 }
 
 /// How to measure; `run`, `tenants`, `tune` and `demo` share it.

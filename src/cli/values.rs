@@ -131,6 +131,22 @@ pub(super) fn share(text: &str) -> Result<f32, String> {
         .ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
+/// Sides of a detector's canvas.
+const CANVAS: std::ops::RangeInclusive<u32> = 32..=4096;
+
+/// `320` or `640x480`: width and height of a detector's canvas. Detectors look at cells of up to 32 pixels.
+pub(super) fn canvas(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| {
+        let side = text.parse().ok();
+        side.filter(|side: &u32| CANVAS.contains(side) && side.is_multiple_of(32))
+    };
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    side(width).zip(side(height)).ok_or_else(|| {
+        "expected a side or WIDTHxHEIGHT in multiples of 32 from 32 to 4096, such as 320 or 640x480"
+            .to_owned()
+    })
+}
+
 pub(super) fn size(text: &str) -> Result<ByteSize, String> {
     parse_size(text).map(ByteSize)
 }
@@ -276,6 +292,25 @@ mod tests {
                 .iter()
                 .all(|bad| price(bad).is_err())
         );
+    }
+
+    #[test]
+    fn a_canvas_is_whole_cells() {
+        assert_eq!(canvas("160"), Ok((160, 160)));
+        assert_eq!(canvas("640x480"), Ok((640, 480)));
+        for wrong in [
+            "0",
+            "100",
+            "640x",
+            "x640",
+            "640x481",
+            "-32",
+            "4294967296",
+            "8192",
+            "fit",
+        ] {
+            assert!(canvas(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,23 +4,25 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        mpsc::{self, Receiver, SyncSender},
-    },
 };
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Failure, cpu, progress::notify, request::NetworkRequest, workload::networks};
+use super::{
+    Failure,
+    progress::notify,
+    recognition::{Answer, recognize},
+    request::NetworkRequest,
+    workload::networks,
+};
 use crate::{
+    analysis::likeness,
     cli::FacesArgs,
     dataset::{Photo, Survey, identities::identities},
-    model::{ModelError, gallery::Gallery},
-    pipeline::{Loading, Networks, Pipeline, PipelineError},
-    record::Host,
-    runtime::{Runtime, RuntimeError},
+    model::gallery::Gallery,
+    record::Outcome,
+    runtime::RuntimeError,
     study::StudyError,
     text::{ShownPath, visible},
     vision::{
@@ -29,11 +31,10 @@ use crate::{
         encoded::Limits,
         face::{Embedding, Face},
     },
-    worker::{
-        load_generator::{Closed, Schedule},
-        parallel::on_each,
-    },
 };
+
+/// Faces of the first photos that are kept, to see whether all look alike.
+const COMPARED: usize = 200;
 
 /// Lowest cosine at which two faces are the same person, if the network has no published one.
 const MATCH_THRESHOLD: f32 = 0.4;
@@ -65,7 +66,6 @@ struct Named<'a> {
 pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Failure> {
     let request = NetworkRequest::from(args.networks);
     let networks = networks(&request, home)?;
-    let runtime = cpu(home)?;
     let mut photos = Vec::new();
     let mut skipped = 0;
     for input in &args.inputs {
@@ -89,42 +89,65 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
             .settings
             .and_then(|settings| settings.match_threshold))
         .unwrap_or(MATCH_THRESHOLD);
-    let gallery = match &args.gallery {
-        Some(folder) => Some(enrol(folder, request.limits, &runtime, &networks)?),
+    let mut enrolment = match &args.gallery {
+        Some(folder) => Some(Enrolment::of(folder, request.limits)?),
         None => None,
     };
     if let Some(folder) = &args.draw {
-        if let Some(gallery) = &gallery {
-            note_undrawable(gallery);
-        }
         std::fs::create_dir_all(folder).map_err(Failure::output(folder))?;
     }
-    let mut done = 0;
-    each(&runtime, &networks, &photos, &mut |photo, answer| {
-        let faces = match answer {
-            Ok(faces) => faces,
-            Err(reason) => return skip(request.strict, &photo.name, &reason, &mut skipped),
-        };
-        done += 1;
-        let named: Vec<Named<'_>> = faces
-            .iter()
-            .map(|face| name(face, gallery.as_ref(), threshold))
-            .collect();
-        if let Some(folder) = &args.draw {
-            draw(photo, &named, folder, request.limits)?;
-        }
-        if args.json || args.draw.is_none() {
-            let line = Line {
-                photo: &photo.name,
-                width: photo.width,
-                height: photo.height,
-                faces: named,
+    // The gallery's photos come first: one worker answers both.
+    let first = enrolment.as_ref().map_or(0, |enrolment| enrolment.photos.len());
+    let enrolled = enrolment.iter().flat_map(|enrolment| &enrolment.photos);
+    let paths = enrolled.chain(&photos).map(|photo| photo.path.clone());
+    let (mut done, mut gallery, mut seen) = (0, None, Vec::new());
+    recognize(
+        paths.collect(),
+        &networks,
+        args.patience,
+        home,
+        &mut |number, answer| {
+            let Some(number) = number.checked_sub(first) else {
+                if let Some(enrolment) = &mut enrolment {
+                    enrolment.take(number, answer);
+                }
+                return Ok(());
             };
-            serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
-            writeln!(out)?;
-        }
-        Ok(())
-    })?;
+            if let Some(enrolment) = enrolment.take() {
+                let known = enrolment.gallery()?;
+                if args.draw.is_some() {
+                    note_undrawable(&known);
+                }
+                gallery = Some(known);
+            }
+            let photo = &photos[number];
+            let faces = match answer {
+                Ok(faces) => faces,
+                Err(reason) => return skip(request.strict, &photo.name, &reason, &mut skipped),
+            };
+            done += 1;
+            let named: Vec<Named<'_>> = faces
+                .iter()
+                .map(|face| name(face, gallery.as_ref(), threshold))
+                .collect();
+            if let Some(folder) = &args.draw {
+                draw(photo, &named, folder, request.limits)?;
+            }
+            if args.json || args.draw.is_none() {
+                let line = Line {
+                    photo: &photo.name,
+                    width: photo.width,
+                    height: photo.height,
+                    faces: named,
+                };
+                serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+            let room = COMPARED.saturating_sub(seen.len());
+            seen.extend(faces.into_iter().take(room));
+            Ok(())
+        },
+    )?;
     out.flush()?;
     if done == 0 {
         return Err(Failure::Photo("no photo could be read".to_owned()));
@@ -132,7 +155,19 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
     if skipped > 0 {
         notify(&format!("{done} photos, {skipped} files skipped"));
     }
+    warn_of_likeness(&seen, &networks.recognizer.name);
     Ok(())
+}
+
+/// Says so where the embeddings tell nobody apart.
+fn warn_of_likeness(faces: &[Face], recognizer: &str) {
+    let check = likeness::check(&likeness::between(&faces.iter().collect::<Vec<_>>()));
+    if check.outcome == Outcome::Failed {
+        notify(&format!(
+            "warning: {recognizer}: all faces look alike ({}): {}",
+            check.observed, check.advice
+        ));
+    }
 }
 
 fn skip(strict: bool, name: &str, reason: &str, skipped: &mut usize) -> Result<(), Failure> {
@@ -162,62 +197,75 @@ fn name<'a>(face: &'a Face, gallery: Option<&'a Gallery>, threshold: f32) -> Nam
     }
 }
 
-/// Enrols the largest face of each named photo in `folder`.
-fn enrol(
-    folder: &Path,
-    limits: Limits,
-    runtime: &dyn Runtime,
-    networks: &Networks,
-) -> Result<Gallery, Failure> {
-    let survey = Survey::of(folder, limits)?;
-    let left_out = |photo: &str, why: &str| notify(&format!("gallery: skipped {}: {why}", visible(photo)));
-    for (photo, reason) in &survey.skipped {
-        left_out(photo, reason);
+/// Named photos, whose largest faces are enrolled.
+struct Enrolment<'a> {
+    folder: &'a Path,
+    photos: Vec<Photo>,
+    people: BTreeMap<String, String>,
+    enrolled: Vec<(String, Embedding)>,
+}
+
+impl<'a> Enrolment<'a> {
+    /// The named photos of `folder`.
+    fn of(folder: &'a Path, limits: Limits) -> Result<Self, Failure> {
+        let survey = Survey::of(folder, limits)?;
+        for (photo, reason) in &survey.skipped {
+            left_out(photo, reason);
+        }
+        let people = identities(folder, &survey.dataset)?;
+        let (photos, unnamed): (Vec<Photo>, Vec<Photo>) = survey
+            .dataset
+            .photos
+            .into_iter()
+            .partition(|photo| people.contains_key(&photo.name));
+        for photo in &unnamed {
+            left_out(&photo.name, "nothing says whose it is");
+        }
+        Ok(Self {
+            folder,
+            photos,
+            people,
+            enrolled: Vec::new(),
+        })
     }
-    let people = identities(folder, &survey.dataset)?;
-    let (photos, unnamed): (Vec<Photo>, Vec<Photo>) = survey
-        .dataset
-        .photos
-        .into_iter()
-        .partition(|photo| people.contains_key(&photo.name));
-    for photo in &unnamed {
-        left_out(&photo.name, "nothing says whose it is");
-    }
-    let mut enrolled: Vec<(String, Embedding)> = Vec::new();
-    each(runtime, networks, &photos, &mut |photo, answer| {
+
+    /// Enrols the largest face that was seen in the photo of that number.
+    fn take(&mut self, number: usize, answer: Answer) {
+        let name = &self.photos[number].name;
         let faces = match answer {
             Ok(faces) => faces,
-            Err(reason) => {
-                left_out(&photo.name, &reason);
-                return Ok(());
-            }
+            Err(reason) => return left_out(name, &reason),
         };
-        let largest = faces.into_iter().max_by(|a, b| {
-            a.detection
-                .bounding_box
-                .area()
-                .total_cmp(&b.detection.bounding_box.area())
-        });
-        match (largest.and_then(|face| face.embedding), people.get(&photo.name)) {
-            (Some(embedding), Some(person)) => enrolled.push((person.clone(), embedding)),
-            _ => left_out(&photo.name, "no face is found in it"),
+        let area = |face: &Face| face.detection.bounding_box.area();
+        let largest = faces.into_iter().max_by(|a, b| area(a).total_cmp(&area(b)));
+        match (largest.and_then(|face| face.embedding), self.people.get(name)) {
+            (Some(embedding), Some(person)) => self.enrolled.push((person.clone(), embedding)),
+            _ => left_out(name, "no face is found in it"),
         }
-        Ok(())
-    })?;
-    let known: BTreeSet<&str> = enrolled.iter().map(|(person, _)| person.as_str()).collect();
-    let wanted: BTreeSet<&str> = people.values().map(String::as_str).collect();
-    if known.is_empty() {
-        return Err(Failure::Photo(format!(
-            "{}: the gallery is empty, for no face is found in its {} photos: give photos with one clear face each, or \
-             a lower --score",
-            folder.shown(),
-            photos.len()
-        )));
     }
-    for person in wanted.difference(&known) {
-        notify(&format!("gallery: no face of {} is known", visible(person)));
+
+    /// All that were enrolled; an error where nobody was.
+    fn gallery(self) -> Result<Gallery, Failure> {
+        let known: BTreeSet<&str> = self.enrolled.iter().map(|(person, _)| person.as_str()).collect();
+        let wanted: BTreeSet<&str> = self.people.values().map(String::as_str).collect();
+        if known.is_empty() {
+            return Err(Failure::Photo(format!(
+                "{}: the gallery is empty, for no face is found in its {} photos: give photos with one clear face each, or \
+                 a lower --score",
+                self.folder.shown(),
+                self.photos.len()
+            )));
+        }
+        for person in wanted.difference(&known) {
+            notify(&format!("gallery: no face of {} is known", visible(person)));
+        }
+        Gallery::new(self.enrolled)
+            .map_err(|error| Failure::Photo(format!("{}: {error}", self.folder.shown())))
     }
-    Gallery::new(enrolled).map_err(|error| Failure::Photo(format!("{}: {error}", folder.shown())))
+}
+
+fn left_out(photo: &str, why: &str) {
+    notify(&format!("gallery: skipped {}: {why}", visible(photo)));
 }
 
 /// Says which names have characters that captions cannot show as they are.
@@ -283,74 +331,6 @@ fn drawn_name(photo: &str) -> String {
         drawn
     } else {
         format!("{folder}/{drawn}")
-    }
-}
-
-type Answer = Result<Vec<Face>, String>;
-
-/// Recognises `photos` on all cores and gives each answer to `then`, in the order of the photos.
-fn each(
-    runtime: &dyn Runtime,
-    networks: &Networks,
-    photos: &[Photo],
-    then: &mut dyn FnMut(&Photo, Answer) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let streams = Host::current().cpu.usable_cores().min(photos.len()).max(1);
-    let schedule = Closed::one_pass(photos.len(), 1);
-    let gallery = Arc::new(Gallery::default());
-    let loading = Loading {
-        threads: 1,
-        ..Loading::default()
-    };
-    let recognise_some = |sender: SyncSender<(usize, Answer)>| -> Result<(), Failure> {
-        let (mut pipeline, _) = Pipeline::load(runtime, networks, Arc::clone(&gallery), &loading)?;
-        while let Some(batch) = schedule.next_batch()? {
-            let index = batch.photos.start;
-            let answer = recognise(&mut pipeline, &photos[index])?;
-            // Whoever takes the answers has ended with an error.
-            if sender.send((index, answer)).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    };
-    let (sender, answers) = mpsc::sync_channel(streams * 2);
-    on_each(
-        vec![sender; streams],
-        |sender| recognise_some(sender).inspect_err(|_| schedule.stop()),
-        |_| in_order(answers, |index, answer| then(&photos[index], answer)),
-    )
-    .map(drop)
-}
-
-/// Gives `answers`, which come in any order, to `then` in the order of their numbers from 0.
-fn in_order(
-    answers: Receiver<(usize, Answer)>,
-    mut then: impl FnMut(usize, Answer) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut waiting: BTreeMap<usize, Answer> = BTreeMap::new();
-    let mut turn = 0;
-    for (index, answer) in answers {
-        waiting.insert(index, answer);
-        while let Some(answer) = waiting.remove(&turn) {
-            then(turn, answer)?;
-            turn += 1;
-        }
-    }
-    Ok(())
-}
-
-/// The faces of one photo; the outer error is a network's and ends everything.
-fn recognise(pipeline: &mut Pipeline, photo: &Photo) -> Result<Answer, ModelError> {
-    let bytes = match std::fs::read(&photo.path) {
-        Ok(bytes) => bytes,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    let mut faces = [Vec::new()];
-    match pipeline.run(&[bytes], &mut faces) {
-        Ok(_) => Ok(Ok(std::mem::take(&mut faces[0]))),
-        Err(PipelineError::Photo(error)) => Ok(Err(error.to_string())),
-        Err(PipelineError::Model(error)) => Err(error),
     }
 }
 

@@ -5,7 +5,8 @@
 //! [`tenants`], [`tune`].
 //!
 //! Steps that they share, in the order of a study: [`machine`], [`workload`], [`request`], [`plan`], [`ready`],
-//! [`calibrate`], [`prepare`], [`blank`], [`resume`], [`noise_floor`], [`coordination`], [`progress`], [`output`].
+//! [`calibrate`], [`recognition`], [`prepare`], [`blank`], [`resume`], [`noise_floor`], [`coordination`], [`progress`],
+//! [`output`].
 
 pub mod blank;
 pub mod bundle;
@@ -27,6 +28,7 @@ pub mod prepare;
 pub mod progress;
 pub mod quantize;
 pub mod ready;
+pub mod recognition;
 pub mod report;
 pub mod request;
 pub mod resume;
@@ -59,7 +61,7 @@ use crate::{
     sharing::merge::MergeError,
     study::{StudyError, planned_arm::PlanError},
     text::ShownPath,
-    worker::WorkerError,
+    worker::process::ProcessError,
 };
 
 /// Why a command ends without its result; [`Failure::exit_code`] is the exit status.
@@ -151,9 +153,14 @@ pub enum Failure {
     /// Records that cannot be merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
-    /// A worker in this process.
-    #[error(transparent)]
-    Worker(#[from] WorkerError),
+    /// A worker that recognises photos without measuring.
+    #[error("{}", recognition(networks, error))]
+    Recognition {
+        /// The networks that may be to blame.
+        networks: String,
+        /// What became of the worker.
+        error: ProcessError,
+    },
     /// No thread for photos.
     #[error(transparent)]
     Thread(#[from] crate::worker::parallel::NoThread),
@@ -183,6 +190,17 @@ fn unavailable(list: &[Unavailable]) -> String {
         .map(|u| format!("{}: {}\n{}", u.backend, u.reason, u.fix))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A worker that gave up says itself which network it was, and why.
+fn recognition(networks: &str, error: &ProcessError) -> String {
+    match error {
+        ProcessError::Silent { .. } => format!(
+            "{networks}: {error}: the network does not end, or needs longer on this machine (--patience)"
+        ),
+        ProcessError::Died { .. } => format!("{networks}: {error}"),
+        _ => error.to_string(),
+    }
 }
 
 impl Failure {

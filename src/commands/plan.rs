@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, io::Write};
 
-use super::{Failure, request::StudyRequest};
+use super::{Failure, request::StudyRequest, workload::Workload};
 use crate::{
     cli::values::ArmPrice,
-    dataset::Dataset,
     machine::format_cpu_list,
+    model::network::Network,
     record::{Host, Price, limits::MARGIN},
     runtime::values::nearest,
     study::{
@@ -105,8 +105,16 @@ pub fn prices(plan: &Plan, given: &[ArmPrice]) -> Result<Vec<Option<Price>>, Fai
 }
 
 /// The plan for people.
-pub fn print_plan(plan: &Plan, dataset: &Dataset, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn print_plan(plan: &Plan, workload: &Workload, out: &mut dyn Write) -> Result<(), Failure> {
+    let dataset = &workload.dataset;
     writeln!(out, "{} photos ({})", dataset.photos.len(), dataset.name)?;
+    let networks = workload.networks.iter();
+    for assumption in networks
+        .flat_map(|networks| [&networks.detector, &networks.recognizer])
+        .filter_map(Network::assumption)
+    {
+        writeln!(out, "{assumption}")?;
+    }
     for arm in &plan.arms {
         writeln!(
             out,

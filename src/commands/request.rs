@@ -10,7 +10,7 @@ use crate::{
         values::ArmPrice,
     },
     dataset::Shard,
-    model::network::NetworkName,
+    model::{InputChoice, network::NetworkName},
     record::{LatencyBound, Scenario},
     report::Format,
     runtime::spec::BackendSpec,
@@ -59,6 +59,10 @@ pub struct NetworkRequest {
     pub detector: Option<NetworkName>,
     /// The recognizer; `None` likewise.
     pub recognizer: Option<NetworkName>,
+    /// What is said of the detector's input.
+    pub detector_input: InputChoice,
+    /// What is said of the recognizer's.
+    pub recognizer_input: InputChoice,
     /// Lowest score of a face; `None` for the detector's own.
     pub score: Option<f32>,
     /// Largest photo.
@@ -240,6 +244,11 @@ impl From<NetworkArgs> for NetworkRequest {
         Self {
             detector: args.detector,
             recognizer: args.recognizer,
+            detector_input: InputChoice {
+                canvas: args.canvas,
+                ..args.detector_input.unwrap_or_default()
+            },
+            recognizer_input: args.recognizer_input.unwrap_or_default(),
             score: args.score,
             limits: Limits {
                 max_pixels: args.max_megapixels * 1_000_000,

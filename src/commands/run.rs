@@ -57,7 +57,7 @@ fn measure_on(
     let dry_run = request.dry_run;
     let prepared = PreparedStudy::new(request, home)?;
     if dry_run {
-        return print_plan(&prepared.plan, &prepared.workload.dataset, out).map(|()| None);
+        return print_plan(&prepared.plan, &prepared.workload, out).map(|()| None);
     }
     let (study, record, mut file) = prepared.into_study("run", home, argv)?;
     let record = match earlier {

@@ -1,5 +1,5 @@
 //! `facebench serve`: one arm that answers photos by number over standard input and output, for load generators of
-//! others.
+//! others. A worker in a process of its own does the work, so that a crash inside a runtime ends with its reason.
 
 use std::{
     io::{self, Write},
@@ -8,12 +8,19 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Failure, machine, plan::cores, progress::notify, ready, workload::Workload};
+use super::{
+    Failure, machine,
+    plan::cores,
+    progress::notify,
+    ready,
+    recognition::{in_use, start},
+    workload::Workload,
+};
 use crate::{
     cli::ServeArgs,
     record::Host,
     study::planned_arm::PlannedArm,
-    worker::{self, protocol::Job},
+    worker::{process::ProcessError, protocol::Job},
 };
 
 /// The first line of the output.
@@ -42,7 +49,6 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
     let unavailable = |missing| Failure::Unavailable(vec![missing]);
     let mut environment = ready::environment(&arm.spec, &machine::gpus(&machine::nvml()), home, &notify)
         .map_err(unavailable)?;
-    restart_with(&environment.variables)?;
     let workload = Workload::load(&args.workload.into(), !arm.spec.is_null(), home)?;
     if let Some(networks) = &workload.networks {
         environment.networks = ready::precision::networks(&arm.spec, networks, home)
@@ -58,41 +64,26 @@ pub fn serve(args: ServeArgs, home: &Path, out: &mut (dyn Write + Send)) -> Resu
         ..environment.job(&arm.spec, workload.networks.as_ref())
     };
     let photos = job.photos.len();
-    let ready = |account: &crate::worker::protocol::Ready| {
-        let line = Ready {
-            photos,
-            arm: &arm.label,
-            streams: arm.streams,
-            threads: arm.threads,
-            runtime: &account.runtime,
-            version: &account.version,
-            provider: &account.provider,
-        };
-        serde_json::to_string(&line).unwrap_or_default()
+    let networks = environment.networks.as_ref().or(workload.networks.as_ref());
+    let failed = |error| Failure::Recognition {
+        networks: networks.map(in_use).unwrap_or_default(),
+        error,
     };
-    let mut input = io::BufReader::new(io::stdin());
-    // Streams that wait for input cannot be stopped, and the sender should learn of the failure at once.
-    let failed = |error: &worker::WorkerError| {
-        notify(&format!("error: {error}"));
-        std::process::exit(1);
+    let mut worker = start(job, &environment.variables, args.patience).map_err(failed)?;
+    let account = &worker.ready;
+    let line = Ready {
+        photos,
+        arm: &arm.label,
+        streams: arm.streams,
+        threads: arm.threads,
+        runtime: &account.runtime,
+        version: &account.version,
+        provider: &account.provider,
     };
-    worker::answer_queries(job, ready, failed, &mut input, out)?;
-    Ok(())
-}
-
-/// Starts this program again in the same process where its environment lacks what the device needs: it is read once,
-/// when the runtime is loaded.
-fn restart_with(environment: &[(String, String)]) -> Result<(), Failure> {
-    use std::os::unix::process::CommandExt;
-    if environment
-        .iter()
-        .all(|(name, value)| std::env::var(name).is_ok_and(|there| there == *value))
-    {
-        return Ok(());
+    writeln!(out, "{}", serde_json::to_string(&line).map_err(io::Error::from)?)?;
+    out.flush()?;
+    match worker.process.answer_queries(out, args.patience) {
+        Err(ProcessError::Output(error)) => Err(error.into()),
+        answered => answered.map_err(failed),
     }
-    let error = std::process::Command::new(std::env::current_exe()?)
-        .args(std::env::args_os().skip(1))
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .exec();
-    Err(error.into())
 }

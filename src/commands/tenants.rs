@@ -41,7 +41,7 @@ pub fn tenants(
         }
         coordination::announce(&coordination, offer(&sharing), out)?;
         writeln!(out, "after each arm alone:")?;
-        return print_plan(&prepared.plan, &prepared.workload.dataset, out).map(|()| 0);
+        return print_plan(&prepared.plan, &prepared.workload, out).map(|()| 0);
     }
     let argv = coordination::without_token(argv);
     let (study, record, mut file) = prepared.into_study("tenants", home, argv)?;

@@ -48,7 +48,7 @@ pub fn tune(args: TuneArgs, home: &Path, argv: Vec<String>, out: &mut dyn Write)
             writeln!(out, "candidate: {}", arm.label)?;
         }
         writeln!(out, "then, together with the best of them:")?;
-        return print_plan(plan, &prepared.workload.dataset, out).map(|()| 0);
+        return print_plan(plan, &prepared.workload, out).map(|()| 0);
     }
     if let Some(path) = &spec_file {
         try_export(path)?;

@@ -18,7 +18,7 @@ use crate::{
     },
     files::{self, KeptFolderError},
     model::{
-        Role,
+        InputChoice, Role,
         network::{Network, NetworkName},
     },
     pipeline::Networks,
@@ -84,7 +84,11 @@ impl Workload {
             BTreeMap::new()
         };
         let manifest = Manifest::of(folder, &dataset, &skipped)?;
-        let own_networks = request.networks.detector.is_some() || request.networks.recognizer.is_some();
+        // Fed in another way, or on another canvas, they do something else too.
+        let inputs = [request.networks.detector_input, request.networks.recognizer_input];
+        let own_networks = request.networks.detector.is_some()
+            || request.networks.recognizer.is_some()
+            || inputs != [InputChoice::default(); 2];
         let is_demo = request.input.is_none() && !own_networks;
         Ok(Self {
             name: if is_demo { "demo" } else { "custom" },
@@ -137,13 +141,27 @@ const RECOGNIZER: &str = "facebench-rec";
 
 /// The networks that `request` names; those inside the program where it names none.
 pub fn networks(request: &NetworkRequest, home: &Path) -> Result<Networks, Failure> {
-    let find = |given: &Option<NetworkName>, own: &str, role| {
+    let find = |given: &Option<NetworkName>, own: &str, role, input| -> Result<Network, Failure> {
         let own = || NetworkName::Catalog(own.to_owned());
-        Network::find(&given.clone().unwrap_or_else(own), role, home)
+        let network = Network::find(&given.clone().unwrap_or_else(own), role, home)?.fed(input);
+        if let Some(assumption) = network.assumption() {
+            notify(&assumption);
+        }
+        Ok(network)
     };
     Ok(Networks {
-        detector: find(&request.detector, DETECTOR, Role::Detector)?,
-        recognizer: find(&request.recognizer, RECOGNIZER, Role::Recognizer)?,
+        detector: find(
+            &request.detector,
+            DETECTOR,
+            Role::Detector,
+            request.detector_input,
+        )?,
+        recognizer: find(
+            &request.recognizer,
+            RECOGNIZER,
+            Role::Recognizer,
+            request.recognizer_input,
+        )?,
         score: request.score,
         max_pixels: request.limits.max_pixels,
         swap_channels: false,

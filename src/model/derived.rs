@@ -292,7 +292,14 @@ mod tests {
         make it: facebench models quantize facebench-det --to fp16
         ");
         let own = home.path().join("own.onnx");
-        fs::write(&own, b"x").unwrap();
+        let detector_file = &find("facebench-det", Role::Detector).path;
+        fs::copy(detector_file, &own).unwrap();
+        // Another file than the catalog's.
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&own)
+            .and_then(|mut file| io::Write::write_all(&mut file, &[0x12, 0]))
+            .unwrap();
         let own = format!("arcface:{}", own.shown());
         insta::assert_snapshot!(text(&own, Role::Recognizer, Target::Fp16), @r"
         own is not on this machine in fp16

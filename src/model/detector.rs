@@ -21,8 +21,14 @@ use crate::{
 /// Sides of what a detector sees are whole multiples of its largest stride.
 const STEP: usize = 32;
 
+/// Most candidates of a photo that are looked at, the best: `OpenCV`'s detectors keep 5000. A network that sees a face in
+/// every cell would else be at it for hours.
+const MOST_CANDIDATES: usize = 10_000;
+
 /// A loaded detector with its settings and buffers.
 pub struct Detector {
+    /// The network's file, for errors.
+    network: String,
     session: Box<dyn Session>,
     decoder: Box<dyn FaceDecoder>,
     score_threshold: f32,
@@ -41,17 +47,25 @@ struct Fit {
 }
 
 impl Detector {
-    /// Puts `session`, whose outputs `decoder` reads, to work with `settings`; at most `batch` photos go into one run,
-    /// fewer where the graph has a fixed batch.
+    /// Puts the `session` of `network`, whose outputs `decoder` reads, to work with `settings`; at most `batch` photos go
+    /// into one run, fewer where the graph has a fixed batch.
     pub fn new(
+        network: String,
         session: Box<dyn Session>,
         decoder: Box<dyn FaceDecoder>,
         settings: &Settings,
         batch: usize,
-    ) -> Self {
+    ) -> Result<Self, ModelError> {
         let canvas = (settings.input.width as usize, settings.input.height as usize);
-        let input = InputTensor::new(session.as_ref(), batch, canvas, settings.input.normalization());
-        Self {
+        let input = InputTensor::new(
+            &network,
+            session.as_ref(),
+            batch,
+            canvas,
+            settings.input.normalization(),
+        )?;
+        Ok(Self {
+            network,
             session,
             decoder,
             score_threshold: settings.score_threshold,
@@ -64,7 +78,7 @@ impl Detector {
                 })
                 .collect(),
             input,
-        }
+        })
     }
 
     /// From now on the network sees no more of the canvas than a photo needs, where runs are of one photo: what is black
@@ -151,13 +165,75 @@ impl Detector {
                     decoder.decode(outputs, Sample { index, batch, canvas }, threshold, found)
                 });
             })?;
-        decoded?;
+        decoded.map_err(|source| ModelError::Shape {
+            network: self.network.clone(),
+            source,
+        })?;
         for (found, fit) in found.iter_mut().zip(&self.fits) {
+            keep_best(found);
             nms::suppress(found, self.nms_threshold);
             for detection in found {
                 *detection = fit.letterbox.to_source(detection);
+                if !is_finite(detection) {
+                    return Err(ModelError::NotFinite {
+                        network: self.network.clone(),
+                        what: "boxes or landmarks",
+                    });
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Drops all but the [`MOST_CANDIDATES`] of the best score.
+fn keep_best(found: &mut Vec<Detection>) {
+    if found.len() > MOST_CANDIDATES {
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        found.truncate(MOST_CANDIDATES);
+    }
+}
+
+fn is_finite(detection: &Detection) -> bool {
+    let sides: [f32; 4] = detection.bounding_box.into();
+    let points = detection.landmarks.as_flattened();
+    sides
+        .iter()
+        .chain(points)
+        .chain([&detection.score])
+        .all(|number| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::face::BoundingBox;
+
+    fn detection(score: f32) -> Detection {
+        Detection {
+            bounding_box: BoundingBox::from([0.0, 0.0, 1.0, 1.0]),
+            landmarks: [[0.0; 2]; 5],
+            score,
+        }
+    }
+
+    #[test]
+    fn a_face_in_every_cell_is_cut_to_the_best() {
+        let mut found: Vec<_> = (0..MOST_CANDIDATES + 10)
+            .map(|number| detection(number as f32))
+            .collect();
+        keep_best(&mut found);
+        assert_eq!(found.len(), MOST_CANDIDATES);
+        assert!(found.iter().all(|face| face.score >= 10.0));
+    }
+
+    #[test]
+    fn what_is_no_number_is_seen_wherever_it_stands() {
+        assert!(is_finite(&detection(0.5)));
+        let mut wrong = [detection(0.5); 3];
+        wrong[0].score = f32::NAN;
+        wrong[1].bounding_box.x2 = f32::INFINITY;
+        wrong[2].landmarks[4][1] = f32::NEG_INFINITY;
+        assert!(wrong.iter().all(|wrong| !is_finite(wrong)));
     }
 }

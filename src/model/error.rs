@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{catalog::CatalogError, family::Family, outputs::ShapeError, settings::Role};
-use crate::{runtime::RuntimeError, text::ShownPath};
+use super::{
+    catalog::CatalogError, family::Family, input::MOST_NUMBERS, outputs::ShapeError, settings::Role,
+};
+use crate::{
+    runtime::{FileError, RuntimeError},
+    text::ShownPath,
+};
 
 /// Why a network cannot be used as asked.
 #[derive(Debug, Error)]
@@ -13,13 +18,18 @@ pub enum ModelError {
     /// The catalog has no answer.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The file cannot be read.
-    #[error("{}: {source}", path.shown())]
-    Read {
-        /// The ONNX file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+    /// The file cannot be taken for a network.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A canvas was asked for, and the graph has its own.
+    #[error("{network}: its graph fixes the canvas to {}x{}, so that it cannot be {}x{}; leave --canvas out, or export the network with a dynamic width and height", fixed.0, fixed.1, asked.0, asked.1)]
+    Canvas {
+        /// The network's path.
+        network: String,
+        /// Width and height that the graph has.
+        fixed: (usize, usize),
+        /// What was asked for.
+        asked: (u32, u32),
     },
     /// A network inside the program that cannot be put on the disk.
     #[error("{name} cannot be unpacked: {source}")]
@@ -89,6 +99,33 @@ pub enum ModelError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The outputs of a run do not have the family's shapes.
-    #[error(transparent)]
-    Shape(#[from] ShapeError),
+    #[error("{network}: {source}")]
+    Shape {
+        /// The network's path.
+        network: String,
+        /// Which output, and its shape.
+        source: ShapeError,
+    },
+    /// What the network answered are no numbers.
+    #[error(
+        "{network}: its {what} are not finite numbers (NaN or infinite); the network is broken, or is fed what it was not made for"
+    )]
+    NotFinite {
+        /// The network's path.
+        network: String,
+        /// What is not finite.
+        what: &'static str,
+    },
+    /// The input is too large to be kept in memory.
+    #[error("{network}: its input of {} numbers ({batch} pictures of {width}x{height}) is larger than facebench feeds ({MOST_NUMBERS}); export it for a smaller batch or canvas", 3 * batch * width * height)]
+    TooLarge {
+        /// The network's path.
+        network: String,
+        /// Pictures of a run.
+        batch: usize,
+        /// Pixels.
+        width: usize,
+        /// Pixels.
+        height: usize,
+    },
 }

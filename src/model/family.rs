@@ -32,8 +32,8 @@ pub enum Family {
 pub(super) enum Reader {
     /// Of a detector.
     Faces(fn(&Signature) -> Result<Box<dyn FaceDecoder>, String>),
-    /// Of a recognizer, whose one output is the embedding and needs no decoder.
-    Embeddings(fn(&Signature) -> Result<(), String>),
+    /// Of a recognizer, one of whose outputs is the embedding and needs no decoder: says which.
+    Embeddings(fn(&Signature) -> Result<usize, String>),
 }
 
 /// All that is known of a family.
@@ -77,7 +77,7 @@ static FAMILIES: [Row; 3] = [
     Row {
         family: Family::Arcface,
         word: "arcface",
-        reader: Reader::Embeddings(|signature| arcface::check(signature).map(drop)),
+        reader: Reader::Embeddings(arcface::embedding_output),
         batches: true,
         defaults: Settings {
             input: square(112, ChannelOrder::Rgb, 127.5, 127.5),
@@ -140,7 +140,7 @@ impl Family {
     pub fn check(self, signature: &Signature) -> Result<(), String> {
         match self.reader() {
             Reader::Faces(decoder) => decoder(signature).map(drop),
-            Reader::Embeddings(check) => check(signature),
+            Reader::Embeddings(output) => output(signature).map(drop),
         }
     }
 }

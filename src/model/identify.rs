@@ -46,6 +46,16 @@ pub fn face_decoder(
     }
 }
 
+/// Which output of a recognizer of `family` is the embedding.
+pub fn embedding_output(network: &str, signature: &Signature, family: Family) -> Result<usize, ModelError> {
+    match family.reader() {
+        Reader::Embeddings(output) => {
+            output(signature).map_err(|reason| not_of_family(network, family, reason))
+        }
+        Reader::Faces(_) => Err(wrong_role(network, family, Role::Recognizer)),
+    }
+}
+
 fn identify(network: &str, signature: &Signature) -> Result<Family, ModelError> {
     let mut misfits = String::new();
     for family in Family::all() {

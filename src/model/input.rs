@@ -4,6 +4,7 @@ use std::slice::{ChunksExactMut, IterMut};
 
 use ndarray::ArrayView4;
 
+use super::error::ModelError;
 use crate::{
     runtime::{Output, RuntimeError, Session},
     vision::tensor::{ChannelOrder, Extent, Normalization, Numbers, Slot},
@@ -11,6 +12,9 @@ use crate::{
 
 /// Runs with which a device prepares itself: one plans, one captures a CUDA graph, one replays it.
 const PREPARING_RUNS: usize = 3;
+
+/// Most numbers of an input: 1 GiB of floats.
+pub(super) const MOST_NUMBERS: usize = 1 << 28;
 
 /// A batch of inputs, in memory that is kept between runs.
 pub(super) struct InputTensor {
@@ -61,19 +65,29 @@ impl<'a> Iterator for Slots<'a> {
 }
 
 impl InputTensor {
-    /// For `session`, at most `batch` pictures of `width` x `height` where the graph has these dynamic.
+    /// For the `session` of `network`, at most `batch` pictures of `width` x `height` where the graph has these dynamic.
     pub(super) fn new(
+        network: &str,
         session: &dyn Session,
         batch: usize,
         (width, height): (usize, usize),
         normalization: Normalization,
-    ) -> Self {
+    ) -> Result<Self, ModelError> {
         let shape = &session.signature().inputs[0].shape;
         let batch = shape[0].unwrap_or(batch.max(1));
         let height = shape[2].unwrap_or(height);
         let width = shape[3].unwrap_or(width);
         let reads_bytes = session.reads_bytes();
-        let length = batch * height * width * 3;
+        let length = [batch, height, width]
+            .iter()
+            .try_fold(3usize, |product, side| product.checked_mul(*side))
+            .filter(|length| *length <= MOST_NUMBERS)
+            .ok_or_else(|| ModelError::TooLarge {
+                network: network.to_owned(),
+                batch,
+                width,
+                height,
+            })?;
         let mut input = Self {
             values: if reads_bytes {
                 Values::Bytes(vec![0; length])
@@ -89,7 +103,7 @@ impl InputTensor {
             size: reads_bytes.then_some(batch),
         };
         input.slots().for_each(|mut slot| slot.blacken());
-        input
+        Ok(input)
     }
 
     /// Most pictures in one run.

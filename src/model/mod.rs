@@ -25,5 +25,5 @@ pub mod yunet;
 pub use self::{
     error::ModelError,
     family::Family,
-    settings::{Role, Settings},
+    settings::{InputChoice, Role, Settings},
 };

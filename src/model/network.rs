@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -17,11 +18,12 @@ use super::{
     fetch::{self, LocalState},
     identify,
     recognizer::Recognizer,
-    settings::{Role, Settings},
+    settings::{InputChoice, Role, Settings},
 };
 use crate::{
-    files,
-    runtime::{DataPath, DynamicAxis, Runtime, Scaling, Session, SessionSettings},
+    runtime::{
+        DataPath, DynamicAxis, NetworkFile, OwnNormalization, Runtime, Scaling, Session, SessionSettings,
+    },
     text::ShownPath,
 };
 
@@ -77,14 +79,56 @@ pub struct Network {
     pub role: Role,
     /// The ONNX file.
     pub path: PathBuf,
-    /// Its hash, 64 hex digits.
+    /// What it is known by, 64 hex digits: the file's hash, or that of the file and those with its weights.
     pub sha256: String,
+    /// The files beside it that hold weights, relative to its folder.
+    #[serde(default)]
+    pub external: Vec<PathBuf>,
     /// Its family, where the user or the catalog says so; else the graph does when it is loaded.
     pub family: Option<Family>,
     /// The catalog's settings, where it knows the file; else the family's defaults hold.
     pub settings: Option<Settings>,
+    /// How its graph normalises pixels itself, where it does.
+    #[serde(default)]
+    pub own_normalization: Option<OwnNormalization>,
+    /// What the user says of its input.
+    #[serde(default)]
+    pub input: InputChoice,
     /// Its licence, where the catalog knows the file.
     pub license: Option<String>,
+}
+
+/// How pixels are fed to a network, and who says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feed {
+    /// The settings that are in force.
+    pub settings: Settings,
+    /// Who says how pixels become numbers.
+    pub source: FeedSource,
+}
+
+/// Who says how pixels become numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FeedSource {
+    /// The user.
+    Given,
+    /// The catalog.
+    Catalog,
+    /// The graph, by these nodes.
+    Graph(String),
+    /// Nobody: it is what the family's networks are mostly fed.
+    Family,
+}
+
+impl fmt::Display for FeedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given => f.write_str("as given"),
+            Self::Catalog => f.write_str("as the catalog says"),
+            Self::Graph(nodes) => write!(f, "its graph normalises inside: {nodes}"),
+            Self::Family => f.write_str("as its family is fed"),
+        }
+    }
 }
 
 impl Network {
@@ -110,10 +154,22 @@ impl Network {
             }
             NetworkName::File { path, .. } => (path.clone(), None),
         };
-        let sha256 = files::sha256(&path).map_err(|source| ModelError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        if let NetworkName::File {
+            family: Some(family), ..
+        } = name
+            && family.role() != role
+        {
+            return Err(ModelError::WrongRole {
+                network: file_name(&path),
+                family: *family,
+                given: role,
+            });
+        }
+        let NetworkFile {
+            sha256,
+            external,
+            own_normalization,
+        } = NetworkFile::read(&path)?;
         let entry = named.or_else(|| catalog.by_sha256(&sha256).cloned());
         let named_family = match name {
             NetworkName::File { family, .. } => *family,
@@ -129,7 +185,10 @@ impl Network {
             role,
             path,
             sha256,
+            external,
             family,
+            own_normalization,
+            input: InputChoice::default(),
             settings: entry.as_ref().map(CatalogEntry::settings),
             license: entry.map(|entry| entry.license.text),
         };
@@ -143,13 +202,57 @@ impl Network {
         }
     }
 
+    /// The same, fed as the user says.
+    #[must_use]
+    pub fn fed(mut self, input: InputChoice) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Its files as they are now, in place of what was found before: another network may stand there since.
+    pub fn sha256_now(&self) -> Result<String, ModelError> {
+        Ok(NetworkFile::read(&self.path)?.sha256)
+    }
+
     /// Its settings once its family is known, with `score` (if given) as the score threshold.
     pub fn settings(&self, family: Family, score: Option<f32>) -> Settings {
-        let mut settings = self.settings.unwrap_or_else(|| family.defaults());
+        let mut settings = self.feed(family).settings;
         if let Some(score) = score {
             settings.score_threshold = score;
         }
         settings
+    }
+
+    /// How pixels are fed to it once its family is known: as the user says, else as the catalog does, else as its graph
+    /// shows, else as its family is.
+    pub fn feed(&self, family: Family) -> Feed {
+        let mut settings = self.settings.unwrap_or_else(|| family.defaults());
+        let mut source = FeedSource::Family;
+        if self.settings.is_some() {
+            source = FeedSource::Catalog;
+        } else if let Some(own) = &self.own_normalization {
+            settings.input.mean = own.mean;
+            settings.input.divisor = own.divisor;
+            source = FeedSource::Graph(own.nodes.clone());
+        }
+        if self.input.normalizes() {
+            source = FeedSource::Given;
+        }
+        settings.input = self.input.over(settings.input);
+        Feed { settings, source }
+    }
+
+    /// What was assumed of its input because its graph shows it, for people; `None` where nothing was.
+    pub fn assumption(&self) -> Option<String> {
+        let own = self.own_normalization.as_ref()?;
+        if self.settings.is_some() || self.input.normalizes() {
+            return None;
+        }
+        let fed = if own.divisor > 1.0 { "0 to 1" } else { "0 to 255" };
+        Some(format!(
+            "{} {}: its graph normalises pixels itself ({}), so it is fed {fed}; --{}-input mean=...,divisor=... says otherwise",
+            self.role, self.name, own.nodes, self.role
+        ))
     }
 
     /// Loads it as a detector for batches of at most `batch`.
@@ -164,7 +267,19 @@ impl Network {
         let settings = self.settings(family, score);
         let decoder = identify::face_decoder(&self.shown(), loaded.signature(), family)?;
         let batch = if family.batches() { batch } else { 1 };
-        let detector = Detector::new(loaded, decoder, &settings, batch);
+        let detector = Detector::new(self.shown(), loaded, decoder, &settings, batch)?;
+        let fixed = detector.canvas();
+        match self.input.canvas {
+            Some(asked) if (asked.0 as usize, asked.1 as usize) != fixed => {
+                let network = self.shown();
+                return Err(ModelError::Canvas {
+                    network,
+                    fixed,
+                    asked,
+                });
+            }
+            _ => {}
+        }
         let trims = session.dynamic_axis == Some(DynamicAxis::Canvas) && session.path == DataPath::Host;
         Ok((if trims { detector.trimming() } else { detector }, family))
     }
@@ -178,7 +293,9 @@ impl Network {
     ) -> Result<(Recognizer, Family), ModelError> {
         let (session, family) = self.open(runtime, session, Role::Recognizer, batch)?;
         let settings = self.settings(family, None);
-        Ok((Recognizer::new(session, &settings, batch), family))
+        let output = identify::embedding_output(&self.shown(), session.signature(), family)?;
+        let recognizer = Recognizer::new(self.shown(), session, output, &settings, batch)?;
+        Ok((recognizer, family))
     }
 
     /// Its session and family. For a device, the network is loaded so that it normalises bytes itself, which takes

@@ -67,6 +67,9 @@ pub struct Loaded {
     pub reads_bytes: bool,
     /// Whether a device reads page-locked memory; `None` where there is no device.
     pub pinned: Option<bool>,
+    /// Which of the recognizer's outputs is taken for the embedding, where it has several.
+    #[serde(default)]
+    pub embedding_output: Option<String>,
 }
 
 /// How a pipeline is to be loaded.
@@ -130,6 +133,7 @@ impl Pipeline {
             recognizer_batch: recognizer.batch(),
             reads_bytes: detector.session().reads_bytes(),
             pinned: detector.session().is_pinned(),
+            embedding_output: recognizer.chosen_output().map(str::to_owned),
         };
         let pipeline = Self {
             detector,

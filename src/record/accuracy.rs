@@ -72,8 +72,22 @@ pub struct Verification {
     pub different_pairs: usize,
 }
 
+/// How alike the embeddings of different faces are, of all photos or of faces spread evenly over them. The same face of the
+/// same photo twice, as copies of a photo have it, counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Likeness {
+    /// Faces that were compared, each with each.
+    pub faces: usize,
+    /// Pairs of them.
+    pub pairs: usize,
+    /// The cosine that nine of ten pairs reach; null without a pair.
+    pub cosine_p10: Option<f64>,
+    /// The median cosine; null without a pair.
+    pub cosine_median: Option<f64>,
+}
+
 /// What an arm answered when every photo was given to it once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckPass {
     /// Photos.
     pub photos: usize,
@@ -83,6 +97,9 @@ pub struct CheckPass {
     pub faces: usize,
     /// Whether the networks of the reference are of 32-bit floats, as far as its profile shows; null without a reference.
     pub reference_is_fp32: Option<bool>,
+    /// How alike different faces are; absent for `null`, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likeness: Option<Likeness>,
 }
 
 /// Least figures of the answers against ground truth, which the workload's networks reach elsewhere.

@@ -31,7 +31,9 @@ mod write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use accuracy::{Accuracy, CheckPass, EmbeddingCounts, QualityTarget, Verification, VerificationAccuracy};
+pub use accuracy::{
+    Accuracy, CheckPass, EmbeddingCounts, Likeness, QualityTarget, Verification, VerificationAccuracy,
+};
 pub use arm::{
     Arm, BackendFacts, OperatorTimes, Operators, Placement, Point, Price, RuntimeFacts, Setup, StratumFacts,
 };
@@ -288,7 +290,8 @@ pub struct NetworkFacts {
     pub name: String,
     /// Its family; null where no arm could load it.
     pub family: Option<String>,
-    /// Hash of the ONNX file.
+    /// What it is known by: the SHA-256 of the ONNX file. Where weights lie in files beside it, that of a text: the file's
+    /// own hash in a line, then for each other file, sorted by name, a line of its hash, two spaces and its name.
     pub sha256: String,
     /// Width and height of what it reads; null where no arm could load it.
     pub input: Option<[usize; 2]>,
@@ -296,6 +299,26 @@ pub struct NetworkFacts {
     pub license: Option<String>,
     /// Least score of a face; null for recognizers.
     pub score_threshold: Option<f32>,
+    /// How pixels were fed to it; absent where no arm could load it, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<NetworkFeed>,
+    /// Which of its outputs was taken for the embedding, where it has several; absent where it has one, for detectors, and
+    /// in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_output: Option<String>,
+}
+
+/// How pixels of 0 to 255 were fed to a network: `(pixel - mean) / divisor`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkFeed {
+    /// Order of the channels: `rgb` or `bgr`.
+    pub channels: String,
+    /// Subtracted from each pixel.
+    pub mean: f32,
+    /// Divides what is left.
+    pub divisor: f32,
+    /// Who says so: the user, the catalog, the network's graph (with the nodes that show it), or its family.
+    pub source: String,
 }
 
 /// How the study was laid out.

@@ -2,9 +2,10 @@
 
 use super::check::Consequence;
 use limits::{
-    AGREEMENT_COUNT, AGREEMENT_MATCHED, CLAIMED, CLOCK, COLD, Cosines, DECODE, FOREIGN, LATE_MS, LATE_SHARE,
-    MARGIN, MATCH_IOU, OTHER_VGPUS, PEER, PEER_MATCHED, PLACED, PRECISE, PROCESSES, SAMPLES, SEEN, SEEN_BUSY,
-    SPREAD, STEADY, STOLEN, SURE_SCORE, THROTTLED, TREND, UNSEEN_COSINE, UNSEEN_MATCHED, VERIFICATION_LOSS,
+    AGREEMENT_COUNT, AGREEMENT_MATCHED, ALIKE, CLAIMED, CLOCK, COLD, Cosines, DECODE, FOREIGN, LATE_MS,
+    LATE_SHARE, MARGIN, MATCH_IOU, OTHER_VGPUS, PEER, PEER_MATCHED, PLACED, PRECISE, PROCESSES, SAMPLES,
+    SEEN, SEEN_BUSY, SPREAD, STEADY, STOLEN, SURE_SCORE, THROTTLED, TREND, UNSEEN_COSINE, UNSEEN_MATCHED,
+    VERIFICATION_LOSS,
 };
 
 /// The numbers behind the rules, in one place.
@@ -101,6 +102,11 @@ pub mod limits {
     };
     /// Least share of sure faces that another program's pipeline must find again.
     pub const PEER_MATCHED: f64 = 0.98;
+    /// The cosine that nine of ten pairs of different faces may not reach: no two of them look different then. Recognizers
+    /// that are normalised twice reach 0.9986 and more; in use, 0.2 with many people, and 0.76 with photos of one person.
+    pub const ALIKE: f64 = 0.995;
+    /// Fewest pairs of faces that show whether all look alike: those of three faces.
+    pub const ALIKE_PAIRS: usize = 3;
     /// Least ratio that counts as a difference, as a fraction.
     pub const MARGIN: f64 = 0.02;
     /// The share of false accepts at which verification is measured.
@@ -191,6 +197,13 @@ pub const RULES: &[Rule] = &[
         "Does every measured pass find as many faces as the pass whose answers were compared?",
         || "the same number".to_owned(),
         "faces are counted in every block",
+    ),
+    make(
+        "distinct",
+        Invalid,
+        "Do different faces get different embeddings?",
+        || format!("nine of ten pairs of faces may not have a cosine of {ALIKE} or more"),
+        "the answers of the same pass: up to 200 faces spread over all photos, each compared with each, whoever they show; copies of one photo count once; unknown for fewer than three faces. Photos of one person pass too: two photos of a person differ more than this",
     ),
     make(
         "counts",

@@ -29,10 +29,16 @@ use crate::text::ShownPath;
 
 pub use self::{
     descriptor::{BackendDescriptor, DeviceArgument, Engine},
-    onnx::{DynamicAxis, Scaling},
+    onnx::{DynamicAxis, FileError, NetworkFile, OwnNormalization, Scaling},
     options::DataPath,
     profile::Profile,
 };
+
+/// Longest side of a network's input, pixels. The largest that is in use has 2048.
+pub const MOST_SIDE: usize = 8192;
+
+/// Most pictures in a batch that a graph may fix.
+pub const MOST_BATCH: usize = 1024;
 
 /// Something that can load networks: one runtime with one execution provider on one device.
 pub trait Runtime: Send + Sync {
@@ -121,17 +127,45 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Checks that the graph of the file `network` reads one float tensor of four dimensions, as [`Session::run`] gives it.
+    /// Checks that the graph of the file `network` reads one float tensor of four dimensions, as [`Session::run`] gives it:
+    /// pictures of three channels, no larger than [`MOST_SIDE`].
     pub fn reads_pictures(&self, network: &Path) -> Result<(), RuntimeError> {
-        match self.inputs.as_slice() {
-            [input] if input.is_f32 && input.shape.len() == 4 => Ok(()),
-            inputs => Err(RuntimeError::Input {
+        let found = || {
+            let inputs: Vec<_> = self.inputs.iter().map(ToString::to_string).collect();
+            inputs.join(", ")
+        };
+        let [
+            TensorInfo {
+                shape, is_f32: true, ..
+            },
+        ] = self.inputs.as_slice()
+        else {
+            return Err(RuntimeError::Input {
                 network: network.to_path_buf(),
-                found: inputs
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                found: found(),
+            });
+        };
+        let fits =
+            |length: &Option<usize>, most: usize| length.is_none_or(|length| (1..=most).contains(&length));
+        match shape.as_slice() {
+            [_, channels, _, _] if channels.is_some_and(|channels| channels != 3) => {
+                Err(RuntimeError::Input {
+                    network: network.to_path_buf(),
+                    found: found(),
+                })
+            }
+            [batch, _, height, width]
+                if fits(batch, MOST_BATCH) && fits(height, MOST_SIDE) && fits(width, MOST_SIDE) =>
+            {
+                Ok(())
+            }
+            [_, _, _, _] => Err(RuntimeError::InputSize {
+                network: network.to_path_buf(),
+                found: found(),
+            }),
+            _ => Err(RuntimeError::Input {
+                network: network.to_path_buf(),
+                found: found(),
             }),
         }
     }
@@ -211,6 +245,14 @@ pub enum RuntimeError {
     /// The network does not read one float tensor of four dimensions.
     #[error("{}: expected one input of 32-bit floats, batch x 3 x height x width; the network reads {found}", network.shown())]
     Input {
+        /// The ONNX file.
+        network: PathBuf,
+        /// The declared inputs.
+        found: String,
+    },
+    /// The input that the network declares is of no size that can be fed.
+    #[error("{}: its graph reads {found}: width and height must be from 1 to {MOST_SIDE} pixels and a fixed batch from 1 to {MOST_BATCH}; export the network again, with a dynamic or a usual size", network.shown())]
+    InputSize {
         /// The ONNX file.
         network: PathBuf,
         /// The declared inputs.

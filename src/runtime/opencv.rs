@@ -16,7 +16,7 @@ use opencv::{
 use super::{
     Identity, Output, Runtime, RuntimeError, Session, SessionSettings, Signature,
     by_shape::{ByShape, for_input},
-    onnx::{shape, signature},
+    onnx::{self, shape, signature},
 };
 use crate::text::ShownPath;
 
@@ -56,6 +56,7 @@ impl Runtime for OpenCv {
         };
         let signature = signature::read(network).map_err(failed)?;
         signature.reads_pictures(network)?;
+        without_external(network).map_err(failed)?;
         // A negative number restores OpenCV's own choice.
         let threads = i32::try_from(settings.threads).ok().filter(|n| *n > 0);
         set_num_threads(threads.unwrap_or(-1)).map_err(|error| failed(words(&error)))?;
@@ -78,6 +79,20 @@ impl Runtime for OpenCv {
 
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+}
+
+/// OpenCV imports from memory, and sees no file beside: weights that lie there would be missing.
+fn without_external(network: &Path) -> Result<(), String> {
+    let model = std::fs::read(network).map_err(|error| error.to_string())?;
+    let external = onnx::external_files(network, &model).map_err(|error| error.to_string())?;
+    match external.first() {
+        None => Ok(()),
+        Some(file) => Err(format!(
+            "its weights lie in another file ({}), which OpenCV does not read; save the network in one file, or use another \
+             backend",
+            file.shown()
+        )),
     }
 }
 

@@ -90,7 +90,8 @@ impl Study {
             workers.push(self.launch(job, &self.environments[*arm])?);
         }
         for (worker, arm) in workers.iter_mut().zip(arms) {
-            self.await_ready(worker, &mut runs[*arm])?;
+            let patience = self.load_patience(&self.plan.arms[*arm].spec);
+            Self::await_ready(worker, &mut runs[*arm], patience)?;
         }
         Ok(LoadedGroup {
             arms: arms.to_vec(),

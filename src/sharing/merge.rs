@@ -286,6 +286,16 @@ fn same_shard(a: &Record, b: &Record) -> Option<usize> {
     shared.map(|(index, _)| index)
 }
 
+/// Whether two networks were fed alike, as far as both records say how: the faces that are found, and are embedded, hang
+/// on it.
+fn same_feed(a: Option<&NetworkFacts>, b: Option<&NetworkFacts>) -> bool {
+    let feed = |network: Option<&NetworkFacts>| {
+        let feed = network?.feed.as_ref()?;
+        Some((feed.channels.clone(), feed.mean.to_bits(), feed.divisor.to_bits()))
+    };
+    feed(a).zip(feed(b)).is_none_or(|(a, b)| a == b)
+}
+
 /// What was not the same in two studies, of all that decides how much work a photo is.
 fn differences(a: &Record, b: &Record) -> Vec<String> {
     let (x, y) = (&a.workload, &b.workload);
@@ -323,6 +333,14 @@ fn differences(a: &Record, b: &Record) -> Vec<String> {
     }
     note("the detector", network(&x.detector) == network(&y.detector));
     note("the recognizer", network(&x.recognizer) == network(&y.recognizer));
+    note(
+        "how the detector is fed",
+        same_feed(x.detector.as_ref(), y.detector.as_ref()),
+    );
+    note(
+        "how the recognizer is fed",
+        same_feed(x.recognizer.as_ref(), y.recognizer.as_ref()),
+    );
     note(
         "facebench's version",
         a.tool.version == b.tool.version || shards(a).next().is_none(),

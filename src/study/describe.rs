@@ -7,13 +7,28 @@ use super::{
 use crate::{
     analysis::derive::derive_record,
     machine::Counters,
-    record::{NetworkFacts, Record},
+    model::{
+        Family,
+        network::{Feed, Network},
+    },
+    record::{NetworkFacts, NetworkFeed, Record},
 };
 
 /// Marks `record` as that of a study that did not come to its end, and what may not be quoted for that.
 pub(crate) fn cut_short(record: &mut Record) {
     record.interrupted = true;
     derive_record(record);
+}
+
+/// How pixels were fed to `network`.
+fn feed(network: &Network, family: Family) -> NetworkFeed {
+    let Feed { settings, source } = network.feed(family);
+    NetworkFeed {
+        channels: settings.input.channels.to_string(),
+        mean: settings.input.mean,
+        divisor: settings.input.divisor,
+        source: source.to_string(),
+    }
 }
 
 impl Study {
@@ -51,6 +66,8 @@ impl Study {
                     .settings(loaded.detector_family, networks.score)
                     .score_threshold
             }),
+            feed: loaded.map(|loaded| feed(detector, loaded.detector_family)),
+            embedding_output: None,
         });
         let recognizer = &networks.recognizer;
         record.workload.recognizer = Some(NetworkFacts {
@@ -63,6 +80,8 @@ impl Study {
             }),
             license: recognizer.license.clone(),
             score_threshold: None,
+            feed: loaded.map(|loaded| feed(recognizer, loaded.recognizer_family)),
+            embedding_output: loaded.and_then(|loaded| loaded.embedding_output.clone()),
         });
     }
 

@@ -10,7 +10,9 @@ use std::{
 use super::{Study, planned_arm::PlannedArm};
 use crate::{
     files,
+    model::network::Network,
     record::{ChangedFile, Inputs},
+    runtime::NetworkFile,
     worker::environment::ArmEnvironment,
 };
 
@@ -45,6 +47,8 @@ struct Input {
     look: Result<Look, String>,
     /// The hash that is in the record; `None` for photos.
     sha256: Option<String>,
+    /// Whether the hash is a network's, which is over the files beside it too.
+    is_network: bool,
 }
 
 impl Input {
@@ -54,6 +58,33 @@ impl Input {
             path: path.to_path_buf(),
             look: Look::at(path),
             sha256,
+            is_network: false,
+        }
+    }
+
+    /// The files of a network: its graph, and those with its weights.
+    fn network(network: &Network) -> Vec<Self> {
+        let beside = files::folder_of(&network.path);
+        let external = network
+            .external
+            .iter()
+            .map(|file| Self::new(file.to_string_lossy().into_owned(), &beside.join(file), None));
+        let graph = Self {
+            is_network: true,
+            ..Self::loaded(&network.path, &network.sha256)
+        };
+        std::iter::once(graph).chain(external).collect()
+    }
+
+    /// The hash as it is now.
+    fn hash(&self) -> Result<String, String> {
+        if self.is_network {
+            let network = NetworkFile::read(&self.path);
+            network
+                .map(|network| network.sha256)
+                .map_err(|error| error.to_string())
+        } else {
+            files::sha256(&self.path).map_err(|error| error.to_string())
         }
     }
 
@@ -74,7 +105,7 @@ impl Input {
             Err(error) => return Some(format!("is gone ({error})")),
         };
         if let Some(sha256) = &self.sha256 {
-            match files::sha256(&self.path) {
+            match self.hash() {
                 Ok(hash) if hash != *sha256 => return Some("has another content".to_owned()),
                 Ok(_) => {}
                 Err(error) => return Some(format!("cannot be read any more ({error})")),
@@ -146,9 +177,7 @@ impl Study {
         let networks = networks
             .into_iter()
             .flat_map(|networks| [&networks.detector, &networks.recognizer]);
-        let mut inputs: Vec<Input> = networks
-            .map(|network| Input::loaded(&network.path, &network.sha256))
-            .collect();
+        let mut inputs: Vec<Input> = networks.flat_map(Input::network).collect();
         let library = environment.library.as_ref();
         inputs.extend(library.map(|library| Input::loaded(&library.path, &library.sha256)));
         let program = environment.program.as_ref();

@@ -30,7 +30,7 @@ use crate::{
     machine::Nvml,
     pipeline::Networks,
     record::{Block, Gpu, NetworkFacts, Price, Record, Workload},
-    runtime::spec::Reads,
+    runtime::spec::{BackendSpec, Reads},
     worker::{
         call::Prepare,
         environment::ArmEnvironment,
@@ -255,8 +255,9 @@ impl Study {
         environment: &ArmEnvironment,
         run: &mut ArmRun,
     ) -> Result<WorkerProcess, ProcessError> {
+        let patience = self.load_patience(&job.spec);
         let mut worker = self.launch(job, environment)?;
-        self.await_ready(&mut worker, run)?;
+        Self::await_ready(&mut worker, run, patience)?;
         Ok(worker)
     }
 
@@ -278,12 +279,21 @@ impl Study {
         Ok(worker)
     }
 
+    /// How long a worker for `spec` may be silent while it loads: ONNX Runtime on the processor has nothing to compile, and
+    /// a network that does not end there ends by the plan's patience.
+    pub(crate) fn load_patience(&self, spec: &BackendSpec) -> Duration {
+        if spec.backend().is_reference() {
+            self.plan.patience
+        } else {
+            self.plan.patience.max(LOAD_PATIENCE)
+        }
+    }
+
     pub(crate) fn await_ready(
-        &self,
         worker: &mut WorkerProcess,
         run: &mut ArmRun,
+        patience: Duration,
     ) -> Result<(), ProcessError> {
-        let patience = self.plan.patience.max(LOAD_PATIENCE);
         run.ready.push(worker.receive::<Prepare>(patience)?);
         Ok(())
     }

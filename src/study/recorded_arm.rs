@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{plan::Plan, planned_arm::PlannedArm};
 use crate::{
-    analysis::{agreement, checks, ground_truth, statistics},
+    analysis::{agreement, checks, ground_truth, likeness, statistics},
     dataset::manifest,
     record::{
         Accuracy, Arm, BackendFacts, Block, CeilingRun, CheckPass, Figures, Inputs, Operators, Outcome,
@@ -183,7 +183,7 @@ pub fn recorded_arm(facts: &ArmFacts<'_>, run: &ArmRun, photos: &PhotoFacts<'_>)
         errors: run.errors.clone(),
         failed: run.failed,
         setup: setup(run),
-        check_pass: check_pass(run, photos),
+        check_pass: check_pass(arm, run, photos),
         accuracy: accuracy(arm, run, photos),
         rss_peak_bytes: run.rss_peak_bytes.iter().flatten().copied().max(),
         host_log: None,
@@ -213,12 +213,16 @@ fn points(plan: &Plan, arm: &PlannedArm, run: &ArmRun) -> Vec<Point> {
         .collect()
 }
 
-fn check_pass(run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<CheckPass> {
+fn check_pass(arm: &PlannedArm, run: &ArmRun, photos: &PhotoFacts<'_>) -> Option<CheckPass> {
     (!run.answers.is_empty()).then(|| CheckPass {
         photos: run.answers.len(),
         bytes: photos.bytes,
         faces: run.answers.iter().map(|answer| answer.faces.len()).sum(),
         reference_is_fp32: photos.reference.map(|reference| reference.is_fp32),
+        likeness: (!arm.spec.is_null()).then(|| {
+            let faces: Vec<&Face> = run.answers.iter().flat_map(|answer| &answer.faces).collect();
+            likeness::between(&faces)
+        }),
     })
 }
 

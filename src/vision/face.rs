@@ -87,10 +87,19 @@ impl Embedding {
 
     /// Becomes what [`Embedding::from_raw`] makes of `values`, in the memory that it has.
     pub fn assign(&mut self, values: &[f32]) {
-        let norm = values.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let scale = if norm > 0.0 { norm.recip() } else { 1.0 };
+        let length = |values: &[f32]| values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let norm = length(values);
         self.0.clear();
-        self.0.extend(values.iter().map(|v| v * scale));
+        if norm.is_finite() || !values.iter().all(|v| v.is_finite()) {
+            let scale = if norm > 0.0 { norm.recip() } else { 1.0 };
+            self.0.extend(values.iter().map(|v| v * scale));
+            return;
+        }
+        // The squares of such numbers are too large to be added.
+        let largest = values.iter().fold(0.0, |largest: f32, v| largest.max(v.abs()));
+        self.0.extend(values.iter().map(|v| v / largest));
+        let scale = length(&self.0).recip();
+        self.0.iter_mut().for_each(|v| *v *= scale);
     }
 
     /// The normalised numbers.
@@ -126,6 +135,13 @@ mod tests {
         let b = BoundingBox::from([1.0, 0.0, 3.0, 2.0]);
         assert!((a.iou(&b) - 1.0 / 3.0).abs() < 1e-6);
         assert!((a.iou(&a) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn large_numbers_have_a_direction_too() {
+        let embedding = Embedding::from_raw(&[3e30, 4e30]);
+        assert!((embedding.values()[0] - 0.6).abs() < 1e-6 && (embedding.values()[1] - 0.8).abs() < 1e-6);
+        assert!(Embedding::from_raw(&[f32::NAN, 1.0]).values()[0].is_nan());
     }
 
     #[test]

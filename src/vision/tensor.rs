@@ -15,6 +15,15 @@ pub enum ChannelOrder {
     Bgr,
 }
 
+impl std::fmt::Display for ChannelOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+        })
+    }
+}
+
 /// How a pixel of 0..=255 becomes a number: `(pixel - mean) / divisor`, the same for the three channels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Normalization {

@@ -23,6 +23,10 @@ pub struct Prepare(pub Job);
 pub struct Probe(pub Job);
 /// [`Request::Observe`].
 pub struct Observe;
+/// [`Request::Recognize`].
+pub struct Recognize;
+/// [`Request::Serve`].
+pub struct Serve;
 /// [`Request::PrepareBackgroundLoad`].
 pub struct PrepareBackgroundLoad(pub Job);
 /// [`Request::Finish`].
@@ -52,6 +56,8 @@ calls! {
     Prepare -> Ready { Self(job) => Request::Prepare(Box::new(job)), Reply::Ready(ready) => *ready }
     Probe -> () { Self(job) => Request::Probe(Box::new(job)), Reply::Probed => () }
     Observe -> Option<ObservedProfile> { Self => Request::Observe, Reply::Observed { profile } => profile }
+    Recognize -> () { Self => Request::Recognize, Reply::Observed { .. } => () }
+    Serve -> () { Self => Request::Serve, Reply::Served => () }
     WarmUp -> WarmedUp { call => Request::WarmUp(call), Reply::WarmedUp(warmed_up) => warmed_up }
     BlockSpec -> Block { call => Request::Block(call), Reply::Block(block) => *block }
     MeasureCeiling -> Ceiling { call => Request::Ceiling(call), Reply::Ceiling(ceiling) => *ceiling }

@@ -33,13 +33,19 @@ impl LoadedArm {
             let own = self.profile(writer)?;
             own.or_else(|| null_stream::profile(&self.job.spec.null))
         };
+        self.answer_all(writer)?;
+        Ok(profile)
+    }
+
+    /// Sends the answer to every photo.
+    pub(super) fn answer_all(&mut self, writer: &ReplyWriter) -> Result<(), WorkerError> {
         let (streams, batch) = (self.streams.len(), self.job.batch);
         self.begin(batch)?;
         let schedule = Closed::one_pass(self.job.photos.len(), batch);
         self.run(writer, &schedule, (streams, batch), |stream_loop, stream| {
             stream_loop.run(&mut AnswerReporter { stream, writer }, &mut |_| ())
-        })?;
-        Ok(profile)
+        })
+        .map(drop)
     }
 
     /// Where the nodes of a session of its own run; `None` where the runtime does not report it.

@@ -42,8 +42,11 @@ pub(super) struct LoadedArm {
 }
 
 impl LoadedArm {
-    /// Loads `job`, and answers a first photo.
-    pub(super) fn load(job: Job) -> Result<(Ready, Self), WorkerError> {
+    /// Loads `job`, and answers a first photo; `alive` is called after each part of that.
+    pub(super) fn load(
+        job: Job,
+        alive: &dyn Fn() -> Result<(), WorkerError>,
+    ) -> Result<(Ready, Self), WorkerError> {
         stay_on(&job.host_cores)?;
         let job = Arc::new(job);
         let photos = Arc::new(Photos::load(&job)?);
@@ -80,6 +83,7 @@ impl LoadedArm {
                 let (stream, facts) = arm.load_stream(runtime.as_ref(), &gallery, None)?;
                 loaded = Some(facts);
                 arm.streams.push(Box::new(stream));
+                alive()?;
             }
             let identity = runtime.identity().clone();
             arm.runtime = Some(runtime);

@@ -28,7 +28,6 @@ mod stream_loop;
 mod stream_stats;
 mod system;
 
-pub use answer_queries::answer_queries;
 pub use error::WorkerError;
 pub use null_stream::null_answer;
 #[doc(hidden)]

@@ -2,11 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, BufRead, Write},
     path::Path,
     process::{Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
@@ -16,11 +17,11 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    call::{Call, Finish},
+    call::{Call, Finish, Serve},
     interruption::Interruption,
     pipes::{self, Line},
     plausible::impossible,
-    protocol::Reply,
+    protocol::{Reply, Request},
 };
 use crate::{files::Scratch, machine::Quota};
 
@@ -65,6 +66,9 @@ pub enum ProcessError {
     /// A number that cannot be.
     #[error("the worker said what cannot be: {0}")]
     Impossible(String),
+    /// Whoever asked takes no answers any more.
+    #[error("cannot write the answer: {0}")]
+    Output(io::Error),
     /// The user stopped the study, or its time is over.
     #[error("interrupted")]
     Interrupted,
@@ -175,8 +179,11 @@ impl WorkerProcess {
 
     /// Sends `call`, whose answer is received later.
     pub fn send<C: Call>(&mut self, call: C) -> Result<(), ProcessError> {
-        let mut line =
-            serde_json::to_vec(&call.request()).map_err(|e| ProcessError::Protocol(e.to_string()))?;
+        self.send_request(&call.request())
+    }
+
+    fn send_request(&mut self, request: &Request) -> Result<(), ProcessError> {
+        let mut line = serde_json::to_vec(request).map_err(|e| ProcessError::Protocol(e.to_string()))?;
         line.push(b'\n');
         (self.sent, self.begun) = (Instant::now(), None);
         // What is there already answers no request: it would be taken for the answer to this one.
@@ -220,6 +227,46 @@ impl WorkerProcess {
                 Err(Reply::Progress { .. }) => {}
                 Err(Reply::Begun) => self.begun = Some(self.received),
                 Err(reply) => before(reply).map_err(|reply| unexpected(&reply))?,
+            }
+        }
+    }
+
+    /// Has the worker answer the lines of queries that come on standard input, until that ends, on `output`; at most
+    /// `patience` from one answer to the next while any is due.
+    pub fn answer_queries(&mut self, output: &mut dyn Write, patience: Duration) -> Result<(), ProcessError> {
+        self.send(Serve)?;
+        let asked = Arc::new(AtomicUsize::new(0));
+        if let Some(requests) = self.requests.clone() {
+            let counted = Arc::clone(&asked);
+            // It may wait for input that never comes, and ends with the program.
+            pipes::start("queries", move || pass_on_queries(&requests, &counted))
+                .map_err(ProcessError::Spawn)?;
+        }
+        let (mut answered, mut waited_since) = (0, Instant::now());
+        loop {
+            match self.replies.recv_timeout(POLL_INTERVAL.min(patience)) {
+                Ok(line) if line.text.starts_with(b"{") => match parse(&line)? {
+                    Reply::Served => return Ok(()),
+                    reply => return Err(unexpected(&reply)),
+                },
+                Ok(mut line) => {
+                    line.text.push(b'\n');
+                    output
+                        .write_all(&line.text)
+                        .and_then(|()| output.flush())
+                        .map_err(ProcessError::Output)?;
+                    answered += 1;
+                    waited_since = Instant::now();
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.exit_reason()),
+                Err(RecvTimeoutError::Timeout) if answered >= asked.load(Ordering::Relaxed) => {
+                    waited_since = Instant::now();
+                }
+                Err(RecvTimeoutError::Timeout) if waited_since.elapsed() >= patience => {
+                    let _ = self.process.kill();
+                    return Err(ProcessError::Silent { patience });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -271,6 +318,20 @@ impl WorkerProcess {
         };
         ProcessError::Died { status, stderr }
     }
+}
+
+/// Gives the lines of standard input to a worker, and counts the photos that they ask for; then asks it to finish.
+fn pass_on_queries(requests: &Sender<Vec<u8>>, asked: &AtomicUsize) {
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        // Pairs of an id and a photo.
+        asked.fetch_add(line.split_whitespace().count() / 2, Ordering::Relaxed);
+        if requests.send(format!("{line}\n").into_bytes()).is_err() {
+            // Whoever waits for answers sees that it is gone, and why.
+            return;
+        }
+    }
+    let finish = serde_json::to_string(&Request::Finish).unwrap_or_default();
+    let _ = requests.send(format!("{finish}\n").into_bytes());
 }
 
 impl Drop for WorkerProcess {

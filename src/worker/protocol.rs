@@ -24,6 +24,11 @@ pub enum Request {
     /// each photo and [`Reply::Observed`]. It may come again, with other pixels in the files: only the first one's profile
     /// is looked at.
     Observe,
+    /// The faces of every photo, once, and nothing else; completion as for `Observe`, without a profile.
+    Recognize,
+    /// Answer photos by number for another program's load generator: each line that follows is a line of queries, until the
+    /// request to finish; each line that comes back is the id of an answered photo, until [`Reply::Served`].
+    Serve,
     /// Work without measuring until the speed is steady; answered by [`Reply::WarmedUp`].
     WarmUp(WarmUp),
     /// Measure whole passes; answered by [`Reply::Block`].
@@ -246,6 +251,8 @@ pub enum Reply {
         /// Node time by provider; `None` for runtimes that have no providers.
         profile: Option<ObservedProfile>,
     },
+    /// All queries are answered.
+    Served,
     /// The warm-up is over.
     WarmedUp(WarmedUp),
     /// A block is measured.

@@ -21,6 +21,11 @@ impl ReplyWriter {
         Ok(Self(Mutex::new(File::from(own))))
     }
 
+    /// For lines that are no replies.
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines(self)
+    }
+
     /// Sends `reply`; an error means that the study is gone.
     pub(super) fn send(&self, reply: &Reply) -> io::Result<()> {
         let mut line = serde_json::to_vec(reply)?;
@@ -29,5 +34,22 @@ impl ReplyWriter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .write_all(&line)
+    }
+}
+
+/// Lines that are no replies, on their way to the study.
+pub(super) struct Lines<'a>(&'a ReplyWriter);
+
+impl Write for Lines<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

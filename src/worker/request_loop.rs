@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     WorkerError,
+    answer_queries::QueryLines,
     background_load::BackgroundLoad,
     loaded_arm::{LoadedArm, probe},
     parallel::NoThread,
@@ -20,7 +21,7 @@ use crate::machine;
 /// Reads requests from standard input until the one to finish; returns whether all went well. When the study dies its
 /// end of the pipe closes, and the worker ends with it, even in the middle of a block.
 pub fn main() -> bool {
-    let (sender, requests) = mpsc::channel();
+    let (sender, mut requests) = mpsc::channel();
     let reading = thread::Builder::new().spawn(move || {
         for line in io::stdin().lock().lines() {
             let Ok(line) = line else { break };
@@ -35,7 +36,7 @@ pub fn main() -> bool {
     };
     match reading
         .map_err(|error| NoThread::from(error).into())
-        .and_then(|_| serve(&requests, &writer))
+        .and_then(|_| serve(&mut requests, &writer))
     {
         Ok(()) => true,
         Err(error) => {
@@ -47,10 +48,10 @@ pub fn main() -> bool {
     }
 }
 
-fn serve(requests: &mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), WorkerError> {
+fn serve(requests: &mut mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), WorkerError> {
     let mut arm: Option<LoadedArm> = None;
     let mut load: Option<BackgroundLoad> = None;
-    for line in requests {
+    while let Ok(line) = requests.recv() {
         let request: Request =
             serde_json::from_str(&line).map_err(|e| WorkerError::Protocol(e.to_string()))?;
         let reply = match (request, arm.as_mut()) {
@@ -59,7 +60,8 @@ fn serve(requests: &mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), 
                 Reply::Probed
             }
             (Request::Prepare(job), _) => {
-                let (ready, loaded) = LoadedArm::load(*job)?;
+                let alive = || Ok(writer.send(&Reply::Progress { images: 0 })?);
+                let (ready, loaded) = LoadedArm::load(*job, &alive)?;
                 arm = Some(loaded);
                 Reply::Ready(Box::new(ready))
             }
@@ -78,6 +80,19 @@ fn serve(requests: &mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<(), 
             (Request::Observe, Some(arm)) => Reply::Observed {
                 profile: arm.observe(writer)?,
             },
+            (Request::Recognize, Some(arm)) => {
+                arm.answer_all(writer)?;
+                Reply::Observed { profile: None }
+            }
+            (Request::Serve, Some(arm)) => {
+                arm.answer_queries(&mut QueryLines::new(requests), &mut writer.lines(), &|error| {
+                    // Streams that wait for queries cannot be stopped, and whoever asks should learn of it at once.
+                    let reason = error.to_string();
+                    let _ = writer.send(&Reply::Failed { reason });
+                    std::process::exit(1);
+                })?;
+                Reply::Served
+            }
             (Request::WarmUp(call), Some(arm)) => Reply::WarmedUp(arm.warm_up(writer, call)?),
             (Request::Block(spec), Some(arm)) => Reply::Block(Box::new(arm.block(writer, spec)?)),
             (Request::Ceiling(call), Some(arm)) => {

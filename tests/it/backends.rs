@@ -1,7 +1,7 @@
 //! The backends whose runtime is linked into the program by a feature, on the embedded workload: the real program, the
 //! fp32 CPU arm beside them. Backends that are not compiled in are printed as skipped.
 
-use crate::common::{self, check, few_photos, network, package, run};
+use crate::common::{self, check, few_photos, network, onnx::Net, package, run};
 
 /// Backend, whether it is compiled in, runtime, provider.
 const LINKED: [(&str, bool, &str, &str); 2] = [
@@ -144,9 +144,17 @@ fn a_broken_network_fails_the_arm_and_names_the_file() {
                 .arg("--detector")
                 .arg(format!("yunet:{}", broken.display())));
             assert_eq!(answer.code(), 1, "{backend}: {}", answer.all());
-            let reason = format!("broken.onnx: not a network that {runtime} can load: ");
-            assert!(answer.stderr().contains(&reason), "{backend}: {}", answer.all());
+            let reason = "broken.onnx: it is not an ONNX file";
+            assert!(answer.stderr().contains(reason), "{backend}: {}", answer.all());
         }
+        let unknown = Net::reading(&[Some(1), Some(3), Some(64), Some(64)]).node("NoSuch", &["input"], "y");
+        std::fs::write(&broken, unknown.output("y", &[Some(1)]).onnx()).unwrap();
+        let mut command = few_photos(4, &folder.path().join("r.json"), &[backend]);
+        let answer = run(command
+            .arg("--detector")
+            .arg(format!("yunet:{}", broken.display())));
+        let reason = format!("broken.onnx: not a network that {runtime} can load: ");
+        assert!(answer.stderr().contains(&reason), "{backend}: {}", answer.all());
         let mut command = few_photos(4, &folder.path().join("r.json"), &[backend]);
         command
             .arg("--detector")

@@ -6,7 +6,13 @@ use std::{
     process::Command,
 };
 
-use crate::common::{self, Answer, facebench, network, photos, run};
+use facebench::runtime::NetworkFile;
+
+use crate::common::{
+    self, Answer, facebench, network,
+    onnx::{Net, Value},
+    photos, run,
+};
 
 const PART: u64 = 4_000_000;
 
@@ -24,9 +30,40 @@ fn unpack(bundle: &Path, into: &Path) -> Answer {
     run(bare("/bin/sh", into).arg(bundle.join("unpack")).arg(into))
 }
 
-/// A bundle of the small networks and three photos.
+/// A recognizer whose weights lie beside its graph: what `tiles.onnx` does, but for one factor.
+fn recognizer(folder: &Path) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("tiles.data"), 2f32.to_le_bytes()).unwrap();
+    let net = Net::reading(&[None, Some(3), Some(112), Some(112)])
+        .elsewhere("w", &[1], &[("location", "tiles.data"), ("length", "4")])
+        .node_with(
+            "AveragePool",
+            &["input"],
+            &["tiles"],
+            &[
+                ("kernel_shape", Value::Ints(&[14, 14])),
+                ("strides", Value::Ints(&[14, 14])),
+            ],
+        )
+        .node_with(
+            "ReduceMean",
+            &["tiles"],
+            &["mean"],
+            &[("axes", Value::Ints(&[1, 2, 3]))],
+        )
+        .node("Sub", &["tiles", "mean"], "centred")
+        .node("Mul", &["centred", "w"], "scaled")
+        .node("Flatten", &["scaled"], "embedding")
+        .output("embedding", &[None, Some(192)]);
+    let path = folder.join("tiles.onnx");
+    fs::write(&path, net.onnx()).unwrap();
+    path
+}
+
+/// A bundle of small networks and three photos.
 fn packed(folder: &Path) -> PathBuf {
     let (bundle, photos) = (folder.join("bundle"), photos());
+    let recognizer = recognizer(&folder.join("networks"));
     let answer = run(facebench()
         .arg("bundle")
         .arg(&bundle)
@@ -35,7 +72,7 @@ fn packed(folder: &Path) -> PathBuf {
         .arg("--detector")
         .arg(network("spots.onnx"))
         .arg("--recognizer")
-        .arg(format!("arcface:{}", network("tiles.onnx").display())));
+        .arg(format!("arcface:{}", recognizer.display())));
     assert_eq!(answer.code(), 0, "{}", answer.all());
     assert!(answer.stdout().contains("sh unpack"), "{}", answer.all());
     bundle
@@ -114,6 +151,9 @@ fn a_bundle_runs_on_a_machine_without_a_network() {
     let record = common::sound(&run(&mut study), &record);
     assert_eq!(record["workload"]["dataset"]["images"], 3);
     assert_eq!(record["workload"]["detector"]["name"], "spots");
+    // Its weights came along: else it would be another network, or none.
+    let recognizer = NetworkFile::read(&folder.path().join("networks/tiles.onnx")).unwrap();
+    assert_eq!(record["workload"]["recognizer"]["sha256"], recognizer.sha256);
 
     let results = there.join("results");
     let answer = run(bare(root.join("scripts/gpu-validate"), &there)

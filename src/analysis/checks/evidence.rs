@@ -190,6 +190,7 @@ mod tests {
         bytes: 1000,
         faces: 20,
         reference_is_fp32: Some(true),
+        likeness: None,
     };
 
     /// A block of one stream that did 100 photos of 10 ms in a second.

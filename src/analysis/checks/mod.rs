@@ -330,6 +330,7 @@ mod tests {
         photos: 5,
         bytes: 1,
         faces: 10,
+        likeness: None,
         reference_is_fp32: Some(true),
     };
 

@@ -24,7 +24,9 @@ use super::{
 use crate::{
     cli::BundleArgs,
     dataset::{Survey, manifest},
+    files,
     model::{
+        InputChoice,
         derived::{self, Target},
         network::{Network, NetworkName},
     },
@@ -152,6 +154,11 @@ fn requested(args: &BundleArgs) -> NetworkRequest {
     NetworkRequest {
         detector: args.detector.clone(),
         recognizer: args.recognizer.clone(),
+        detector_input: InputChoice {
+            canvas: args.canvas,
+            ..args.detector_input.unwrap_or_default()
+        },
+        recognizer_input: args.recognizer_input.unwrap_or_default(),
         ..NetworkRequest::default()
     }
 }
@@ -242,11 +249,14 @@ fn pack_network(
         let folder = Path::new("networks").join(network.role.to_string());
         let file = folder.join(path.file_name().unwrap_or(path.as_os_str()));
         pack.file(&network.path, &file)?;
+        pack_external(pack, network, &folder)?;
         let family = family.map_or(String::new(), |family| format!("{family}:"));
         format!("{family}{}", file.to_string_lossy())
     } else {
         // The home's own: a network of the program, or one that was fetched.
-        pack.file(&network.path, below(home, &network.path))?;
+        let file = below(home, &network.path);
+        pack.file(&network.path, &file)?;
+        pack_external(pack, network, files::folder_of(&file))?;
         network.name.clone()
     };
     let mut made = Vec::new();
@@ -265,6 +275,15 @@ fn pack_network(
     })
 }
 
+/// Packs the files beside the network's that hold weights, beside it in `folder`.
+fn pack_external(pack: &mut Pack, network: &Network, folder: &Path) -> Result<(), PackError> {
+    let beside = files::folder_of(&network.path);
+    network
+        .external
+        .iter()
+        .try_for_each(|file| pack.file(&beside.join(file), folder.join(file)))
+}
+
 fn warn(home: &Path, network: &Network) {
     let missing = derived::missing(home, network, Target::Fp16, network);
     notify(&format!(
@@ -281,6 +300,17 @@ fn arguments(args: &BundleArgs, detector: &PackedNetwork, recognizer: &PackedNet
     ] {
         if given.is_some() {
             let _ = writeln!(text, "{option}\n{}", packed.word);
+        }
+    }
+    if let Some((width, height)) = args.canvas {
+        let _ = writeln!(text, "--canvas\n{width}x{height}");
+    }
+    for (option, input) in [
+        ("--detector-input", args.detector_input),
+        ("--recognizer-input", args.recognizer_input),
+    ] {
+        if let Some(input) = input {
+            let _ = writeln!(text, "{option}\n{input}");
         }
     }
     text

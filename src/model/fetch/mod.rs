@@ -21,7 +21,7 @@ use self::{
     partial::{PartialFile, beside},
 };
 use super::catalog::CatalogEntry;
-use crate::files;
+use crate::{files, runtime::NetworkFile};
 
 /// What the user may choose about a fetch.
 #[derive(Debug, Clone)]
@@ -83,7 +83,11 @@ pub fn local(entry: &CatalogEntry, home: &Path) -> LocalState {
             path,
             reason: error.to_string(),
         },
-        (Ok(sha256), None) => LocalState::Unchecked { path, sha256 },
+        (Ok(sha256), None) => LocalState::Unchecked {
+            // Weights beside it are part of what it is known by.
+            sha256: NetworkFile::read(&path).map_or(sha256, |file| file.sha256),
+            path,
+        },
         (Ok(found), Some(expected)) if found == *expected => LocalState::Present(path),
         (Ok(found), Some(expected)) => LocalState::Wrong {
             path,

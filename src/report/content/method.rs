@@ -121,6 +121,15 @@ fn network(facts: &NetworkFacts) -> String {
     if let Some(score) = facts.score_threshold {
         text = format!("{text}, score {score:.2} or more");
     }
+    if let Some(feed) = &facts.feed {
+        text = format!(
+            "{text}, fed {} (pixel - {}) / {} ({})",
+            feed.channels, feed.mean, feed.divisor, feed.source
+        );
+    }
+    if let Some(output) = &facts.embedding_output {
+        text = format!("{text}, embedding from its output {output}");
+    }
     if let Some(license) = &facts.license {
         text = format!("{text}, {license}");
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Fault, Flavor, InstallError};
+use crate::files;
 
 /// How a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,13 @@ impl RuntimeLibrary {
             cause,
         };
         let path = path.canonicalize().map_err(unreadable)?;
+        // Opening a pipe would wait, and a device may never end.
+        if let Some(kind) = files::special(&fs::metadata(&path).map_err(unreadable)?) {
+            return Err(Fault::NotALibrary {
+                found: format!("it is {kind}"),
+                path,
+            });
+        }
         let bytes = fs::read(&path).map_err(unreadable)?;
         inspect(&path, &bytes)?;
         Ok(Self {
@@ -140,6 +148,15 @@ mod tests {
     const ENTRY: &[u8] = b"\0OrtGetApiBase\0";
 
     #[test]
+    fn what_may_never_end_is_not_read() {
+        for (path, kind) in [("/dev/zero", "it is a device"), ("/tmp", "it is a folder")] {
+            let library = RuntimeLibrary::from_path(Path::new(path), Flavor::Cpu, Origin::Option);
+            let error = library.unwrap_err().to_string();
+            assert!(error.contains(kind), "{error}");
+        }
+    }
+
+    #[test]
     fn a_library_of_this_machine_is_taken() {
         let library = read("libonnxruntime.so.1.32.0", &elf(2, 3, HOST, ENTRY)).unwrap();
         assert_eq!(library.version.as_deref(), Some("1.32.0"));
@@ -188,9 +205,15 @@ mod tests {
     #[test]
     fn a_missing_file_and_a_folder_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_owned(), folder.path().join("none.so")] {
-            let error = RuntimeLibrary::from_path(&path, Flavor::Cpu, Origin::Option).unwrap_err();
-            assert!(matches!(error.fault, Fault::Unreadable { .. }), "{error}");
-        }
+        let fault = |path: &Path| {
+            RuntimeLibrary::from_path(path, Flavor::Cpu, Origin::Option)
+                .unwrap_err()
+                .fault
+        };
+        assert!(matches!(fault(folder.path()), Fault::NotALibrary { .. }));
+        assert!(matches!(
+            fault(&folder.path().join("none.so")),
+            Fault::Unreadable { .. }
+        ));
     }
 }

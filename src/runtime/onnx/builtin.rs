@@ -79,6 +79,21 @@ pub(super) fn one_node(
     model(&graph)
 }
 
+/// A network of several nodes and constants from `x` to `y`, likewise.
+#[cfg(test)]
+pub(super) fn network(nodes: &[Vec<u8>], constants: &[Vec<u8>], sides: [u64; 4], data_type: u64) -> Vec<u8> {
+    let mut graph = Vec::new();
+    for node in nodes {
+        put_bytes(&mut graph, schema::GRAPH_NODE, node);
+    }
+    for constant in constants {
+        put_bytes(&mut graph, schema::GRAPH_INITIALIZER, constant);
+    }
+    put_bytes(&mut graph, schema::GRAPH_INPUT, &info("x", sides, data_type));
+    put_bytes(&mut graph, schema::GRAPH_OUTPUT, &info("y", sides, data_type));
+    model(&graph)
+}
+
 fn model(graph: &[u8]) -> Vec<u8> {
     let (mut opset, mut model) = (Vec::new(), Vec::new());
     put_number(&mut opset, schema::OPSET_VERSION, 17);

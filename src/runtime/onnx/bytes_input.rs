@@ -34,7 +34,7 @@ pub fn input(model: &[u8]) -> Result<(String, Vec<Option<usize>>), GraphError> {
 }
 
 /// The first input, which must be of floats and of four dimensions.
-fn picture_input(graph: &[u8]) -> Result<ValueInfo<'_>, GraphError> {
+pub(super) fn picture_input(graph: &[u8]) -> Result<ValueInfo<'_>, GraphError> {
     inputs(graph)?
         .into_iter()
         .next()

@@ -1,6 +1,8 @@
 //! Makes axes of a network's input dynamic in its ONNX file, where the file fixes them: networks of convolutions run on
 //! any canvas and on several pictures at a time, whatever they were exported for.
 
+use std::collections::HashSet;
+
 use super::{
     graph::{GraphError, all, edited, last, with_shape_edited},
     schema,
@@ -35,13 +37,12 @@ pub fn with_dynamic_axis(axis: DynamicAxis, model: &[u8]) -> Result<Vec<u8>, Gra
 /// Whether every Reshape to a constant shape leaves one dimension to be inferred (-1): the rows of all pictures then
 /// follow each other, where a shape for one picture would fail.
 fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
-    let mut shapes = Vec::new();
+    let mut shapes = HashSet::new();
     for node in all(graph, schema::GRAPH_NODE)? {
         if last(node, schema::NODE_OP_TYPE)? == Some(b"Reshape") {
             shapes.extend(all(node, schema::NODE_INPUT)?.into_iter().nth(1));
         }
     }
-    let mut fixed = Vec::new();
     for tensor in all(graph, schema::GRAPH_INITIALIZER)? {
         let raw = last(tensor, schema::TENSOR_RAW_DATA)?.unwrap_or_default();
         let (dimensions, rest) = raw.as_chunks::<8>();
@@ -50,10 +51,13 @@ fn reshapes_freely(graph: &[u8]) -> Result<bool, GraphError> {
             .any(|dimension| i64::from_le_bytes(*dimension) == -1);
         // Dimensions that are written in another way are not looked for: they count as fixed.
         if !(inferred && rest.is_empty()) {
-            fixed.push(last(tensor, schema::TENSOR_NAME)?.unwrap_or_default());
+            let name = last(tensor, schema::TENSOR_NAME)?.unwrap_or_default();
+            if shapes.contains(name) {
+                return Ok(false);
+            }
         }
     }
-    Ok(!shapes.iter().any(|shape| fixed.contains(shape)))
+    Ok(true)
 }
 
 /// `graph` with the axes dynamic that `is_dynamic` names by their place among so many, in every value under `number`.

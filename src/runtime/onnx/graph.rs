@@ -1,11 +1,16 @@
 //! A graph as its file has it: the inputs and outputs that it declares, and edits of single fields that copy all else.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
 use super::{
     schema,
     wire::{Broken, Field, Fields, Value, put_bytes},
 };
+
+/// How deep graphs may lie inside graphs (bodies of loops and branches). Real ones have two or three.
+pub(super) const DEEPEST: usize = 32;
 
 /// Why a file cannot be read or edited.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -16,6 +21,9 @@ pub enum GraphError {
     /// Nothing goes in, or nothing comes out.
     #[error("its graph has no input or no output")]
     NoValues,
+    /// Graphs within graphs.
+    #[error("it has graphs inside graphs, more than {DEEPEST} deep")]
+    TooDeep,
     /// It reshapes to the shape of one picture.
     #[error("it reshapes to the shape of one picture, and runs on no more")]
     Batch,
@@ -75,9 +83,9 @@ pub(super) fn inputs(graph: &[u8]) -> Result<Vec<ValueInfo<'_>>, GraphError> {
     let constants = all(graph, schema::GRAPH_INITIALIZER)?
         .into_iter()
         .map(|tensor| text(last(tensor, schema::TENSOR_NAME)?))
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<HashSet<_>, _>>()?;
     let mut inputs = values(graph, schema::GRAPH_INPUT)?;
-    inputs.retain(|input| !constants.contains(&input.name));
+    inputs.retain(|input| !constants.contains(input.name));
     Ok(inputs)
 }
 

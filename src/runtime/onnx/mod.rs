@@ -5,7 +5,11 @@
 mod builtin;
 mod bytes_input;
 mod dynamic_axes;
+mod external;
+mod file;
 mod graph;
+mod normalization;
+mod numbers;
 mod schema;
 #[cfg(feature = "opencv")]
 pub(super) mod shape;
@@ -17,5 +21,7 @@ mod wire;
 pub use builtin::{matrix_products, smallest};
 pub use bytes_input::{BYTES_INPUT, Scaling, input, with_byte_input};
 pub use dynamic_axes::{DynamicAxis, with_dynamic_axis};
+pub use file::{FileError, NetworkFile, external_files, identity_of};
 pub use graph::GraphError;
+pub use normalization::OwnNormalization;
 pub use weights::{is_half, is_quantized};

@@ -16,7 +16,7 @@ pub(super) enum Value<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Four or eight bytes of fixed length.
-    Fixed,
+    Fixed(&'a [u8]),
 }
 
 /// The fields of a message in their order; ends after the first error.
@@ -44,14 +44,14 @@ impl<'a> Fields<'a> {
         let key = varint(&mut rest)?;
         let value = match key & 7 {
             0 => Value::Number(varint(&mut rest)?),
-            1 => Value::Fixed.after(&mut rest, 8)?,
+            1 => fixed(&mut rest, 8)?,
             2 => {
                 let length = usize::try_from(varint(&mut rest)?).ok()?;
                 let (bytes, behind) = rest.split_at_checked(length)?;
                 rest = behind;
                 Value::Bytes(bytes)
             }
-            5 => Value::Fixed.after(&mut rest, 4)?,
+            5 => fixed(&mut rest, 4)?,
             _ => return None,
         };
         self.0 = rest;
@@ -63,11 +63,19 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Value<'a> {
-    fn after(self, rest: &mut &'a [u8], length: usize) -> Option<Self> {
-        *rest = rest.get(length..)?;
-        Some(self)
+fn fixed<'a>(rest: &mut &'a [u8], length: usize) -> Option<Value<'a>> {
+    let (bytes, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(Value::Fixed(bytes))
+}
+
+/// The numbers of a packed field.
+pub(super) fn varints(mut packed: &[u8]) -> Result<Vec<u64>, Broken> {
+    let mut numbers = Vec::new();
+    while !packed.is_empty() {
+        numbers.push(varint(&mut packed).ok_or(Broken)?);
     }
+    Ok(numbers)
 }
 
 fn varint(rest: &mut &[u8]) -> Option<u64> {

@@ -30,7 +30,6 @@ pub use self::{
     failure::Failure,
     providers::{ExecutionProvider, Provider},
 };
-use sha2::{Digest, Sha256};
 
 use super::{
     DynamicAxis, Identity, Output, Profile, Runtime, RuntimeError, Session, SessionSettings, Signature,
@@ -173,14 +172,11 @@ impl OnnxRuntime {
             model = onnx::with_dynamic_axis(DynamicAxis::Batch, &model).unwrap_or(model);
         }
         let edited = onnx::with_byte_input(&model, scaling);
+        // An engine belongs to these weights and these shapes, neither of which the provider's own name for it has.
+        let weights = engine_key(network, edited.as_ref().unwrap_or(&model))?;
         let compiled = Compiled {
             range: edited.as_ref().ok().and_then(|_| byte_range(&model, settings)),
-            // An engine belongs to these weights and these shapes, neither of which the provider's own name for it has.
-            key: format!(
-                "{}-{}",
-                &base16ct::lower::encode_string(&Sha256::digest(edited.as_ref().unwrap_or(&model)))[..16],
-                settings.batch
-            ),
+            key: format!("{weights}-{}", settings.batch),
         };
         let mut builder = self.builder(settings, Some(&compiled)).map_err(ort_error)?;
         match edited {
@@ -192,6 +188,16 @@ impl OnnxRuntime {
             Err(_) => Ok((builder.commit_from_file(network).map_err(ort_error)?, false)),
         }
     }
+}
+
+/// Names the `model` that is loaded for `network`, with the weights that lie beside its file.
+fn engine_key(network: &Path, model: &[u8]) -> Result<String, RuntimeError> {
+    let identity = onnx::identity_of(network, model).map_err(|error| RuntimeError::Load {
+        network: network.to_path_buf(),
+        runtime: RUNTIME,
+        reason: error.to_string(),
+    })?;
+    Ok(identity[..16].to_owned())
 }
 
 /// A network from memory may have weights in files beside its own.
@@ -282,6 +288,7 @@ impl Runtime for OnnxRuntime {
             )
         });
         Ok(Box::new(OnnxSession {
+            network: network.to_path_buf(),
             inner,
             signature,
             reads_bytes,
@@ -320,6 +327,8 @@ fn tensor_info(outlet: &Outlet) -> TensorInfo {
 }
 
 struct OnnxSession {
+    /// The network's file, for errors.
+    network: PathBuf,
     inner: OrtSession,
     signature: Signature,
     reads_bytes: bool,
@@ -332,9 +341,11 @@ impl OnnxSession {
         input: &ArrayView4<'_, T>,
         read: &mut dyn FnMut(&[Output<'_>]),
     ) -> Result<(), RuntimeError> {
+        let network = &self.network;
+        let run_error = |error: &dyn std::fmt::Display| run_error(network, error);
         let values = input
             .as_slice()
-            .ok_or_else(|| run_error("the input tensor is not contiguous"))?;
+            .ok_or_else(|| run_error(&"the input tensor is not contiguous"))?;
         let (a, b, c, d) = input.dim();
         let names = &self.signature.outputs;
         if let Some(bindings) = &mut self.bindings {
@@ -348,14 +359,17 @@ impl OnnxSession {
                 });
                 match views.collect::<Result<Vec<_>, ndarray::ShapeError>>() {
                     Ok(views) => read(&views),
-                    Err(error) => viewed = Err(run_error(error)),
+                    Err(error) => viewed = Err(run_error(&error)),
                 }
             };
             let ran = bindings.run(&mut self.inner, [a, b, c, d], values, &mut give);
-            return ran.map_err(run_error).and(viewed);
+            return ran.map_err(|error| run_error(&error)).and(viewed);
         }
-        let tensor = TensorRef::from_array_view(([a, b, c, d], values)).map_err(run_error)?;
-        let results = self.inner.run(ort::inputs![tensor]).map_err(run_error)?;
+        let tensor = TensorRef::from_array_view(([a, b, c, d], values)).map_err(|error| run_error(&error))?;
+        let results = self
+            .inner
+            .run(ort::inputs![tensor])
+            .map_err(|error| run_error(&error))?;
         let outputs = names
             .iter()
             .enumerate()
@@ -366,15 +380,19 @@ impl OnnxSession {
                 })
             })
             .collect::<ort::Result<Vec<_>>>()
-            .map_err(run_error)?;
+            .map_err(|error| run_error(&error))?;
         read(&outputs);
         Ok(())
     }
 }
 
-fn run_error(error: impl std::fmt::Display) -> RuntimeError {
+fn run_error(network: &Path, error: &dyn std::fmt::Display) -> RuntimeError {
     RuntimeError::Run {
-        reason: first_line(&error.to_string()),
+        reason: format!(
+            "{}: {RUNTIME}: {}",
+            network.shown(),
+            first_line(&error.to_string())
+        ),
     }
 }
 
@@ -408,7 +426,8 @@ impl Session for OnnxSession {
     }
 
     fn finish_profile(&mut self) -> Result<Option<Profile>, RuntimeError> {
-        let path = PathBuf::from(self.inner.end_profiling().map_err(run_error)?);
+        let ended = self.inner.end_profiling();
+        let path = PathBuf::from(ended.map_err(|error| run_error(&self.network, &error))?);
         if path.as_os_str().is_empty() {
             return Ok(None);
         }

@@ -1,6 +1,7 @@
 //! What the tests of the real program share: the program, small networks, drawn photos, the shared folder.
 
 pub mod fake_nvml;
+pub mod onnx;
 pub mod planted;
 
 use std::{
