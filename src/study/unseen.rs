@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
@@ -110,7 +110,9 @@ impl<'a> ChangingPhotos<'a> {
                 // `null` looks at none. A photo that was removed cannot be answered.
                 Err(_) => format!("{} {number}", photo.name).into_bytes(),
             };
-            files::write_atomic(path, &bytes)?;
+            // Nobody reads it now, and it need not outlive the study. What is at the path may be a link to the photo itself.
+            fs::remove_file(path)?;
+            files::create_new(path)?.write_all(&bytes)?;
         }
         Ok(())
     }
