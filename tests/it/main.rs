@@ -44,3 +44,4 @@ mod size;
 mod telemetry;
 mod tenants;
 mod tune;
+mod untrusted;
