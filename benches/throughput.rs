@@ -27,6 +27,7 @@ const RECOGNIZER: &str = "facebench-rec";
 const PHOTOS: usize = 8;
 
 fn main() -> anyhow::Result<()> {
+    facebench::runtime::onnxruntime::telemetry::switch_off();
     let home = home()?;
     let runtime =
         LibraryStore::of_process(home.clone()).find_or_install(Flavor::Cpu, &|line| eprintln!("{line}"))?;

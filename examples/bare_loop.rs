@@ -55,6 +55,7 @@ impl Loop {
 }
 
 fn main() -> anyhow::Result<()> {
+    facebench::runtime::onnxruntime::telemetry::switch_off();
     let arguments: Vec<String> = std::env::args().collect();
     let [_, library, detector, recognizer, faces, seconds] = &arguments[..] else {
         bail!("usage: bare_loop LIBRARY DETECTOR RECOGNIZER FACES SECONDS");
