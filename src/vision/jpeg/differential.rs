@@ -227,7 +227,7 @@ fn scaled_decoding_of_every_kind_is_as_large_as_it_says() {
                 .map(|i| mean_of(i / 3 % width, i / 3 / width, i % 3).round() as u8)
                 .collect();
             let (_, mean) = difference(&pixels, &expected);
-            assert!(mean < 12.0, "{name} {scale:?}: {mean}");
+            assert!(mean < 20.0, "{name} {scale:?}: {mean}");
         }
     }
 }
