@@ -1,7 +1,7 @@
 //! Coordinated runs of several machines; here all of them are processes of this machine.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -41,12 +41,14 @@ impl Leader {
             .spawn()
             .unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        let (address, rest) = line
-            .strip_prefix("listening at ")
-            .and_then(|rest| rest.split_once(';'))
-            .unwrap_or_else(|| panic!("no address in {line:?}"));
+        // It may have something to say before: that a runtime is installed, that a record is replaced.
+        let mut said = Vec::new();
+        let line = stderr.by_ref().lines().map_while(Result::ok).find(|line| {
+            said.push(line.clone());
+            line.starts_with("listening at ")
+        });
+        let line = line.unwrap_or_else(|| panic!("no address in {said:?}"));
+        let (address, rest) = line["listening at ".len()..].split_once(';').unwrap();
         let (address, join) = (
             address.to_owned(),
             rest.split_once("facebench tenants ").unwrap().1,
