@@ -4,7 +4,12 @@
 
 use std::time::{Duration, Instant};
 
-use facebench::{machine, record::HostLog, sharing::coordination, worker};
+use facebench::{
+    machine,
+    record::{BoardSample, Host, HostLog},
+    sharing::coordination,
+    worker,
+};
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -145,10 +150,15 @@ fn what_machines_of_a_coordinated_run_say() {
 fn a_hypervisors_log() {
     let header = serde_json::json!({
         "kind": "host-log", "version": "0.1.0", "began_at": "2026-01-01T00:00:00Z", "interval_seconds": 1.0,
-        "host": facebench::record::Host::current(), "gpus": [],
+        "host": Host::current(), "gpus": [],
     });
-    let sample =
-        r#"{"at":"2026-01-01T00:00:01Z","gpus":[{"uuid":"GPU-1","sm_clock_mhz":1000.0,"vgpus":[]}]}"#;
+    let board = BoardSample {
+        uuid: Some("GPU-1".to_owned()),
+        sm_clock_mhz: Some(1000.0),
+        vgpus: Some(Vec::new()),
+        ..BoardSample::default()
+    };
+    let sample = serde_json::json!({"at": "2026-01-01T00:00:01Z", "gpus": [board]});
     let log = format!("{header}\n{sample}\n");
     assert!(matches!(HostLog::parse(&log), Some(Ok(log)) if log.samples.len() == 1));
     attack(&[log.as_bytes()], |bytes| {
