@@ -308,6 +308,7 @@ impl Network {
         batch: usize,
     ) -> Result<(Box<dyn Session>, Family), ModelError> {
         let resolve = |session: &dyn Session| {
+            session.signature().reads_colours(&self.path)?;
             identify::family_of(&self.shown(), session.signature(), self.family, role)
         };
         if session.path == DataPath::Host {

@@ -127,13 +127,9 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Checks that the graph of the file `network` reads one float tensor of four dimensions, as [`Session::run`] gives it:
-    /// pictures of three channels, no larger than [`MOST_SIDE`].
-    pub fn reads_pictures(&self, network: &Path) -> Result<(), RuntimeError> {
-        let found = || {
-            let inputs: Vec<_> = self.inputs.iter().map(ToString::to_string).collect();
-            inputs.join(", ")
-        };
+    /// Checks that the graph of the file `network` reads one float tensor of four dimensions, as [`Session::run`] gives it,
+    /// no larger than [`MOST_SIDE`].
+    pub fn reads_planes(&self, network: &Path) -> Result<(), RuntimeError> {
         let [
             TensorInfo {
                 shape, is_f32: true, ..
@@ -142,18 +138,12 @@ impl Signature {
         else {
             return Err(RuntimeError::Input {
                 network: network.to_path_buf(),
-                found: found(),
+                found: self.shown_inputs(),
             });
         };
         let fits =
             |length: &Option<usize>, most: usize| length.is_none_or(|length| (1..=most).contains(&length));
         match shape.as_slice() {
-            [_, channels, _, _] if channels.is_some_and(|channels| channels != 3) => {
-                Err(RuntimeError::Input {
-                    network: network.to_path_buf(),
-                    found: found(),
-                })
-            }
             [batch, _, height, width]
                 if fits(batch, MOST_BATCH) && fits(height, MOST_SIDE) && fits(width, MOST_SIDE) =>
             {
@@ -161,13 +151,29 @@ impl Signature {
             }
             [_, _, _, _] => Err(RuntimeError::InputSize {
                 network: network.to_path_buf(),
-                found: found(),
+                found: self.shown_inputs(),
             }),
             _ => Err(RuntimeError::Input {
                 network: network.to_path_buf(),
-                found: found(),
+                found: self.shown_inputs(),
             }),
         }
+    }
+
+    /// Checks that the planes which the graph of the file `network` reads are those of colours: three.
+    pub fn reads_colours(&self, network: &Path) -> Result<(), RuntimeError> {
+        match self.inputs.first().map(|input| input.shape.as_slice()) {
+            Some([_, None | Some(3), _, _]) => Ok(()),
+            _ => Err(RuntimeError::Input {
+                network: network.to_path_buf(),
+                found: self.shown_inputs(),
+            }),
+        }
+    }
+
+    fn shown_inputs(&self) -> String {
+        let inputs: Vec<_> = self.inputs.iter().map(ToString::to_string).collect();
+        inputs.join(", ")
     }
 
     /// The shape of the first input, where it has four dimensions and all of them are fixed.

@@ -55,7 +55,7 @@ impl Runtime for OpenCv {
             reason,
         };
         let signature = signature::read(network).map_err(failed)?;
-        signature.reads_pictures(network)?;
+        signature.reads_planes(network)?;
         without_external(network).map_err(failed)?;
         // A negative number restores OpenCV's own choice.
         let threads = i32::try_from(settings.threads).ok().filter(|n| *n > 0);

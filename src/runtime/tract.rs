@@ -60,7 +60,7 @@ impl Runtime for Tract {
             reason,
         };
         let signature = signature::read(network).map_err(failed)?;
-        signature.reads_pictures(network)?;
+        signature.reads_planes(network)?;
         let (model, options) = guarded(|| {
             // Dimensions inside the graph that the file gives names to would contradict the numbers that a plan is made for.
             let reader = tract_onnx::onnx().with_ignore_value_info(true);

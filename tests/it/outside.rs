@@ -209,7 +209,10 @@ fn names_of_photos_are_shown_and_stay_what_they_are() {
 /// Every command that answers at once, with what it needs.
 fn answering(folder: &Path) -> Vec<Vec<String>> {
     let record = written(folder, "r.json", &fixture::full());
-    let record = record.to_str().unwrap();
+    let mut other = fixture::full();
+    other["id"] = "another study".into();
+    let other = written(folder, "other.json", &other);
+    let (record, other) = (record.to_str().unwrap(), other.to_str().unwrap());
     let command = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     vec![
         command("completions bash"),
@@ -226,8 +229,8 @@ fn answering(folder: &Path) -> Vec<Vec<String>> {
         command(&format!("report {record}")),
         command(&format!("report {record} {record}")),
         command(&format!("audit {record}")),
-        command(&format!("compare {record} {record}")),
-        command(&format!("compare {record} {record} --json")),
+        command(&format!("compare {record} {other}")),
+        command(&format!("compare {record} {other} --json")),
         command(&format!("size {record} --rate 10")),
         command(&format!("size {record} --rate 10 --json")),
     ]

@@ -268,7 +268,7 @@ impl Runtime for OnnxRuntime {
                 input.is_f32 = true;
             }
         }
-        signature.reads_pictures(network)?;
+        signature.reads_planes(network)?;
         if settings.dynamic_axis == Some(DynamicAxis::Canvas) && !reads_bytes {
             // Likewise: the canvas that it was made for.
             let declared = std::fs::read(network)
