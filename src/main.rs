@@ -52,10 +52,14 @@ fn in_full(error: &anyhow::Error) -> String {
 }
 
 fn broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let written = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>();
+        written.or_else(|| json.and_then(serde_json::Error::io_error_kind))
+    };
     error
         .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        .any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
 fn run() -> anyhow::Result<u8> {
