@@ -159,7 +159,7 @@ pub fn faces(args: FacesArgs, home: &Path, out: &mut dyn Write) -> Result<(), Fa
     Ok(())
 }
 
-/// Says so where the embeddings tell nobody apart.
+/// Says so where the embeddings distinguish no persons.
 fn warn_of_likeness(faces: &[Face], recognizer: &str) {
     let check = likeness::check(&likeness::between(&faces.iter().collect::<Vec<_>>()));
     if check.outcome == Outcome::Failed {

@@ -114,7 +114,7 @@ impl Workload {
         }
     }
 
-    /// The person of each photo of the dataset; `None` where nobody is named.
+    /// The person of each photo of the dataset; `None` where no person is named.
     pub fn people(&self) -> Option<Vec<Option<String>>> {
         let name = |photo: &Photo| self.people.get(&photo.name).cloned();
         let people: Vec<_> = self.dataset.photos.iter().map(name).collect();

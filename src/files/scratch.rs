@@ -1,4 +1,4 @@
-//! Folders for what a process needs while it runs. Its owner removes them, or whoever comes next where the owner was killed.
+//! Folders for what a process needs while it runs. Its owner removes them, or the next process where the owner was killed.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -93,7 +93,7 @@ pub struct CatalogEntry {
     pub pack: Option<String>,
     /// Length of the file.
     pub bytes: Option<u64>,
-    /// Hash of the file, 64 lower-case hex digits; absent where nobody here has checked one.
+    /// Hash of the file, 64 lower-case hex digits; absent where none was checked.
     pub sha256: Option<String>,
     /// Terms of use.
     pub license: License,

@@ -91,7 +91,7 @@ impl Gallery {
         self.names.iter().map(String::as_str)
     }
 
-    /// Whether nobody is enrolled.
+    /// Whether no person is enrolled.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }

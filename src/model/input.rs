@@ -130,7 +130,7 @@ impl InputTensor {
         }
     }
 
-    /// The places of all pictures of a batch, to be written by whoever has time.
+    /// The places of all pictures of a batch, to be written by threads that are free.
     pub(super) fn slots(&mut self) -> Slots<'_> {
         let (columns, rows) = self.seen;
         let picture = (columns * rows * 3).max(1);

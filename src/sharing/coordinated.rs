@@ -18,7 +18,7 @@ use crate::{
     worker::process::ProcessError,
 };
 
-/// How much longer than what counts all work, microseconds: clocks are not read exactly, and nobody's end is to cut off
+/// How much longer than what counts all work, microseconds: clocks are not read exactly, and no machine's end is to cut off
 /// another's last photos.
 const LONGER_US: u64 = 250_000;
 

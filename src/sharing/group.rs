@@ -252,7 +252,7 @@ fn began_and_lasted(load: &mut WorkerProcess, end: u64) -> Result<u64, ProcessEr
         }
         Err(error) => return Err(error),
     };
-    // It says nothing more: one that has another answer is gone, and nobody was beside the tenants.
+    // It says nothing more: one that has another answer is gone, and no load was beside the tenants.
     match load.receive::<StartBackgroundLoad>(left()) {
         Err(ProcessError::Silent { .. }) => Ok(began),
         Err(error) => Err(error),

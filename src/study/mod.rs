@@ -61,7 +61,7 @@ pub struct Study {
     pub dataset: Dataset,
     /// What is known of each photo, in the order of the dataset; `None` where nothing is.
     pub truth: Option<Vec<Vec<manifest::AnnotatedFace>>>,
-    /// The person of each photo, where the faces themselves are not known; `None` where nobody is.
+    /// The person of each photo, where the faces themselves are not known; `None` where none is.
     pub people: Option<Vec<Option<String>>>,
     /// What an hour of each arm of the plan costs; `None` where no price was given.
     pub prices: Vec<Option<Price>>,

@@ -205,7 +205,7 @@ fn fewer(most: usize, factor: usize, count: usize) -> Vec<usize> {
     list
 }
 
-/// A seed nobody chose.
+/// A seed where none was given.
 pub fn fresh_seed() -> u64 {
     let time = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -265,7 +265,7 @@ impl Study {
         self.plan.seed ^ (process as u64 + 1).rotate_left(40) ^ (number + 1).rotate_left(20)
     }
 
-    /// The worker, or `None` with the reason written down. An interruption is nobody's failure.
+    /// The worker, or `None` with the reason written down. An interruption is no failure of the arm.
     fn keep(
         &self,
         worker: Result<WorkerProcess, ProcessError>,

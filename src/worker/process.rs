@@ -391,7 +391,7 @@ fn beginning(line: &[u8]) -> String {
     String::from_utf8_lossy(few).chars().take(200).collect()
 }
 
-/// The error for a reply that nobody asked for.
+/// The error for a reply that was not asked for.
 fn unasked(reply: &Reply) -> ProcessError {
     let text: String = format!("{reply:?}").chars().take(200).collect();
     ProcessError::Protocol(format!("it said what it was not asked: {text}"))

@@ -86,7 +86,7 @@ fn serve(requests: &mut mpsc::Receiver<String>, writer: &ReplyWriter) -> Result<
             }
             (Request::Serve, Some(arm)) => {
                 arm.answer_queries(&mut QueryLines::new(requests), &mut writer.lines(), &|error| {
-                    // Streams that wait for queries cannot be stopped, and whoever asks should learn of it at once.
+                    // Streams that wait for queries cannot be stopped, and the study should learn of it at once.
                     let reason = error.to_string();
                     let _ = writer.send(&Reply::Failed { reason });
                     std::process::exit(1);

@@ -16,7 +16,7 @@ const SHORTEST: usize = 8;
 /// More are no token but a wrong file.
 const LONGEST: usize = 1000;
 
-/// Whose proof it is: one's own comes back from nobody as the other's.
+/// Whose proof it is: a proof that is sent back to its own side is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     /// The coordinator.
@@ -45,7 +45,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// One that nobody can guess: 128 random bits of the system.
+    /// One that cannot be guessed: 128 random bits of the system.
     pub fn random() -> io::Result<Self> {
         random_hex().map(Self)
     }

@@ -15,7 +15,7 @@ pub struct Ping {
     pub sent_us: u64,
     /// What the other clock said.
     pub there_us: u64,
-    /// How long its answer took, by a clock that nobody sets.
+    /// How long its answer took, by a clock that cannot be set.
     pub way: Duration,
 }
 

@@ -123,7 +123,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The turn for whoever waits: the names of the machines at work, of all `machines`.
+    /// The turn for those that wait: the names of the machines at work, of all `machines`.
     pub fn describe(&self, machines: &[String]) -> String {
         let at_work: Vec<&str> = self
             .machines

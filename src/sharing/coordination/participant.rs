@@ -319,7 +319,7 @@ impl Participant {
         turns(&self.offers, &self.facts.id, round)
     }
 
-    /// Waits until all machines are at the next turn, and nobody works any more.
+    /// Waits until all machines are at the next turn, and none works any more.
     pub fn start_turn(&mut self) -> Result<(), SyncError> {
         // The clock is read before the barrier: until then no machine works, so nothing slows the pings down.
         self.clock = self.read_clock()?;
@@ -411,7 +411,7 @@ impl Participant {
         self.clock
     }
 
-    /// All turns are done: nobody waits for this machine any more.
+    /// All turns are done: no machine waits for this one any more.
     pub fn leave(&mut self) {
         let _ = self.send(&ClientMessage::Leave);
     }

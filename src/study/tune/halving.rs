@@ -46,7 +46,7 @@ pub trait Bench {
 }
 
 /// Searches `candidates`, whose first blocks last `first`; the numbers of those that came to the end, the best first.
-/// In each round the order is a seeded shuffle, so that a machine that grows hot or busy is nobody's fault.
+/// In each round the order is a seeded shuffle, so that a machine that grows hot or busy disadvantages no candidate.
 pub fn search<B: Bench>(
     candidates: &mut [Candidate],
     goal: Goal,

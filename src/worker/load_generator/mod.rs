@@ -51,7 +51,7 @@ pub trait Schedule: Sync {
     fn next_batch(&self) -> Result<Option<Batch>, WorkerError>;
 
     /// Takes note of a batch whose work began and ended at these times. Queries that are answered as a whole with it add
-    /// their response times to `responses`; where nobody waits for an answer there are none.
+    /// their response times to `responses`; where no query waits for an answer there are none.
     fn completed(
         &self,
         _batch: &Batch,
