@@ -25,13 +25,23 @@ impl Scratch {
     }
 
     fn new_in(parent: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let owner = lock_file(folder.path(), true)?;
+        loop {
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+            let owner = lock_file(folder.path(), true)?;
+            if let Some(scratch) = Self::owned(folder, owner)? {
+                return Ok(scratch);
+            }
+        }
+    }
+
+    /// The folder, once `owner` is locked; `None` where another process swept it between its making and the lock. While one
+    /// sweeps it holds the lock, so that this waits until the folder is gone.
+    fn owned(folder: tempfile::TempDir, owner: File) -> io::Result<Option<Self>> {
         owner.lock()?;
-        Ok(Self {
+        Ok(folder.path().join(LOCK).exists().then_some(Self {
             folder,
             _owner: owner,
-        })
+        }))
     }
 
     /// Where it is.
@@ -98,5 +108,39 @@ mod tests {
         let own_path = own.path().to_owned();
         drop(own);
         assert!(!own_path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_swept_before_it_is_locked_is_not_used() {
+        let parent = tempfile::tempdir().unwrap();
+        let made = || {
+            let folder = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .tempdir_in(parent.path())
+                .unwrap();
+            let owner = lock_file(folder.path(), true).unwrap();
+            (folder, owner)
+        };
+        let (folder, owner) = made();
+        sweep_in(parent.path());
+        assert!(Scratch::owned(folder, owner).unwrap().is_none());
+        let (folder, owner) = made();
+        assert!(Scratch::owned(folder, owner).unwrap().is_some());
+    }
+
+    #[test]
+    fn many_that_make_and_sweep_at_once_keep_their_own() {
+        let parent = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let own = Scratch::new_in(parent.path()).unwrap();
+                        sweep_in(parent.path());
+                        assert!(own.path().is_dir());
+                    }
+                });
+            }
+        });
     }
 }

@@ -4,20 +4,18 @@
 //! unique ones in this way.)
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Write as _},
     os::unix::fs::symlink,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
-
-use tempfile::TempDir;
 
 use super::{Study, planned_arm::PlannedArm, recorded_arm::ArmRun};
 use crate::{
     analysis::agreement,
     dataset::Photo,
-    files,
+    files::{self, Scratch},
     record::{Unseen, UnseenRound},
     runtime::spec::Reads,
     vision::{changed::slightly_changed, encoded::Limits, face::Face},
@@ -41,31 +39,19 @@ pub(super) struct ChangingPhotos<'a> {
     limits: Limits,
     /// Whether each one's content goes to another one's path.
     exchanged: bool,
-    folder: TempDir,
-    /// Held while the folder is in use: one that nobody holds was left by a study that was killed.
-    _lock: File,
+    folder: Scratch,
 }
-
-/// The beginning of the folders' names.
-const PREFIX: &str = "facebench-photos-";
-/// The file in a folder that its study holds a lock on.
-const LOCK: &str = "lock";
 
 impl<'a> ChangingPhotos<'a> {
     /// A folder in which `photos` are still what they are.
     pub(super) fn new(photos: Vec<&'a Photo>, limits: Limits, exchanged: bool) -> io::Result<Self> {
-        let temporary = std::env::temp_dir();
-        sweep(&temporary);
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(temporary)?;
-        let lock = File::create(folder.path().join(LOCK))?;
-        lock.lock()?;
+        let folder = Scratch::new()?;
         let here = std::env::current_dir()?;
         let all = Self {
             photos,
             limits,
             exchanged,
             folder,
-            _lock: lock,
         };
         for (photo, path) in all.photos.iter().zip(all.paths()) {
             symlink(here.join(&photo.path), path)?;
@@ -115,18 +101,6 @@ impl<'a> ChangingPhotos<'a> {
             files::create_new(path)?.write_all(&bytes)?;
         }
         Ok(())
-    }
-}
-
-/// Removes the folders of studies that were killed.
-fn sweep(temporary: &Path) {
-    let entries = fs::read_dir(temporary).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
-        // One without a lock was only just made; one that cannot be removed is somebody else's.
-        let lock = File::open(entry.path().join(LOCK));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
     }
 }
 
@@ -295,6 +269,8 @@ fn compare(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn photos(folder: &Path) -> Vec<Photo> {
@@ -337,20 +313,5 @@ mod tests {
         }
         // The originals are what they were.
         assert_eq!(fs::read_to_string(&all[0].path).unwrap(), "0.txt");
-    }
-
-    #[test]
-    fn folders_of_the_dead_are_removed_and_those_in_use_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let used = folder.path().join(format!("{PREFIX}used"));
-        let left = folder.path().join(format!("{PREFIX}left"));
-        for path in [&used, &left] {
-            fs::create_dir(path).unwrap();
-            File::create(path.join(LOCK)).unwrap();
-        }
-        let lock = File::open(used.join(LOCK)).unwrap();
-        lock.lock().unwrap();
-        sweep(folder.path());
-        assert!(used.exists() && !left.exists());
     }
 }
